@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Stage 2: log-mel filter banks of every utterance.
+
+Usage:
+    local/compute_fbank.py --conf conf/default.yaml --cuts data/manifests/ravdess_cuts.jsonl.gz \\
+        --out data/fbank/ravdess_cuts.jsonl.gz --storage data/fbank/storage --nj 2
+
+Inputs: --cuts of stage 1, and the audio that they name.
+Outputs: --out, the same cuts with features; --storage, the features (one float32 .npy file each).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seq.conf import load_conf
+from seq.errors import run_main
+from seq.features import prepare_features
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--conf", required=True, help="conf file of the recipe")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
+    parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
+    parser.add_argument("--storage", type=Path, required=True, help="folder of the features")
+    parser.add_argument("--nj", type=int, default=1, help="processes, one thread each")
+    args = parser.parse_args()
+    prepare_features(load_conf(args.conf, args.set).features, args.cuts, args.out, args.storage, args.nj)
+
+
+if __name__ == "__main__":
+    run_main(main)

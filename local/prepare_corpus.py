@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Stage 0: find, download or make the corpus; count it; open every audio file.
+
+Usage:
+    local/prepare_corpus.py --conf conf/default.yaml --corpus-dir DIR --nj 2
+
+Inputs: the corpus below --corpus-dir; without it, the one that --out names, or one that is downloaded or made.
+Outputs: --out (corpus, root, counts) and --audio-table (rate, channels, length, silence of every audio file).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seq.conf import load_conf
+from seq.corpora.base import get_reader
+from seq.corpora.verify import prepare_corpus
+from seq.errors import run_main
+
+
+def make_parser(add_help: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False, add_help=add_help)
+    parser.add_argument("--conf", required=True, help="conf file of the recipe")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    parser.add_argument("--corpus-dir", default="", help="folder of the corpus")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="a corpus made here goes to DIR/corpus")
+    parser.add_argument("--out", type=Path, default=Path("data/corpus.json"))
+    parser.add_argument("--audio-table", type=Path, default=Path("data/audio.jsonl"))
+    parser.add_argument("--nj", type=int, default=1, help="processes that open audio")
+    parser.add_argument("--allow-partial", action="store_true", help="go on where utterances are missing")
+    return parser
+
+
+def main() -> None:
+    # The options that only this corpus needs are declared by its reader, which the conf names.
+    known, _ = make_parser(add_help=False).parse_known_args()
+    conf = load_conf(known.conf, known.set)
+    parser = make_parser(add_help=True)
+    reader_options = get_reader(conf.corpus.reader).options
+    for option in reader_options:
+        parser.add_argument(f"--{option.name}", default="", help=option.help)
+    args = parser.parse_args()
+    options = {option.name: getattr(args, option.name.replace("-", "_")) for option in reader_options}
+    prepare_corpus(
+        conf, args.corpus_dir, args.data_dir, args.out, args.audio_table, args.nj, args.allow_partial, options
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Stage 3: the folds of a protocol, checked.
+
+Usage:
+    local/prepare_folds.py --conf conf/default.yaml --cuts data/manifests/ravdess_cuts.jsonl.gz \\
+        --protocol emobox --out-dir data/folds/emobox
+
+Inputs: --cuts of stage 1 and the protocol of the conf.
+Outputs: --out-dir/fold_<k>.json, the utterance ids of train, valid and test.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lhotse import CutSet
+
+from seq.conf import load_conf
+from seq.errors import InputError, run_main
+from seq.folds import prepare_folds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--conf", required=True, help="conf file of the recipe")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
+    parser.add_argument("--protocol", default=None, help="name of the protocol; default: the first of the conf")
+    parser.add_argument("--out-dir", type=Path, required=True)
+    args = parser.parse_args()
+    conf = load_conf(args.conf, args.set)
+    if not args.cuts.exists():
+        raise InputError(f"{args.cuts} does not exist: run stage 1 first")
+    prepare_folds(conf.corpus.name, CutSet.from_file(args.cuts), conf.protocol(args.protocol), args.out_dir)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Stage 1: the verified corpus as a Lhotse cut manifest.
+
+Usage:
+    local/prepare_manifests.py --conf conf/default.yaml --out data/manifests/ravdess_cuts.jsonl.gz
+
+Inputs: --corpus-json and --audio-table of stage 0, and the folder that they name (audio is not opened again).
+Outputs: --out, one cut per utterance with its supervision.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seq.conf import load_conf
+from seq.errors import run_main
+from seq.manifests import prepare_manifests
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--conf", required=True, help="conf file of the recipe")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    parser.add_argument("--corpus-json", type=Path, default=Path("data/corpus.json"))
+    parser.add_argument("--audio-table", type=Path, default=Path("data/audio.jsonl"))
+    parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
+    args = parser.parse_args()
+    prepare_manifests(load_conf(args.conf, args.set), args.corpus_json, args.audio_table, args.out)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,189 @@
+"""The one place where audio is read, resampled, judged and trimmed.
+
+Everything is 16 kHz mono float32 in [-1, 1]: channels are averaged, other rates go through soxr (quality HQ).
+Only numpy and soundfile are imported here, so that prediction can share the module.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soundfile
+
+from seq.errors import InputError
+
+if TYPE_CHECKING:
+    from lhotse.cut import MonoCut
+
+SAMPLING_RATE = 16000
+
+# One analysis frame of the features, 25 ms: less audio than this has no features.
+MIN_SAMPLES = 400
+# A recording whose loudest sample lies below this (dB full scale) is silent.
+SILENCE_PEAK_DB = -80.0
+
+TRIM_FRAME_SECONDS = 0.025
+TRIM_SHIFT_SECONDS = 0.01
+TRIM_BELOW_PEAK_DB = 40.0
+TRIM_MARGIN_SECONDS = 0.1
+TRIM_MIN_SECONDS = 0.3
+
+# Programs that write wav into a pipe do not know its length and put a huge number (or 0) into the header.
+_UNKNOWN_WAV_SIZE = 0x7FFF0000
+
+
+def read_audio(path: Path | str, start: float = 0.0, duration: float | None = None) -> np.ndarray:
+    """Read audio, or the part of it from `start` for `duration` seconds, as (T,) float32, 16 kHz, mono.
+
+    Only the part is decoded. T is the duration in seconds times 16000, rounded.
+
+    Raises:
+        InputError: the file is missing, unreadable, empty, not audio, truncated, has no samples in this part,
+            or has NaN or infinite samples; the sentence names it.
+    """
+    samples, rate, _ = _decode(Path(path), start, duration)
+    return resample(samples, rate)
+
+
+def load_cut_audio(cut: MonoCut) -> np.ndarray:
+    """The audio of a cut, (cut.num_samples,) float32, 16 kHz, mono, read from its source file."""
+    samples = read_audio(cut.recording.sources[0].source, cut.start, cut.duration)
+    # Seconds were rounded to samples twice, at the rate of the file and at 16 kHz.
+    return _fit(samples, cut.num_samples)
+
+
+def inspect_audio(path: Path | str, trim: bool) -> dict[str, Any]:
+    """Decode a whole file and describe it: a row of the audio table, without its path.
+
+    Keys: sampling_rate (Hz), num_channels, num_samples (at that rate), silent, start and end (seconds: the part
+    that `trim_silence` keeps, or everything where `trim` is off or the file is silent).
+
+    Raises:
+        InputError: as `read_audio`, and for a file that is too short for one frame of features (25 ms).
+    """
+    samples, rate, num_channels = _decode(Path(path), 0.0, None)
+    start, end = 0.0, len(samples) / rate
+    resampled = resample(samples, rate)
+    if len(resampled) < MIN_SAMPLES:
+        raise InputError(f"{path} is {1000 * end:.0f} ms long, less than one frame of 25 ms: remove it or replace it")
+    silent = is_silent(resampled)
+    if trim and not silent:
+        # On the 16 kHz signal, so that the rule keeps the same part of a 48 kHz file and of its 16 kHz copy.
+        kept_start, kept_end = trim_silence(resampled, SAMPLING_RATE)
+        start, end = kept_start, min(kept_end, end)
+    return {
+        "sampling_rate": rate,
+        "num_channels": num_channels,
+        "num_samples": len(samples),
+        "silent": silent,
+        "start": round(start, 6),
+        "end": round(end, 6),
+    }
+
+
+def is_silent(samples: np.ndarray) -> bool:
+    """Whether every sample lies below -80 dB full scale."""
+    return bool(np.abs(samples).max() < 10 ** (SILENCE_PEAK_DB / 20))
+
+
+def trim_silence(samples: np.ndarray, rate: int) -> tuple[float, float]:
+    """Find the part between leading and trailing silence, in seconds from the start of `samples` (T,).
+
+    The rule knows this utterance and nothing else, so it holds for unseen speakers and in prediction: frames of
+    25 ms every 10 ms, their mean power after removing the mean of the signal; the part runs from the first to
+    the last frame within 40 dB of the loudest one, with 0.1 s more on either side. Everything is kept where less
+    than 0.3 s would remain, where the samples are silent, and, by the rule itself, where the noise floor is high.
+    """
+    whole = (0.0, len(samples) / rate)
+    length, shift = round(TRIM_FRAME_SECONDS * rate), round(TRIM_SHIFT_SECONDS * rate)
+    if len(samples) < length or is_silent(samples):
+        return whole
+    signal = samples - samples.mean(dtype=np.float64)
+    cumulative = np.concatenate([[0.0], np.cumsum(signal**2)])
+    starts = np.arange(0, len(samples) - length + 1, shift)
+    power = cumulative[starts + length] - cumulative[starts]
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-TRIM_BELOW_PEAK_DB / 10))
+    start = max(0.0, starts[loud[0]] / rate - TRIM_MARGIN_SECONDS)
+    end = min(whole[1], (starts[loud[-1]] + length) / rate + TRIM_MARGIN_SECONDS)
+    return (float(start), float(end)) if end - start >= TRIM_MIN_SECONDS else whole
+
+
+def resample(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Resample (T,) from `rate` to 16 kHz by soxr, quality HQ: (T * 16000 / rate, rounded half up) float32."""
+    if rate == SAMPLING_RATE:
+        return samples
+    import soxr
+
+    num_samples = int(len(samples) * SAMPLING_RATE / rate + 0.5)
+    return _fit(soxr.resample(samples, rate, SAMPLING_RATE, quality="HQ"), num_samples)
+
+
+def _fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
+    """Cut or pad (with the last sample) to exactly `num_samples`; the difference is one or two samples of rounding."""
+    if len(samples) >= num_samples:
+        return samples[:num_samples]
+    return np.pad(samples, (0, num_samples - len(samples)), mode="edge")
+
+
+def _decode(path: Path, start: float, duration: float | None) -> tuple[np.ndarray, int, int]:
+    """Samples (T,) float32 at the rate of the file, averaged over channels; the rate; the number of channels."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, channels, total = file.samplerate, file.channels, file.frames
+            first = int(start * rate + 0.5)
+            wanted = total - first if duration is None else min(int(duration * rate + 0.5), total - first)
+            if wanted <= 0:
+                raise InputError(_no_samples(path, start, total / rate))
+            if first:
+                file.seek(first)
+            samples = file.read(wanted, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise InputError(_unreadable(path)) from error
+    if len(samples) < wanted or _is_truncated_wav(path):
+        raise InputError(f"{path} is truncated, it has fewer samples than its header says: copy or download it again")
+    mono = samples[:, 0] if channels == 1 else samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise InputError(f"{path} has samples that are NaN or infinite: convert it again from its source, or remove it")
+    return mono, rate, channels
+
+
+def _no_samples(path: Path, start: float, total: float) -> str:
+    if total == 0:
+        return f"{path} has no samples: copy or download it again, or remove it"
+    return f"{path} is {total:.3f} s long and has nothing at {start:.3f} s: check the segment times of the corpus"
+
+
+def _unreadable(path: Path) -> str:
+    """Why libsndfile could not open or decode the file, in a sentence."""
+    if not path.exists():
+        return f"{path} does not exist: copy or download it again"
+    if not path.is_file():
+        return f"{path} is not a file: audio was expected there"
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}): change its permissions"
+    if not head:
+        return f"{path} is empty: copy or download it again"
+    if head in (b"RIFF", b"fLaC", b"RF64"):
+        return f"{path} is truncated or damaged: copy or download it again"
+    return f"{path} is not audio, whatever its name says: replace it by the real file, or remove it"
+
+
+def _is_truncated_wav(path: Path) -> bool:
+    """Whether a RIFF file ends before its data chunk does; libsndfile reads such a file without a word."""
+    with open(path, "rb") as file:
+        if file.read(4) != b"RIFF":
+            return False
+        file.seek(12)
+        while len(header := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", header)
+            if name == b"data":
+                return size < _UNKNOWN_WAV_SIZE and file.tell() + size > path.stat().st_size
+            # Chunks are padded to an even number of bytes.
+            file.seek(size + size % 2, 1)
+    return False

@@ -1,0 +1,95 @@
+"""Counting a corpus while it streams by, and comparing the counts with those of a complete copy."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from seq.conf import CorpusConf
+from seq.corpora.base import Utterance
+from seq.errors import InputError
+
+
+class CorpusCounts:
+    """Utterances per speaker and per emotion, and the ids seen so far."""
+
+    def __init__(self, conf: CorpusConf) -> None:
+        self.conf = conf
+        self.speakers: Counter[str] = Counter()
+        self.emotions: Counter[str] = Counter()
+        self._ids: set[str] = set()
+
+    @property
+    def num_utterances(self) -> int:
+        return len(self._ids)
+
+    def add(self, utterance: Utterance, emotion: str | None) -> None:
+        """Count one utterance with its canonical emotion. Raises InputError where its id was seen before."""
+        if utterance.id in self._ids:
+            raise InputError(
+                f"corpus {self.conf.name} has the utterance id {utterance.id} twice, the second time in "
+                f"{utterance.audio}: remove the copy"
+            )
+        self._ids.add(utterance.id)
+        self.speakers[utterance.speaker] += 1
+        self.emotions[emotion or "unlabelled"] += 1
+
+    def check(self, where: str, allow_partial: bool) -> bool:
+        """Compare with the counts of the conf; returns whether the copy at `where` is partial.
+
+        Raises:
+            InputError: there are too few and `allow_partial` is off (it names who and what is short), too many,
+                or none at all.
+        """
+        conf = self.conf
+        if not self.num_utterances:
+            raise InputError(
+                f"{where} holds no utterance of {conf.name}: pass the folder of the corpus with --corpus-dir"
+            )
+        expected = {item.name: item.count for item in conf.emotion_counts}
+        short = self._short_speakers() + _differences(expected, self.emotions)
+        is_short = (
+            self.num_utterances < (conf.num_utterances or 0)
+            or len(self.speakers) < (conf.num_speakers or 0)
+            or any(self.emotions[name] < count for name, count in expected.items())
+        )
+        is_more = (
+            self.num_utterances > (conf.num_utterances or self.num_utterances)
+            or len(self.speakers) > (conf.num_speakers or len(self.speakers))
+            or any(self.emotions[name] > count for name, count in expected.items())
+        )
+        found = f"{self.num_utterances} utterances of {len(self.speakers)} speakers"
+        wanted = f"{conf.num_utterances or 'any number of'} of {conf.num_speakers or 'any number of'}"
+        details = f" ({', '.join(short)})" if short else ""
+        if is_more:
+            raise InputError(
+                f"{where} has {found}, but a complete {conf.name} has {wanted}{details}: remove what does not belong "
+                "there, or correct the counts in the conf"
+            )
+        if is_short and not allow_partial:
+            raise InputError(
+                f"{where} has {found}, but a complete {conf.name} has {wanted}{details}: complete it, or pass "
+                "--allow-partial to go on with what is there"
+            )
+        return is_short
+
+    def _short_speakers(self) -> list[str]:
+        """Speakers that lack utterances, where every speaker should have equally many."""
+        conf = self.conf
+        if not conf.num_utterances or not conf.num_speakers or conf.num_utterances % conf.num_speakers:
+            return []
+        each = conf.num_utterances // conf.num_speakers
+        return _differences(
+            {f"speaker {name}": each for name in sorted(self.speakers)},
+            {f"speaker {name}": count for name, count in self.speakers.items()},
+        )
+
+    def summary(self) -> str:
+        """One line: utterances, speakers, utterances per emotion."""
+        emotions = ", ".join(f"{name} {count}" for name, count in sorted(self.emotions.items()))
+        return f"{self.num_utterances} utterances, {len(self.speakers)} speakers: {emotions}"
+
+
+def _differences(expected: dict[str, int], found: dict[str, int] | Counter[str]) -> list[str]:
+    return [
+        f"{name} has {found.get(name, 0)} of {count}" for name, count in expected.items() if found.get(name, 0) != count
+    ]

@@ -1,0 +1,159 @@
+"""Stage 3: who is train, valid and test; and the proof that they do not overlap.
+
+Published folds come from the conf and are never redrawn. After the labels outside a protocol are excluded, with a
+count, nothing leaves test.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq.conf import FoldConf, ProtocolConf, Selection
+from seq.errors import InputError
+from seq.files import read_json, write_json
+from seq.fold_checks import PARTS, Fold, FoldItem, Folds, check_fold, check_names, check_protocol, check_tests
+
+if TYPE_CHECKING:
+    from lhotse.cut import MonoCut
+
+
+def protocol_emotion(emotion: str | None, protocol: ProtocolConf) -> str | None:
+    """The class that a canonical emotion belongs to under a protocol: merged, or None where it is outside."""
+    merges = {item.raw: item.name for item in protocol.merges}
+    merged = merges.get(emotion, emotion) if emotion is not None else None
+    return merged if merged in protocol.emotions else None
+
+
+def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, allow_empty: bool = False) -> Folds:
+    """Split the utterances of a corpus as the protocol says, and check every fold.
+
+    Raises:
+        InputError: the protocol names an unknown emotion, speaker or sentence, tests a speaker in two folds, or
+            gives an overlapping or (unless `allow_empty`) an empty part.
+    """
+    check_protocol(protocol)
+    items, excluded = _select(cuts, protocol)
+    if protocol.random is not None:
+        folds = _random_folds(items, protocol)
+    else:
+        check_names(items, protocol)
+        folds = [_split(items, conf, number, protocol) for number, conf in enumerate(protocol.folds, start=1)]
+    result = Folds(folds, excluded, {item.id: item.speaker for item in items})
+    for fold in folds:
+        check_fold(fold, result.speakers, allow_empty)
+    check_tests(result, protocol)
+    return result
+
+
+def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = None) -> Fold:
+    """Read fold `number` (from 1) and check it again; see `check_fold`.
+
+    Raises:
+        InputError: the file is missing or broken, or its parts overlap.
+    """
+    path = Path(folds_dir) / f"fold_{number}.json"
+    if not path.exists():
+        known = sorted(int(p.stem.removeprefix("fold_")) for p in Path(folds_dir).glob("fold_*.json"))
+        what = f"the folds are {', '.join(map(str, known))}" if known else "run stage 3 first"
+        raise InputError(f"there is no fold {number} in {folds_dir}: {what}")
+    data = read_json(path)
+    keys = ("fold", "speaker_disjoint", "valid_speaker_disjoint", *PARTS)
+    missing = [key for key in keys if key not in data]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}: run stage 3 again")
+    fold = Fold(**{key: data[key] for key in keys})
+    check_fold(fold, speakers)
+    return fold
+
+
+def prepare_folds(corpus: str, cuts: Iterable[MonoCut], protocol: ProtocolConf, out_dir: Path) -> None:
+    """Write `out_dir/fold_<k>.json` for every fold; files of folds that the protocol lost are removed."""
+    result = make_folds(cuts, protocol)
+    for fold in result.folds:
+        write_json(
+            out_dir / f"fold_{fold.fold}.json",
+            {
+                "corpus": corpus,
+                "protocol": protocol.name,
+                "fold": fold.fold,
+                "speaker_disjoint": fold.speaker_disjoint,
+                "valid_speaker_disjoint": fold.valid_speaker_disjoint,
+                **{part: getattr(fold, part) for part in PARTS},
+                "excluded": result.excluded,
+            },
+        )
+    for stale in out_dir.glob("fold_*.json"):
+        if stale.name not in {f"fold_{fold.fold}.json" for fold in result.folds}:
+            stale.unlink()
+    kind = "speaker-disjoint" if protocol.speaker_disjoint else "SPEAKER-DEPENDENT"
+    print(f"{out_dir}: protocol {protocol.name}, {len(result.folds)} folds, {kind}")
+    for reason, count in result.excluded.items():
+        print(f"  excluded {count} utterances: {reason}")
+    for fold in result.folds:
+        sizes = ", ".join(
+            f"{part} {len(ids)} ({len({result.speakers[id_] for id_ in ids})} speakers)"
+            for part, ids in ((part, getattr(fold, part)) for part in PARTS)
+        )
+        print(f"  fold {fold.fold}: {sizes}")
+
+
+def _select(cuts: Iterable[MonoCut], protocol: ProtocolConf) -> tuple[list[FoldItem], dict[str, int]]:
+    items: list[FoldItem] = []
+    excluded: Counter[str] = Counter()
+    for cut in cuts:
+        supervision = cut.supervisions[0]
+        custom = supervision.custom or {}
+        label = custom.get("emotion")
+        emotion = protocol_emotion(label, protocol)
+        if emotion is None:
+            excluded[f"emotion {label} is outside the protocol" if label else "no emotion label"] += 1
+        else:
+            items.append(FoldItem(cut.id, supervision.speaker, custom.get("sentence"), emotion))
+    return items, dict(sorted(excluded.items()))
+
+
+def _matches(item: FoldItem, selection: Selection) -> bool:
+    if not selection.speakers and not selection.sentences:
+        return False
+    return (not selection.speakers or item.speaker in selection.speakers) and (
+        not selection.sentences or item.sentence in selection.sentences
+    )
+
+
+def _split(items: list[FoldItem], conf: FoldConf, number: int, protocol: ProtocolConf) -> Fold:
+    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    for item in items:
+        part = "test" if _matches(item, conf.test) else "valid" if _matches(item, conf.valid) else "train"
+        parts[part].append(item.id)
+    valid_disjoint = protocol.speaker_disjoint and not conf.valid.sentences
+    return Fold(number, protocol.speaker_disjoint, valid_disjoint, **parts)
+
+
+def _random_folds(items: list[FoldItem], protocol: ProtocolConf) -> list[Fold]:
+    """Deal the utterances of each speaker and emotion, shuffled, to the folds in turn; valid is the next fold."""
+    assert protocol.random is not None
+    num_folds = protocol.random.num_folds
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for item in sorted(items, key=lambda item: item.id):
+        groups[item.speaker, item.emotion].append(item.id)
+    generator = random.Random(protocol.random.seed)
+    fold_of: dict[str, int] = {}
+    # The deal goes on where the last group ended: otherwise the first folds would get every remainder.
+    position = 0
+    for key in sorted(groups):
+        generator.shuffle(groups[key])
+        for id_ in groups[key]:
+            fold_of[id_] = position % num_folds
+            position += 1
+    folds = []
+    for index in range(num_folds):
+        parts: dict[str, list[str]] = {part: [] for part in PARTS}
+        for item in items:
+            distance = (fold_of[item.id] - index) % num_folds
+            parts["test" if distance == 0 else "valid" if distance == 1 else "train"].append(item.id)
+        folds.append(Fold(index + 1, False, False, **parts))
+    return folds
