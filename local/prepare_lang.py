@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Stage 4: the phones of every text, and the token table, word list and lexicon that belong to them.
+
+Usage:   local/prepare_lang.py --conf conf/default.yaml --cuts data/manifests/casia_cuts.jsonl.gz \\
+             --lang-dir data/lang_phone
+Inputs:  the cuts of stage 1
+Outputs: tokens.txt, words.txt, lexicon.txt (icefall's formats) and text ("utterance-id phone phone ...") in --lang-dir
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seq.conf import load_conf
+from seq.errors import run_main
+from seq.lang import TokenTable, prepare_lang
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--conf", type=Path, required=True)
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--cuts", type=Path, required=True)
+    parser.add_argument("--lang-dir", type=Path, required=True)
+    args = parser.parse_args()
+    load_conf(args.conf, args.overrides)  # an unknown key is an error in every stage
+    num_texts = prepare_lang(args.cuts, args.lang_dir)
+    if num_texts == 0:
+        print(f"{args.lang_dir}: the corpus has no text, so the phone task is masked")
+    else:
+        num_tokens = len(TokenTable.read(args.lang_dir / "tokens.txt"))
+        print(f"{args.lang_dir}: {num_texts} utterances with text, {num_tokens} tokens, <blk> and SPN among them")
+
+
+if __name__ == "__main__":
+    run_main(main)

