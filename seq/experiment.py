@@ -1,0 +1,241 @@
+"""An experiment: one conf and protocol over folds and seeds, each a run folder `fold_<k>/seed_<s>`."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seq.conf import Conf, ProtocolConf, conf_to_dict
+from seq.files import read_jsonl, write_json
+from seq.folds import Fold, load_fold
+from seq.labels import corpus_anchors
+from seq.lang import TokenTable, read_transcripts
+from seq.process import die_with_parent, run_lock
+from seq.provenance import git_commit, package_versions
+
+if TYPE_CHECKING:
+    from lhotse import CutSet
+
+    from seq.datamodule import LabelEncoder
+    from seq.models.model import ModelSpec
+
+# Sections of the conf that decide what a run's weights are.
+IDENTITY_SECTIONS = ("features", "lang", "augment", "model", "ctc", "train")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all runs of an experiment share."""
+
+    conf: Conf
+    protocol: ProtocolConf
+    tasks: list[str]
+    cuts: Path
+    folds_dir: Path
+    lang_dir: Path
+    exp_dir: Path
+    device: str = "auto"
+    command: str = ""
+
+    def run_dir(self, fold: int, seed: int) -> Path:
+        """The folder of one run."""
+        return self.exp_dir / f"fold_{fold}" / f"seed_{seed}"
+
+    def load_fold(self, number: int) -> Fold:
+        """A fold, its parts and speakers checked against the cuts. Raises InputError where they overlap."""
+        speakers = {cut["id"]: cut["supervisions"][0]["speaker"] for cut in read_jsonl(self.cuts)}
+        return load_fold(self.folds_dir, number, speakers)
+
+
+class RunData:
+    """The data of one fold and seed, opened lazily, and what the network must be to learn it."""
+
+    def __init__(self, experiment: Experiment, fold_number: int, seed: int) -> None:
+        from seq.datamodule import LabelEncoder
+        from seq.models.model import ModelSpec
+
+        self.seed = seed
+        self._cuts = experiment.cuts
+        self.fold = experiment.load_fold(fold_number)
+        tokens = TokenTable.read(experiment.lang_dir / "tokens.txt")
+        self.encoder: LabelEncoder = LabelEncoder(experiment.protocol, tokens, read_transcripts(experiment.lang_dir))
+        self.spec: ModelSpec = ModelSpec(
+            model=experiment.conf.model,
+            tasks=experiment.tasks,
+            num_filters=experiment.conf.features.num_filters,
+            emotions=experiment.protocol.emotions,
+            anchors=list(corpus_anchors(experiment.conf.corpus)),
+            tokens=list(tokens.symbols),
+        )
+        self.num_train = len(self.fold.train)
+        self.identity = self._identity(experiment)
+
+    def train_cuts(self) -> CutSet:
+        """Cuts of the train part."""
+        from seq.datamodule import open_cuts
+
+        return open_cuts(self._cuts, self.fold.train)
+
+    def valid_cuts(self) -> CutSet:
+        """Cuts of the valid part."""
+        from seq.datamodule import open_cuts
+
+        return open_cuts(self._cuts, self.fold.valid)
+
+    def _identity(self, experiment: Experiment) -> dict[str, Any]:
+        conf = conf_to_dict(experiment.conf)
+        digest = hashlib.sha256()
+        for ids in (self.fold.train, self.fold.valid):
+            digest.update("\n".join(ids).encode())
+        digest.update((experiment.lang_dir / "text").read_bytes())
+        # The content and not the file: gzip writes the time into its header.
+        with gzip.open(experiment.cuts) as manifest:
+            while chunk := manifest.read(1 << 20):
+                digest.update(chunk)
+        return {
+            "tasks": experiment.tasks,
+            "emotions": experiment.protocol.emotions,
+            **{section: conf[section] for section in IDENTITY_SECTIONS},
+            "data": digest.hexdigest(),
+        }
+
+
+def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> str | None:
+    """The first key whose value differs, with both values, or None."""
+    for key in [*new, *(key for key in old if key not in new)]:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            if found := difference(before, after, f"{prefix}{key}."):
+                return found
+        elif before != after:
+            return "the data changed" if key == "data" else f"{prefix}{key} was {before}, is {after}"
+    return None
+
+
+def _set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
+    """Keep a run of another configuration or other data under another name; this one starts afresh."""
+    from seq.checkpoint import checkpoint_path, load_checkpoint, read_pointer
+
+    epoch = read_pointer(run_dir, "last")
+    if epoch is None:
+        return
+    reason = difference(load_checkpoint(checkpoint_path(run_dir, epoch)).get("identity", {}), identity)
+    if reason is None:
+        return
+    kept = run_dir.with_name(f"{run_dir.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+    run_dir.rename(kept)
+    run_dir.mkdir()
+    print(f"{run_dir}: {reason}; the earlier run is kept in {kept.name} and training starts afresh", file=sys.stderr)
+
+
+def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) -> dict[str, Any]:
+    """Train one fold with one seed, or go on where it was stopped; returns what run.json holds."""
+    import torch
+
+    torch.set_num_threads(experiment.conf.train.num_threads)
+    from seq.models.model import num_parameters
+    from seq.trainer import Trainer
+
+    run_dir = experiment.run_dir(fold, seed)
+    is_first_rank = int(os.environ.get("RANK", "0")) == 0
+    with run_lock(run_dir) if is_first_rank else contextlib.nullcontext():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        data = RunData(experiment, fold, seed)
+        if is_first_rank:
+            _set_aside(run_dir, data.identity)
+        trainer = Trainer(experiment.conf, data, run_dir, experiment.device, f"fold {fold} seed {seed}", bar_row)
+        progress = trainer.run()
+        history = progress.history
+        run = {
+            "fold": fold,
+            "seed": seed,
+            "command": experiment.command,
+            "commit": git_commit(),
+            "versions": package_versions(),
+            "tasks": experiment.tasks,
+            "ctc_backend": trainer.ctc.name,
+            "num_parameters": num_parameters(trainer.model),
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "best_valid": history[progress.best_epoch - 1]["valid"],
+            "num_train": data.num_train,
+            "device": trainer.device.type,
+            "precision": trainer.precision,
+            "threads": torch.get_num_threads(),
+            "wall_seconds": sum(row["seconds"] for row in history),
+            "peak_rss_mib": max(row["peak_rss_mib"] for row in history),
+        }
+        if is_first_rank:
+            write_json(run_dir / "run.json", run)
+    return run
+
+
+def train_experiment(experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1) -> None:
+    """Train every fold with every seed, `num_jobs` side by side on a CPU; under torchrun, one after the other."""
+    jobs = [(fold, seed) for fold in folds for seed in seeds]
+    write_json(experiment.exp_dir / "conf.json", conf_to_dict(experiment.conf))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _train_distributed(experiment, jobs)
+    else:
+        _run_jobs(train_run, experiment, jobs, num_jobs)
+
+
+def decode_experiment(experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1) -> None:
+    """Decode valid and test of every fold and seed with its best checkpoint."""
+    _run_jobs(_decode, experiment, [(fold, seed) for fold in folds for seed in seeds], num_jobs)
+
+
+def _decode(experiment: Experiment, fold: int, seed: int, bar_row: int) -> None:
+    import torch
+
+    torch.set_num_threads(experiment.conf.train.num_threads)
+    from seq.decode import decode_run
+
+    decode_run(experiment, fold, seed)
+
+
+def _run_jobs(
+    function: Callable[[Experiment, int, int, int], object],
+    experiment: Experiment,
+    jobs: list[tuple[int, int]],
+    num_jobs: int,
+) -> None:
+    """Call `function(experiment, fold, seed, row)` for every job, `num_jobs` at a time, one process each."""
+    if num_jobs == 1 or len(jobs) == 1:
+        for fold, seed in jobs:
+            function(experiment, fold, seed, 0)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        min(num_jobs, len(jobs)), mp_context=context, initializer=die_with_parent, initargs=(os.getpid(),)
+    ) as pool:
+        futures = [pool.submit(function, experiment, *job, i % num_jobs) for i, job in enumerate(jobs)]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _train_distributed(experiment: Experiment, jobs: list[tuple[int, int]]) -> None:
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("nccl" if torch.cuda.is_available() and experiment.device != "cpu" else "gloo")
+    try:
+        for fold, seed in jobs:
+            train_run(experiment, fold, seed)
+            dist.barrier()
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,95 @@
+"""Conformer encoder (Gulati et al. 2020) with rotary positions (Su et al. 2021), masked for padding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seq.models.masking import frame_mask
+
+
+def _rotate(x: Tensor) -> Tensor:
+    """Rotary position embedding of (N, H, T, D), D even."""
+    half = x.size(-1) // 2
+    rates = 10000 ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
+    angles = torch.arange(x.size(-2), device=x.device, dtype=torch.float32)[:, None] * rates[None, :]
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x[..., :half], x[..., half:]
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention that sees no padding."""
+
+    def __init__(self, channels: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.project_in = nn.Linear(channels, 3 * channels)
+        self.project_out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        n, t, c = x.shape
+        q, k, v = self.project_in(x).view(n, t, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        visible = mask.bool().view(n, 1, 1, t)
+        y = nn.functional.scaled_dot_product_attention(
+            _rotate(q), _rotate(k), v, attn_mask=visible, dropout_p=self.dropout if self.training else 0.0
+        )
+        return self.project_out(y.transpose(1, 2).reshape(n, t, c))
+
+
+def _feedforward(channels: int, hidden: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.LayerNorm(channels),
+        nn.Linear(channels, hidden),
+        nn.SiLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, channels),
+        nn.Dropout(dropout),
+    )
+
+
+class ConformerBlock(nn.Module):
+    """Half feed-forward, attention, convolution, half feed-forward."""
+
+    def __init__(self, channels: int, hidden: int, num_heads: int, kernel_size: int, dropout: float) -> None:
+        super().__init__()
+        self.feedforward1 = _feedforward(channels, hidden, dropout)
+        self.attention_norm = nn.LayerNorm(channels)
+        self.attention = SelfAttention(channels, num_heads, dropout)
+        self.conv_norm = nn.LayerNorm(channels)
+        self.conv_in = nn.Linear(channels, 2 * channels)
+        self.depthwise = nn.Conv1d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
+        self.depthwise_norm = nn.LayerNorm(channels)
+        self.conv_out = nn.Linear(channels, channels)
+        self.feedforward2 = _feedforward(channels, hidden, dropout)
+        self.norm = nn.LayerNorm(channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(N, T, C) frames and their mask (N, T, 1) -> (N, T, C)."""
+        x = x + 0.5 * self.feedforward1(x)
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask))
+        y = nn.functional.glu(self.conv_in(self.conv_norm(x)), dim=-1) * mask
+        y = self.depthwise(y.transpose(1, 2)).transpose(1, 2)
+        x = x + self.dropout(self.conv_out(nn.functional.silu(self.depthwise_norm(y))))
+        return self.norm(x + 0.5 * self.feedforward2(x))
+
+
+class ConformerEncoder(nn.Module):
+    """A stack of `ConformerBlock`s."""
+
+    def __init__(
+        self, channels: int, hidden: int, num_heads: int, num_layers: int, kernel_size: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            ConformerBlock(channels, hidden, num_heads, kernel_size, dropout) for _ in range(num_layers)
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(N, T, C) and (N,) -> (N, T, C)."""
+        mask = frame_mask(lengths, x.size(1))
+        for block in self.blocks:
+            x = block(x, mask)
+        return x * mask

@@ -1,0 +1,46 @@
+"""From fbank frames (10 ms) to encoder frames (20 or 40 ms)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seq.models.masking import frame_mask
+
+
+class Conv2dSubsampling(nn.Module):
+    """Two-dimensional convolutions over time and frequency, then a projection to the encoder's width.
+
+    A small shift along the frequency axis (another vocal tract, another pitch) moves the maps only a little,
+    which a linear map of each frame would not give.
+    """
+
+    def __init__(self, num_filters: int, channels: int, factor: int, stem_channels: int = 32) -> None:
+        super().__init__()
+        if factor not in (2, 4):
+            raise ValueError(f"subsampling factor must be 2 or 4, not {factor}")
+        self.factor = factor
+        time_strides = (2, 1) if factor == 2 else (2, 2)
+        self.conv1 = nn.Conv2d(1, stem_channels, 3, stride=(time_strides[0], 2), padding=1)
+        self.conv2 = nn.Conv2d(stem_channels, stem_channels, 3, stride=(time_strides[1], 2), padding=1)
+        self.strides = time_strides
+        bins = (((num_filters + 1) // 2) + 1) // 2
+        self.norm = nn.LayerNorm(stem_channels * bins)
+        self.project = nn.Linear(stem_channels * bins, channels)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Encoder frames for fbank frames: ceil division by the factor."""
+        for stride in self.strides:
+            lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+        return lengths
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, T, F) fbank and (N,) lengths -> (N, T', C) and (N,) subsampled lengths."""
+        x = (x * frame_mask(lengths, x.size(1))).unsqueeze(1)
+        for conv, stride in zip((self.conv1, self.conv2), self.strides, strict=True):
+            x = nn.functional.silu(conv(x))
+            lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+            # What a convolution wrote on padding frames must not leak into the next one.
+            x = x * frame_mask(lengths, x.size(2)).unsqueeze(1)
+        n, c, t, f = x.shape
+        return self.project(self.norm(x.permute(0, 2, 1, 3).reshape(n, t, c * f))), lengths

@@ -1,0 +1,64 @@
+"""Processes that end with whoever started them, and a lock on the folder they write."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from seq.errors import InputError
+
+# local/run.sh puts its process id here. A stage that is started by hand may outlive its shell; one that the
+# runner started must not outlive the runner, or a second run would meet it in the same folder.
+PARENT_VARIABLE = "SPEECHEQ_RUNNER_PID"
+POLL_SECONDS = 0.3
+LOCK_WAIT_SECONDS = 10.0
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """End this process when its parent is gone, even by kill -9.
+
+    Args:
+        parent: the parent's process id; unless given, the runner's, and nothing is watched without a runner.
+    """
+    runner = os.environ.get(PARENT_VARIABLE, "")
+    if parent is None and runner.isdigit() and os.getppid() == int(runner):
+        parent = int(runner)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def run_lock(run_dir: Path) -> Iterator[None]:
+    """Hold a run folder for this process; the kernel lets go when the process ends, however it ends.
+
+    The lock lies beside the folder, which may be moved while it is held.
+
+    Raises:
+        InputError: another process still holds it after a few seconds.
+    """
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    with open(run_dir.with_name(f".{run_dir.name}.lock"), "w", encoding="utf-8") as file:
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise InputError(
+                        f"another process is writing {run_dir}: wait for it or stop it, and run again"
+                    ) from None
+                time.sleep(POLL_SECONDS)
+        yield

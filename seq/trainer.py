@@ -1,0 +1,279 @@
+"""Training of one fold with one seed: a loop that can be killed at any moment and run again.
+
+Every random draw of an epoch follows from (seed, epoch), and a checkpoint is whole or absent; so a run that was
+killed, or stopped and continued, ends with the same weights, bit for bit on a CPU, as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from seq.checkpoint import (
+    average_between,
+    checkpoint_path,
+    load_checkpoint,
+    prune_checkpoints,
+    read_pointer,
+    save_checkpoint,
+    start_average,
+    update_average,
+    write_pointer,
+)
+from seq.conf import Conf, conf_to_dict
+from seq.ctc import make_ctc
+from seq.datamodule import Batch, SpeechDataset, eval_loader, feature_statistics, train_loader
+from seq.decode import EVAL_BATCH_DURATION, predict
+from seq.device import autocast, pick_device, pick_precision
+from seq.errors import InputError
+from seq.experiment import RunData
+from seq.files import write_jsonl
+from seq.losses import combine_losses, multitask_losses
+from seq.models.model import SpeechEqModel
+from seq.optimizer import learning_rate, make_optimizer
+from seq.validation import selection_score, valid_scores
+
+LOG_SECONDS = 5.0
+
+
+@dataclass
+class Progress:
+    """Where training stands; everything here goes into the checkpoint."""
+
+    epoch: int = 0
+    batch_idx_train: int = 0
+    best_epoch: int = 0
+    best_score: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains the network of one run folder."""
+
+    def __init__(
+        self, conf: Conf, data: RunData, run_dir: Path, device_name: str = "auto", label: str = "", bar_row: int = 0
+    ) -> None:
+        self.conf, self.data, self.run_dir = conf, data, run_dir
+        # What the progress bar is called, and its row when several runs share a terminal.
+        self.label, self.bar_row = label, bar_row
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.world_size = dist.get_world_size() if dist.is_initialized() else 1
+        self.device = pick_device(device_name)
+        if self.device.type == "cuda" and self.world_size > 1:
+            self.device = torch.device("cuda", self.rank % torch.cuda.device_count())
+        self.precision = pick_precision(conf.train.precision, self.device)
+        self.ctc = make_ctc(conf.ctc.backend)
+        torch.manual_seed(data.seed)
+        self.model = SpeechEqModel(data.spec)
+        self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
+        self.model.to(self.device)
+        self.network: torch.nn.Module = self.model
+        if self.world_size > 1:
+            self.network = DistributedDataParallel(self.model)
+        self.optimizer = make_optimizer(self.model, conf)
+        self.average = start_average(self.model)
+        self.progress = Progress()
+        self.dataset = SpeechDataset(
+            data.encoder, conf.features, conf.augment, self.model.feature_mean.cpu().clone(), data.seed
+        )
+        self.loader = train_loader(
+            data.train_cuts(), self.dataset, conf.train.batch_duration / self.world_size, conf.train.num_workers,
+            self.rank, self.world_size,
+        )  # fmt: skip
+        self.valid_cuts = data.valid_cuts()
+        self.valid_loader = eval_loader(
+            self.valid_cuts, SpeechDataset(data.encoder, conf.features), EVAL_BATCH_DURATION
+        )
+        self.eval_model = copy.deepcopy(self.model).eval()
+
+    def resume(self) -> int:
+        """Go on from the last checkpoint, if there is one; returns its epoch or 0."""
+        epoch = read_pointer(self.run_dir, "last")
+        if epoch is None:
+            return 0
+        state = load_checkpoint(checkpoint_path(self.run_dir, epoch))
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = {name: value.to(self.device) for name, value in state["model_avg"].items()}
+        self.progress = Progress(
+            epoch=state["epoch"],
+            batch_idx_train=state["batch_idx_train"],
+            best_epoch=state["best_epoch"],
+            best_score=list(state["best_score"]),
+            history=list(state["history"]),
+        )
+        return epoch
+
+    def is_finished(self) -> bool:
+        """Whether all epochs are trained, or valid has not improved for as long as conf allows."""
+        patience = self.conf.train.early_stop_epochs
+        stopped = self.progress.epoch - self.progress.best_epoch >= patience > 0
+        return self.progress.epoch >= self.conf.train.num_epochs or stopped
+
+    def run(self, stop_after_epoch: int | None = None) -> Progress:
+        """Train until finished (or, for a test of resuming, until an epoch is done)."""
+        self.resume()
+        writer = None
+        if self.rank == 0:
+            writer = SummaryWriter(str(self.run_dir / "tensorboard"), purge_step=self.progress.epoch + 1)
+        bar = tqdm(
+            total=self.conf.train.num_epochs, initial=self.progress.epoch, desc=self.label, unit="epoch",
+            position=self.bar_row, disable=self.rank > 0 or not sys.stderr.isatty(), dynamic_ncols=True,
+        )  # fmt: skip
+        while not self.is_finished() and self.progress.epoch != stop_after_epoch:
+            row = self._run_epoch(bar)
+            bar.update(1)
+            if self.rank == 0:
+                self._log(row, writer, bar)
+        bar.close()
+        if writer is not None:
+            writer.close()
+        if self.is_finished() and self.rank == 0:
+            keep = {self.progress.best_epoch, self.progress.best_epoch - self.conf.train.average_epochs}
+            prune_checkpoints(self.run_dir, keep | {self.progress.epoch})
+        return self.progress
+
+    def _run_epoch(self, bar: tqdm[Any]) -> dict[str, Any]:
+        started = time.monotonic()
+        epoch = self.progress.epoch + 1
+        train_losses = self._train_epoch(epoch, bar)
+        row: dict[str, Any] = {"epoch": epoch, "train": train_losses, "lr": self.optimizer.param_groups[0]["lr"]}
+        row["valid"] = self._validate(epoch)
+        row["seconds"] = time.monotonic() - started
+        row["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.progress.epoch = epoch
+        score = list(selection_score(row["valid"]))
+        if score > self.progress.best_score:
+            self.progress.best_epoch, self.progress.best_score = epoch, score
+        self.progress.history.append(row)
+        if self.rank == 0:
+            self._save()
+        if self.world_size > 1:
+            # The other ranks read earlier checkpoints when they validate.
+            dist.barrier()
+        return row
+
+    def _train_epoch(self, epoch: int, bar: tqdm[Any]) -> dict[str, float]:
+        conf = self.conf.train
+        self.dataset.epoch = epoch
+        self.loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        # Dropout is the only consumer of the global stream; the rank keeps the replicas' masks apart.
+        torch.manual_seed((self.data.seed * 100_003 + epoch) * 1_009 + self.rank)
+        self.network.train()
+        seen, sums = 0, {}
+        for batch in self.loader:
+            progress = epoch - 1 + min(seen * self.world_size / self.data.num_train, 1.0)
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.conf, progress)
+            losses = self._train_batch(batch, conf.gradient_clip)
+            seen += len(batch.ids)
+            for task, (total, count) in losses.items():
+                previous = sums.get(task, (0.0, 0))
+                sums[task] = (previous[0] + total, previous[1] + count)
+            if bar.format_dict["elapsed"] - getattr(self, "_shown", 0.0) > LOG_SECONDS:
+                self._shown = bar.format_dict["elapsed"]
+                bar.set_postfix_str(self._postfix(sums, f"{100 * seen * self.world_size // self.data.num_train}%"))
+        means = {task: total / max(count, 1) for task, (total, count) in sums.items()}
+        scales = vars(conf)
+        return {"loss": sum(scales[f"{task}_scale"] * mean for task, mean in means.items()), **means}
+
+    def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
+        with autocast(self.device, self.precision):
+            output = self.network(batch.feature.to(self.device), batch.feature_lens.to(self.device))
+        losses = multitask_losses(output, batch.targets.to(self.device), self.ctc, self.conf.train.label_smoothing)
+        loss = combine_losses(losses, self.conf.train, self._mean_counts(losses))
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "
+                "lower train.learning_rate or raise train.warmup_epochs, and run stage 5 again"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip)
+        self.optimizer.step()
+        self.progress.batch_idx_train += 1
+        if self.progress.batch_idx_train % self.conf.train.average_period == 0:
+            update_average(self.average, self.model, self.progress.batch_idx_train, self.conf.train.average_period)
+        return {task: (float(total.detach()), int(count)) for task, (total, count) in losses.items()}
+
+    def _mean_counts(self, losses: dict[str, Any]) -> dict[str, torch.Tensor] | None:
+        """Labelled utterances per task, averaged over ranks: DDP averages gradients, so this makes the global mean."""
+        if self.world_size == 1:
+            return None
+        counts = torch.stack([count.float() for _, count in losses.values()])
+        dist.all_reduce(counts)
+        return dict(zip(losses, counts / self.world_size, strict=True))
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""
+        first = epoch - self.conf.train.average_epochs
+        start = load_checkpoint(checkpoint_path(self.run_dir, first)) if first > 0 else None
+        weights = average_between(
+            self.average,
+            self.progress.batch_idx_train,
+            None if start is None else {k: v.to(self.device) for k, v in start["model_avg"].items()},
+            0 if start is None else start["batch_idx_train"],
+        )
+        self.eval_model.load_state_dict(weights)
+        rows = list(predict(self.eval_model, self.valid_loader, self.valid_cuts, self.data.encoder, self.ctc, "fp32"))
+        return valid_scores(rows, self.data.spec)
+
+    def _save(self) -> None:
+        progress = self.progress
+        state = {
+            "model": self.model.state_dict(),
+            "model_avg": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": {"epoch": progress.epoch, "batch": progress.batch_idx_train},
+            # bf16 needs no loss scaling; the key is there for icefall's loader.
+            "grad_scaler": {},
+            "sampler": {"epoch": progress.epoch},
+            "batch_idx_train": progress.batch_idx_train,
+            "average_period": self.conf.train.average_period,
+            "epoch": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "best_score": progress.best_score,
+            "history": progress.history,
+            "rng": {"seed": self.data.seed, "epoch": progress.epoch},
+            "spec": self.data.spec.to_dict(),
+            "conf": conf_to_dict(self.conf),
+            "identity": self.data.identity,
+        }
+        save_checkpoint(checkpoint_path(self.run_dir, progress.epoch), state)
+        write_pointer(self.run_dir, "best", progress.best_epoch)
+        write_pointer(self.run_dir, "last", progress.epoch)
+        write_jsonl(self.run_dir / "history.jsonl", progress.history)
+        # Any coming epoch may need the running mean of `average_epochs` before it.
+        recent = range(progress.epoch - self.conf.train.average_epochs, progress.epoch + 1)
+        prune_checkpoints(
+            self.run_dir, {*recent, progress.best_epoch, progress.best_epoch - self.conf.train.average_epochs}
+        )
+
+    def _postfix(self, sums: dict[str, tuple[float, int]], done: str) -> str:
+        parts = [done, *(f"{task} {total / max(count, 1):.2f}" for task, (total, count) in sums.items())]
+        if self.progress.history and "UA" in (last := self.progress.history[-1]["valid"]):
+            parts.append(f"valid UA {100 * last['UA']:.1f}")
+        return ", ".join(parts)
+
+    def _log(self, row: dict[str, Any], writer: SummaryWriter | None, bar: tqdm[Any]) -> None:
+        for part in ("train", "valid"):
+            for name, value in row[part].items():
+                writer.add_scalar(f"{part}/{name}", value, row["epoch"])  # type: ignore[union-attr]
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in row["valid"].items())
+        epochs = f"{row['epoch']}/{self.conf.train.num_epochs}"
+        line = f"{self.label} epoch {epochs}: loss {row['train']['loss']:.3f}; valid {scores}; {row['seconds']:.0f} s"
+        bar.write(line, file=sys.stderr)
+        with open(self.run_dir / "train.log", "a", encoding="utf-8") as log:
+            log.write(line + "\n")
