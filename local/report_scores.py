@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Stage 8: Markdown tables and figures from scores.json; prints the main table.
+
+Usage:   local/report_scores.py --scores exp/<name>/scores.json --exp-dir exp/<name> --out exp/<name>/report.md \
+             [--results RESULTS.md] [--against exp/<other>/scores.json]
+Inputs:  scores.json of stage 7, and <exp-dir>/fold_<k>/seed_<s>/history.jsonl where there are any
+Outputs: report.md and <exp-dir>/figures/*.png; with --results, the block between
+         <!-- results:<exp path> --> and <!-- end --> of that file (appended where it has none)
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seq.errors import run_main
+from seq.report import write_report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--exp-dir", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--results", type=Path, default=None, help="Markdown file that gets the tables, too")
+    parser.add_argument("--against", type=Path, default=None, help="scores.json of a system to test against, paired")
+    args = parser.parse_args()
+    print(write_report(args.scores, args.exp_dir, args.out, args.results, args.against))
+    print(f"report: {args.out}")
+
+
+if __name__ == "__main__":
+    run_main(main)

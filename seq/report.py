@@ -1,0 +1,250 @@
+"""Stage 8: tables and figures out of scores.json. No number here is typed by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from seq.errors import InputError
+from seq.files import read_json, read_jsonl, write_text
+from seq.intervals import paired_test
+
+Scores = dict[str, Any]
+# task, metric, heading; those with a % are fractions printed as percent.
+COLUMNS = (
+    ("emotion", "UA", "UA %"),
+    ("emotion", "WA", "WA %"),
+    ("emotion", "macro_f1", "macro-F1 %"),
+    ("intensity", "UA", "intensity UA %"),
+    ("intensity", "MAE", "MAE"),
+    ("intensity", "spearman", "Spearman"),
+    ("gender", "accuracy", "gender %"),
+    ("phone", "PER", "PER %"),
+)
+MISSING = "–"
+START_MARKER = "<!-- results:"
+END_MARKER = "<!-- end -->"
+
+
+def _value(value: float | None, heading: str) -> str:
+    if value is None:
+        return MISSING
+    return f"{100 * value:.2f}" if "%" in heading else f"{value:.3f}"
+
+
+def _interval(ends: Sequence[float] | None, heading: str) -> str:
+    return MISSING if ends is None else f"[{_value(ends[0], heading)}, {_value(ends[1], heading)}]"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, padded so that it can be read in a terminal; first column left, others right."""
+    rows = [list(row) for row in rows]
+    widths = [max(3, *(len(row[i]) for row in [list(header), *rows])) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return f"| {' | '.join(padded)} |"
+
+    rule = "|".join([":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])])
+    return "\n".join([line(header), f"|{rule}|", *map(line, rows)])
+
+
+def header_lines(scores: Scores) -> list[str]:
+    """What must be known to read the table: protocol, seeds, command, commit, versions, cost, intervals."""
+    protocol, pooled = scores["protocol"], scores["pooled"]
+    lines = []
+    if not protocol["speaker_disjoint"]:
+        lines += ["> **SPEAKER-DEPENDENT: test speakers are also in training. Not comparable with other splits.**", ""]
+    if scores.get("partial"):
+        lines += ["> **Incomplete corpus: files are missing, so the test set is not the published one.**", ""]
+    folds = [row["fold"] for row in scores["folds"]]
+    disjoint = "speakers disjoint" if protocol["speaker_disjoint"] else "speaker-dependent"
+    versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in scores["versions"].items())
+    lines += [
+        f"- corpus {scores['corpus']}, protocol **{protocol['name']}** ({disjoint}): {protocol['description']}",
+        f"- folds {_join(folds)} of {protocol['num_folds']}; seeds {_join(scores['seeds'])}"
+        + (" (metrics averaged over seeds)" if len(scores["seeds"]) > 1 else ""),
+        f"- command: `{scores['command'] or 'not recorded'}`",
+        f"- commit {scores['commit'] or 'not recorded'}{_trained_at(scores)}; {versions}",
+        f"- 95 % intervals over speakers: pooled {_methods([pooled], scores)}; "
+        f"single folds (in scores.json) {_methods(scores['folds'], scores)}",
+    ]
+    used = [f"{task} {pooled[task]['n']}" for task in scores["tasks"] if pooled[task]["n"] < pooled["num_utterances"]]
+    if used:
+        lines.append(f"- of {pooled['num_utterances']} utterances, those with a reference are scored: {_join(used)}")
+    if pooled.get("text_overlap") is not None:
+        lines.append(f"- {100 * pooled['text_overlap']:.2f} % of the test sentences were also spoken in training")
+    if scores["wall_seconds"]:
+        runs = len(scores["runs"])
+        lines.append(
+            f"- training: {scores['wall_seconds'] / 60:.1f} min of wall time summed over {runs} run{'s' * (runs > 1)}, "
+            f"peak memory {scores['peak_rss_mib']:.0f} MiB per process, CTC by {scores['ctc_backend'] or 'none'}"
+        )
+    return lines
+
+
+def _join(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items)) or "none"
+
+
+def _methods(blocks: Iterable[dict[str, Any]], scores: Scores) -> str:
+    names = {block[task]["interval"] for block in blocks for task in scores["tasks"] if "interval" in block[task]}
+    return _join(sorted(names))
+
+
+def _trained_at(scores: Scores) -> str:
+    commits = sorted({run["commit"] for run in scores["runs"] if run.get("commit")} - {scores["commit"]})
+    return f" (trained at {_join(commits)})" if commits else ""
+
+
+def main_table(scores: Scores) -> str:
+    """A row per fold, mean ± standard deviation over folds, and the pooled predictions with their interval."""
+    columns = [column for column in COLUMNS if column[0] in scores["tasks"]]
+
+    def metrics(block: dict[str, Any]) -> list[str]:
+        return [_value(block[task].get(metric), heading) for task, metric, heading in columns]
+
+    def size(block: dict[str, Any]) -> list[str]:
+        return [str(block["num_utterances"]), str(block["num_speakers"])]
+
+    def ends(block: dict[str, Any]) -> list[str]:
+        return [_interval(block[task].get(f"{metric}_ci95"), heading) for task, metric, heading in columns]
+
+    rows = [[f"fold {row['fold']}", *size(row), *metrics(row)] for row in scores["folds"]]
+    if len(scores["folds"]) > 1:
+        spread = [_mean_std(scores["mean_std"][task][metric], heading) for task, metric, heading in columns]
+        rows.append(["mean ± std", "", "", *spread])
+    pools = {"pooled": scores["pooled"], "without fold 1 (search)": scores.get("pooled_without_search")}
+    for name, block in pools.items():
+        if block is not None:
+            rows.append([f"**{name}**", *size(block), *metrics(block)])
+            rows.append(["95 % interval", "", "", *ends(block)])
+    if len(scores["seeds"]) > 1:
+        stds = [scores["pooled"][task].get("seed_std", {}).get(metric) for task, metric, _ in columns]
+        rows.append(["std over seeds", "", "", *(_value(s, c[2]) for s, c in zip(stds, columns, strict=True))])
+    if scores.get("valid"):
+        rows.append(["valid, pooled", *size(scores["valid"]["pooled"]), *metrics(scores["valid"]["pooled"])])
+    return markdown_table(["", "utt.", "spk.", *(heading for _, _, heading in columns)], rows)
+
+
+def _mean_std(spread: dict[str, float | None], heading: str) -> str:
+    if spread["std"] is None:
+        return _value(spread["mean"], heading)
+    return f"{_value(spread['mean'], heading)} ± {_value(spread['std'], heading)}"
+
+
+def recall_table(scores: Scores, task: str) -> str:
+    """Recall per class, pooled and per fold, with the number of reference utterances (summed over seeds)."""
+    pooled = scores["pooled"][task]
+    header = [f"recall of {task}", "utt.", "pooled %", *(f"fold {row['fold']} %" for row in scores["folds"])]
+    totals = [sum(row) for row in pooled["confusion"]["counts"]]
+    rows = []
+    for label, total in zip(pooled["confusion"]["labels"], totals, strict=True):
+        blocks = [pooled, *(row[task] for row in scores["folds"])]
+        rows.append([label, str(total), *(_value(block.get("recall", {}).get(label), "%") for block in blocks)])
+    return markdown_table(header, rows)
+
+
+def comparison_table(scores: Scores, other: Scores, names: tuple[str, str]) -> str:
+    """Paired sign-flip tests over speakers of the pooled metrics of two systems (per-speaker values).
+
+    Raises:
+        InputError: the two did not answer the same speakers.
+    """
+    rows = []
+    for task, metric, heading in COLUMNS:
+        blocks = [system["pooled"].get(task, {}).get("speakers") for system in (scores, other)]
+        if not all(blocks):
+            continue
+        if set(blocks[0]) != set(blocks[1]):
+            raise InputError(f"the two systems were not tested on the same speakers ({task}): score the same folds")
+        pairs = [[block[speaker][metric] for block in blocks] for speaker in sorted(blocks[0])]
+        pairs = [pair for pair in pairs if None not in pair]
+        test = paired_test(*zip(*pairs, strict=True)) if pairs else paired_test([], [])
+        means = [sum(values) / len(pairs) for values in zip(*pairs, strict=True)] if pairs else [None, None]
+        difference = _value(test.difference, heading) if pairs else MISSING
+        rows.append([heading, *(_value(mean, heading) for mean in means), difference, str(test)])
+    header = ["mean over speakers", *names, "difference", "paired sign-flip test over speakers"]
+    return markdown_table(header, rows)
+
+
+def draw_figures(scores: Scores, exp_dir: Path) -> list[tuple[str, Path]]:
+    """Draw what the experiment has; returns (caption, path) of each figure."""
+    # matplotlib takes 0.3 s to import, and tables do not need it.
+    from seq.figures import plot_confusion, plot_curves
+
+    name = f"{scores['corpus']}, {scores['protocol']['name']}"
+    figures = []
+    for task in ("emotion", "intensity"):
+        confusion = scores["pooled"].get(task, {}).get("confusion")
+        if confusion:
+            path = exp_dir / "figures" / f"confusion_{task}.png"
+            folds, seeds = len(scores["folds"]), len(scores["seeds"])
+            title = f"{task}: {name}, {folds} folds pooled" + (f", {seeds} seeds summed" if seeds > 1 else "")
+            plot_confusion(confusion["labels"], confusion["counts"], title, path)
+            figures.append((f"Confusion of {task}, pooled over folds", path))
+    histories = {}
+    for fold in (row["fold"] for row in scores["folds"]):
+        for seed in scores["seeds"]:
+            history = exp_dir / f"fold_{fold}" / f"seed_{seed}" / "history.jsonl"
+            if history.exists():
+                histories[fold, seed] = list(read_jsonl(history))
+    if histories:
+        path = exp_dir / "figures" / "training_curves.png"
+        plot_curves(histories, name, path)
+        figures.append(("Loss and valid UA over epochs", path))
+    return figures
+
+
+def tables(scores: Scores) -> str:
+    """Header, main table and recall tables as Markdown."""
+    parts = ["\n".join(header_lines(scores)), main_table(scores)]
+    for task in ("emotion", "intensity"):
+        if scores["pooled"].get(task, {}).get("confusion"):
+            parts.append(recall_table(scores, task))
+    return "\n\n".join(parts)
+
+
+def replace_block(document: Path, name: str, body: str) -> None:
+    """Put `body` between the markers of `name` in a Markdown file, or append it with markers.
+
+    Raises:
+        InputError: the block has a start and no end.
+    """
+    start = f"{START_MARKER}{name} -->"
+    text = document.read_text(encoding="utf-8") if document.exists() else ""
+    block = f"{start}\n{body.strip()}\n{END_MARKER}"
+    if start not in text:
+        write_text(document, f"{text.rstrip()}\n\n{block}\n".lstrip("\n"))
+        return
+    before, rest = text.split(start, 1)
+    inside, end, after = rest.partition(END_MARKER)
+    if not end or START_MARKER in inside:
+        raise InputError(f"{document}: the block {start} has no {END_MARKER}: add it where the block ends")
+    write_text(document, f"{before}{block}{after}")
+
+
+def write_report(
+    scores_path: Path, exp_dir: Path, out: Path, results: Path | None = None, against: Path | None = None
+) -> str:
+    """Write the report with its figures, and the tables into `results` if given; returns the main table.
+
+    Raises:
+        InputError: scores.json is missing or broken; `against` has other speakers; `results` has a broken block.
+    """
+    scores = read_json(scores_path)
+    body = tables(scores)
+    if against is not None:
+        other = read_json(against)
+        body += "\n\n" + comparison_table(scores, other, (exp_dir.name, against.parent.name))
+    figures = [
+        f"![{caption}]({Path(os.path.relpath(path, out.parent)).as_posix()})"
+        for caption, path in draw_figures(scores, exp_dir)
+    ]
+    write_text(out, "\n\n".join([f"# {scores['corpus']}: {exp_dir.name}", body, *figures]) + "\n")
+    if results is not None:
+        name = Path(os.path.relpath(exp_dir, results.parent)).as_posix()
+        replace_block(results, name, f"### {name}\n\n{body}")
+    return main_table(scores)
