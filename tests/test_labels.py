@@ -1,0 +1,92 @@
+"""The unified metric: label maps, the intensity scale and its ordinal code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq.conf import CorpusConf, NameCount, RawName, RawValue
+from seq.corpora.base import Utterance
+from seq.errors import InputError
+from seq.labels import (
+    INTENSITY_ANCHORS,
+    check_labels,
+    corpus_anchors,
+    intensity_targets,
+    intensity_value,
+    map_labels,
+    nearest_level,
+)
+
+RATED = CorpusConf(
+    "rated",
+    "ravdess",
+    emotions=[RawName("01", "neutral"), RawName("05", "angry")],
+    intensities=[RawValue("01", 2 / 3), RawValue("02", 1.0)],
+)
+UNRATED = CorpusConf("unrated", "casia", emotions=RATED.emotions)
+
+
+def utterance(emotion: str | None, intensity: str | None) -> Utterance:
+    return Utterance("u", Path("u.wav"), "s", "F", "en", None, None, emotion, intensity)
+
+
+@pytest.mark.parametrize(
+    ("conf", "emotion", "intensity", "expected"),
+    [
+        (RATED, "05", "02", ("angry", 1.0)),
+        (RATED, "05", "01", ("angry", 2 / 3)),
+        (RATED, "01", "01", ("neutral", 0.0)),
+        (RATED, "01", None, ("neutral", 0.0)),
+        (RATED, "05", None, ("angry", None)),
+        (RATED, None, "02", (None, 1.0)),
+        (UNRATED, "05", "02", ("angry", None)),
+        (UNRATED, "01", None, ("neutral", None)),
+    ],
+)
+def test_map_labels(conf: CorpusConf, emotion: str, intensity: str, expected: tuple[str, float]) -> None:
+    assert map_labels(utterance(emotion, intensity), conf) == expected
+
+
+def test_unknown_raw_labels_are_named() -> None:
+    with pytest.raises(InputError, match="'5'"):
+        map_labels(utterance("5", "01"), RATED)
+    with pytest.raises(InputError, match="'03'"):
+        map_labels(utterance("05", "03"), RATED)
+
+
+def test_check_labels_finds_bad_maps() -> None:
+    with pytest.raises(InputError, match="'rage' is not an emotion"):
+        check_labels(CorpusConf("c", "r", emotions=[RawName("01", "rage")]))
+    with pytest.raises(InputError, match="'joy' is not an emotion"):
+        check_labels(CorpusConf("c", "r", emotion_counts=[NameCount("joy", 3)]))
+    with pytest.raises(InputError, match="'01' twice"):
+        check_labels(CorpusConf("c", "r", emotions=[RawName("01", "sad"), RawName("01", "angry")]))
+    with pytest.raises(InputError, match=r"\[0, 1\]"):
+        check_labels(CorpusConf("c", "r", intensities=[RawValue("9", 9.0)]))
+
+
+def test_anchors_of_a_corpus() -> None:
+    assert corpus_anchors(RATED) == (0.0, 2 / 3, 1.0)
+    assert corpus_anchors(UNRATED) == ()
+    no_neutral = CorpusConf("c", "r", emotions=[RawName("05", "angry")], intensities=RATED.intensities)
+    assert corpus_anchors(no_neutral) == (2 / 3, 1.0)
+
+
+def test_targets_are_cumulative_interpolated_and_invertible() -> None:
+    np.testing.assert_allclose(
+        [intensity_targets(value) for value in (0.0, 1 / 3, 0.5, 2 / 3, 0.9, 1.0)],
+        [[0, 0, 0], [1, 0, 0], [1, 0.5, 0], [1, 1, 0], [1, 1, 0.7], [1, 1, 1]],
+        atol=1e-6,
+    )
+    values = np.linspace(0, 1, 101)
+    np.testing.assert_allclose(intensity_value(np.stack([intensity_targets(v) for v in values])), values, atol=1e-6)
+
+
+def test_nearest_level() -> None:
+    assert nearest_level(0.71, (0.0, 2 / 3, 1.0)) == 2 / 3
+    assert nearest_level(0.2, (2 / 3, 1.0)) == 2 / 3
+    assert nearest_level(0.5, (0.0, 1.0)) == 0.0
+    assert [nearest_level(anchor, INTENSITY_ANCHORS) for anchor in INTENSITY_ANCHORS] == list(INTENSITY_ANCHORS)
