@@ -12,12 +12,10 @@ Out: exp/<name>/fold_<k>/seed_<s>/{predictions.jsonl,valid_predictions.jsonl}
 from seq.arguments import experiment_parser, open_experiment
 from seq.errors import run_main
 from seq.experiment import decode_experiment
-from seq.process import die_with_parent
 
 
 def main() -> None:
     """Parse arguments and decode."""
-    die_with_parent()
     args = experiment_parser(__doc__).parse_args()
     experiment, folds, seeds = open_experiment(args)
     decode_experiment(experiment, folds, seeds, args.nj)

@@ -14,12 +14,10 @@ Out: exp/<name>/conf.json; per run, in exp/<name>/fold_<k>/seed_<s>: epoch-N.pt,
 from seq.arguments import experiment_parser, open_experiment
 from seq.errors import run_main
 from seq.experiment import train_experiment
-from seq.process import die_with_parent
 
 
 def main() -> None:
     """Parse arguments and train."""
-    die_with_parent()
     args = experiment_parser(__doc__).parse_args()
     experiment, folds, seeds = open_experiment(args)
     train_experiment(experiment, folds, seeds, args.nj)

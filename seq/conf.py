@@ -236,7 +236,7 @@ def load_conf(path: Path | str, overrides: list[str] | None = None) -> Conf:
     if not isinstance(raw, dict):
         raise InputError(f"conf {path} is not a mapping of sections (corpus, protocols, ...)")
     for override in overrides or []:
-        _apply_override(raw, override)
+        apply_override(raw, override)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Conf, None)
     try:
@@ -249,7 +249,8 @@ def load_conf(path: Path | str, overrides: list[str] | None = None) -> Conf:
     return conf
 
 
-def _apply_override(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
+    """Set `section.key=value` in a conf that is still plain types. Raises InputError if it is not of that form."""
     import yaml
 
     key, separator, value = override.partition("=")

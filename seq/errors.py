@@ -30,6 +30,9 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
     130 for Ctrl-C; 141 for a reader that closed our output (as a shell reports SIGPIPE).
     Any other exception is a bug of ours and keeps its traceback.
     """
+    from seq.process import die_with_runner
+
+    die_with_runner()
     try:
         sys.exit(main() or 0)
     except InputError as error:

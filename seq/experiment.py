@@ -216,9 +216,7 @@ def _run_jobs(
             function(experiment, fold, seed, 0)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(num_jobs, len(jobs)), mp_context=context, initializer=die_with_parent, initargs=(os.getpid(),)
-    ) as pool:
+    with ProcessPoolExecutor(min(num_jobs, len(jobs)), mp_context=context, initializer=die_with_parent) as pool:
         futures = [pool.submit(function, experiment, *job, i % num_jobs) for i, job in enumerate(jobs)]
         try:
             for future in as_completed(futures):

@@ -27,6 +27,7 @@ from seq.audio import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio
 from seq.conf import FeaturesConf
 from seq.errors import InputError
 from seq.files import atomic_path, read_jsonl
+from seq.process import die_with_parent
 
 CHUNK_SIZE = 32
 
@@ -167,7 +168,7 @@ def _compute_chunks(
     # this process, which has threads.
     context = get_context("forkserver")
     context.set_forkserver_preload(["seq.features"])
-    with ProcessPoolExecutor(num_jobs, mp_context=context, initializer=_use_one_thread) as pool:
+    with ProcessPoolExecutor(num_jobs, mp_context=context, initializer=_start_worker) as pool:
         pending: deque[Future[list[MonoCut]]] = deque()
         for chunk in chunks:
             pending.append(pool.submit(compute_and_store, chunk, conf, storage))
@@ -177,5 +178,6 @@ def _compute_chunks(
             yield pending.popleft().result()
 
 
-def _use_one_thread() -> None:
+def _start_worker() -> None:
+    die_with_parent()
     torch.set_num_threads(1)

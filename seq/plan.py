@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from seq.conf import TASKS, _apply_override
+from seq.conf import TASKS, apply_override
 from seq.corpora.base import ReaderOption, get_reader
 from seq.errors import InputError
 from seq.files import read_json
@@ -35,7 +35,7 @@ def read_conf(path: Path, overrides: list[str]) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise InputError(f"conf {path} is not a mapping of sections (corpus, protocols, ...)")
     for override in overrides:
-        _apply_override(raw, override)
+        apply_override(raw, override)
     return raw
 
 

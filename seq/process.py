@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import multiprocessing
 import os
 import threading
 import time
@@ -14,26 +15,33 @@ from seq.errors import InputError
 
 # local/run.sh puts its process id here. A stage that is started by hand may outlive its shell; one that the
 # runner started must not outlive the runner, or a second run would meet it in the same folder.
-PARENT_VARIABLE = "SPEECHEQ_RUNNER_PID"
+RUNNER_VARIABLE = "SPEECHEQ_RUNNER_PID"
 POLL_SECONDS = 0.3
 LOCK_WAIT_SECONDS = 10.0
 
 
-def die_with_parent(parent: int | None = None) -> None:
-    """End this process when its parent is gone, even by kill -9.
+def die_with_runner() -> None:
+    """End this process when local/run.sh, which started it, is gone, even by kill -9; nothing without a runner."""
+    runner = os.environ.get(RUNNER_VARIABLE, "")
+    if not runner.isdigit() or os.getppid() != int(runner):
+        return
 
-    Args:
-        parent: the parent's process id; unless given, the runner's, and nothing is watched without a runner.
-    """
-    runner = os.environ.get(PARENT_VARIABLE, "")
-    if parent is None and runner.isdigit() and os.getppid() == int(runner):
-        parent = int(runner)
+    def watch() -> None:
+        while os.getppid() == int(runner):
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def die_with_parent() -> None:
+    """End this worker when the process that made its pool is gone; the initializer of every pool."""
+    parent = multiprocessing.parent_process()
     if parent is None:
         return
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(POLL_SECONDS)
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

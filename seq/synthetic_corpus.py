@@ -22,6 +22,7 @@ import numpy as np
 from seq import synthesis
 from seq.errors import InputError
 from seq.files import atomic_path, read_json, write_json, write_text
+from seq.process import die_with_parent
 
 _SETTINGS_FILE: Final = "synthesis.json"
 _FIRST_NUMBER: Final = 201
@@ -67,7 +68,7 @@ def make_corpus(target: Path, settings: Settings, num_processes: int = 2) -> Non
     if missing:
         # Spawned, not forked: the caller may hold threads. Each file depends on its job alone, so their number is free.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(num_processes, mp_context=context) as pool:
+        with ProcessPoolExecutor(num_processes, mp_context=context, initializer=die_with_parent) as pool:
             finished = pool.map(_run, missing, chunksize=4)
             for _ in tqdm(finished, total=len(missing), desc="synthesis", unit="utterance"):
                 pass

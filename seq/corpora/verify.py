@@ -23,6 +23,7 @@ from seq.corpora.counts import CorpusCounts
 from seq.errors import InputError
 from seq.files import read_json, write_json, write_jsonl
 from seq.labels import check_labels, map_labels
+from seq.process import die_with_parent
 
 NUM_NAMED = 5
 
@@ -144,7 +145,7 @@ def _map(function: partial[dict[str, Any] | str], paths: list[Path], num_jobs: i
     if num_jobs <= 1:
         yield from map(function, paths)
         return
-    with ProcessPoolExecutor(num_jobs, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(num_jobs, mp_context=get_context("forkserver"), initializer=die_with_parent) as pool:
         yield from pool.map(function, paths, chunksize=16)
 
 
