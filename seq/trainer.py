@@ -154,7 +154,7 @@ class Trainer:
         row["seconds"] = time.monotonic() - started
         row["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         self.progress.epoch = epoch
-        score = list(selection_score(row["valid"]))
+        score = list(selection_score(row["valid"], self.conf.train.select_by))
         if score > self.progress.best_score:
             self.progress.best_epoch, self.progress.best_score = epoch, score
         self.progress.history.append(row)

@@ -47,9 +47,15 @@ def _values(statistic: Any) -> dict[str, float]:
     return {name: float(value[0]) for name, value in statistic.values(np.ones((1, len(statistic.speakers)))).items()}
 
 
-def selection_score(scores: dict[str, float]) -> tuple[float, float]:
-    """What the best epoch has most of: UA of emotion (or of the first task there is); ties by lower emotion loss."""
-    for name in ("UA", "intensity_UA", "gender"):
+def selection_score(scores: dict[str, float], select_by: str) -> tuple[float, float]:
+    """What the best epoch has most of: by `loss` or `UA` of emotion, the other decides ties.
+
+    Without the emotion task it is the UA of intensity, the accuracy of gender, or the fewest phone errors.
+    """
+    if "UA" in scores:
+        by_loss, by_recall = -scores["loss"], scores["UA"]
+        return (by_loss, by_recall) if select_by == "loss" else (by_recall, by_loss)
+    for name in ("intensity_UA", "gender"):
         if name in scores:
-            return scores[name], -scores.get("loss", 0.0)
+            return scores[name], 0.0
     return -scores.get("PER", math.inf), 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from seq.decode import decode_run
 from seq.errors import InputError
 from seq.experiment import Experiment, RunData, train_experiment, train_run
 from seq.files import read_jsonl
+from seq.losses import combine_losses
 from seq.trainer import Trainer
 from seq.validation import valid_scores
 
@@ -186,6 +188,37 @@ def test_folds_side_by_side_equal_one_after_the_other(tmp_path: Path) -> None:
     for seed in (0, 1):
         first, second = (load_checkpoint(checkpoint_path(e.run_dir(1, seed), 2))["model"] for e in (one, two))
         assert_same_weights(first, second)
+
+
+DISTRIBUTED = """
+import os, sys
+sys.path[:0] = sys.argv[1:3]
+import pickle
+from seq.experiment import train_experiment
+train_experiment(pickle.load(open(sys.argv[3], "rb")), [1], [0])
+"""
+
+
+def test_two_ranks_train_one_network(tmp_path: Path) -> None:
+    experiment = make_experiment(tmp_path, tiny_conf(num_epochs=2, average_epochs=1))
+    (tmp_path / "experiment.pkl").write_bytes(pickle.dumps(experiment))
+    (tmp_path / "main.py").write_text(DISTRIBUTED)
+    here = Path(__file__).parent
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    arguments = [str(tmp_path / "main.py"), str(here), str(here.parent), str(tmp_path / "experiment.pkl")]
+    subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=300)
+    history = list(read_jsonl(experiment.run_dir(1, 0) / "history.jsonl"))
+    assert [row["epoch"] for row in history] == [1, 2] and "UA" in history[-1]["valid"]
+    assert decode_run(experiment, 1, 0) in (1, 2)
+
+
+def test_the_loss_of_several_ranks_is_the_global_mean() -> None:
+    # Two ranks with 3 and 1 labelled utterances: DDP averages the gradients of sum / mean count.
+    conf = tiny_conf().train
+    sums, counts = [torch.tensor(6.0), torch.tensor(4.0)], [torch.tensor(3), torch.tensor(1)]
+    mean_count = {"emotion": torch.tensor(2.0)}
+    per_rank = [combine_losses({"emotion": pair}, conf, mean_count) for pair in zip(sums, counts, strict=True)]
+    assert float(sum(per_rank) / 2) == pytest.approx(10.0 / 4)
 
 
 def test_waveform_augmentation_computes_fbank_on_the_fly() -> None:
