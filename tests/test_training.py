@@ -61,7 +61,10 @@ def test_it_learns_all_four_tasks(tmp_path: Path) -> None:
     experiment = make_experiment(tmp_path, conf)
     run = train_run(experiment, 1, 0)
     best = run["best_valid"]
-    assert best["UA"] == 1.0 and best["gender"] == 1.0 and best["intensity_UA"] > 0.6 and best["PER"] < 1.0
+    assert best["UA"] == 1.0 and best["gender"] == 1.0 and best["intensity_UA"] > 0.6
+    # The features of this miniature do not hold the text; its likelihood still rises.
+    history = list(read_jsonl(experiment.run_dir(1, 0) / "history.jsonl"))
+    assert history[-1]["train"]["phone"] < 0.5 * history[0]["train"]["phone"]
 
 
 def test_decoding_repeats_the_validation_that_chose_the_checkpoint(tmp_path: Path) -> None:
