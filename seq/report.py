@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ COLUMNS = (
 MISSING = "–"
 START_MARKER = "<!-- results:"
 END_MARKER = "<!-- end -->"
+
+
+def _without_private_paths(command: str) -> str:
+    """The command with `/home/me/corpora/ravdess` as `.../ravdess`: whose disk it was is nobody's business."""
+    return re.sub(r"(?<=[\s=])/\S*/(?=[^/\s]+)", ".../", command)
 
 
 def _value(value: float | None, heading: str) -> str:
@@ -66,7 +72,7 @@ def header_lines(scores: Scores) -> list[str]:
         f"- corpus {scores['corpus']}, protocol **{protocol['name']}** ({disjoint}): {protocol['description']}",
         f"- folds {_join(folds)} of {protocol['num_folds']}; seeds {_join(scores['seeds'])}"
         + (" (metrics averaged over seeds)" if len(scores["seeds"]) > 1 else ""),
-        f"- command: `{scores['command'] or 'not recorded'}`",
+        f"- command: `{_without_private_paths(scores['command']) or 'not recorded'}`",
         f"- commit {scores['commit'] or 'not recorded'}{_trained_at(scores)}; {versions}",
         f"- 95 % intervals over speakers: pooled {_methods([pooled], scores)}; "
         f"single folds (in scores.json) {_methods(scores['folds'], scores)}",
