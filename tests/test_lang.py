@@ -66,7 +66,7 @@ def test_mandarin(text: str, phones: str) -> None:
         ("me@home", "en", "'me@home'"),
         ("我有3个", "zh", "'3' in the Mandarin text '我有3个'"),
         ("A座", "zh", "'A' in the Mandarin text 'A座'"),
-        ("Der Lappen", "de", "language 'de': there is a G2P for English"),
+        ("Il pleut", "fr", "language 'fr': there is a G2P for English"),
         ("?!", "en", "holds no word"),
     ],
 )
