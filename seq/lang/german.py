@@ -37,8 +37,9 @@ PHONES: Final = tuple(sorted({phone for phones in _IPA_TO_PHONES.values() for ph
 _EXCEPTIONS: Final = {"eisschrank": ("aɪ", "s", "ʃ", "r", "a", "ŋ", "k")}
 # Stress, length that was not matched above, nasalisation, syllabicity, the glottal stop.
 _IGNORED: Final = "ˈˌː\u0303\u0329ʔ-"
-_PUNCTUATION: Final = re.compile(r"""[\s.,;:!?"“”„‚‘’'()\[\]…–—\-/]+""")
-_WORD: Final = re.compile(r"[a-zäöüßàâçéèêëîïôûñ]+")
+_PUNCTUATION: Final = re.compile(r"""[\s.,;:!?"“”„()\[\]…–—\-/]+""")
+_APOSTROPHES: Final = str.maketrans("’‘‚ʼ", "''''")
+_WORD: Final = re.compile(r"[a-zäöüßàâçéèêëîïôûñ']+")
 
 
 def pronounce(text: str) -> list[tuple[str, list[str]]]:
@@ -48,7 +49,10 @@ def pronounce(text: str) -> list[tuple[str, list[str]]]:
         InputError: a word holds a character that is no letter (a digit), or espeak-ng is not installed.
     """
     result = []
-    for word in _PUNCTUATION.split(unicodedata.normalize("NFC", text).lower()):
+    plain = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower()
+    for written in _PUNCTUATION.split(plain):
+        # 'hallo' in quotation marks; espeak-ng reads the apostrophe of ich's.
+        word = written.strip("'")
         if not word:
             continue
         if not _WORD.fullmatch(word):
