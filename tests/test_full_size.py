@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,13 @@ class Corpus:
             yield SimpleNamespace(id=u.id, supervisions=[supervision])
 
 
+@pytest.fixture
+def listing(tmp_path: Path) -> Iterator[Path]:
+    """A folder for tens of thousands of names, which do not stay as pytest's own folders do."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
+
 def touch(root: Path, names: list[str]) -> Path:
     for folder in {os.path.dirname(name) for name in names}:
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -63,11 +71,11 @@ def held_out(folds: Folds) -> list[set[str]]:
     return [{folds.speakers[id_] for id_ in fold.test} for fold in folds.folds]
 
 
-def test_casia_1200(tmp_path: Path) -> None:
+def test_casia_1200(listing: Path) -> None:
     speakers = ("wangzhe", "ZhaoZuoxiang", "liuchanhg", "zhaoquanyin")
     emotions = ("angry", "fear", "happy", "neutral", "sad", "surprise")
     names = [f"{s}/{e}/{n}.wav" for s in speakers for e in emotions for n in range(201, 251)]
-    corpus = Corpus("casia", touch(tmp_path, names))
+    corpus = Corpus("casia", touch(listing, names))
     assert len(corpus.utterances) == 1200
     assert corpus.genders() == {"F": {"liuchanhg", "zhaoquanyin"}, "M": {"wangzhe", "zhaozuoxiang"}}
     assert set(Counter(emotion for emotion, _ in corpus.labels).values()) == {200}
@@ -78,7 +86,7 @@ def test_casia_1200(tmp_path: Path) -> None:
     assert {len(f.test) for f in corpus.folds("random10").folds} == {120}
 
 
-def test_ravdess_1440(tmp_path: Path) -> None:
+def test_ravdess_1440(listing: Path) -> None:
     names = []
     for actor in range(1, 25):
         codes = [f"{e:02d}-{i:02d}" for e in range(1, 9) for i in (1, 2) if (e, i) != (1, 2)]
@@ -88,14 +96,14 @@ def test_ravdess_1440(tmp_path: Path) -> None:
             for s in (1, 2)
             for r in (1, 2)
         ]
-    corpus = Corpus("ravdess", touch(tmp_path, names))
+    corpus = Corpus("ravdess", touch(listing, names))
     assert len(corpus.utterances) == 1440
     assert {gender: len(speakers) for gender, speakers in corpus.genders().items()} == {"F": 12, "M": 12}
     assert Counter(intensity for _, intensity in corpus.labels) == {0.0: 96, 2 / 3: 672, 1.0: 672}
     assert [len(test) for test in held_out(corpus.folds("emobox"))] == [4] * 6
 
 
-def test_emodb_535(tmp_path: Path) -> None:
+def test_emodb_535(listing: Path) -> None:
     # The true numbers of utterances of each speaker and each emotion; how they combine does not matter here.
     of_speaker = {"03": 49, "08": 58, "09": 43, "10": 38, "11": 55, "12": 35, "13": 61, "14": 69, "15": 56, "16": 71}
     of_emotion = {"W": 127, "L": 81, "E": 46, "A": 69, "F": 71, "T": 62, "N": 79}
@@ -110,7 +118,7 @@ def test_emodb_535(tmp_path: Path) -> None:
             names.append(f"wav/{speaker}{code}{letter}{'abcdef'[seen[letter] // 10]}.wav")
             seen[letter] += 1
         position += count
-    corpus = Corpus("emodb", touch(tmp_path, names))
+    corpus = Corpus("emodb", touch(listing, names))
     assert len(corpus.utterances) == len({u.id for u in corpus.utterances}) == 535
     assert corpus.genders() == {"F": {"08", "09", "13", "14", "16"}, "M": {"03", "10", "11", "12", "15"}}
     assert {u.text for u in corpus.utterances} == set(emodb.SENTENCES.values())
@@ -152,8 +160,8 @@ def write_iemocap(root: Path) -> Path:
     return root
 
 
-def test_iemocap_10039_and_5531(tmp_path: Path) -> None:
-    corpus = Corpus("iemocap", write_iemocap(tmp_path))
+def test_iemocap_10039_and_5531(listing: Path) -> None:
+    corpus = Corpus("iemocap", write_iemocap(listing))
     assert len(corpus.utterances) == 10039
     assert corpus.genders() == {g: {f"Ses0{k}{g}" for k in range(1, 6)} for g in ("F", "M")}
     folds = corpus.folds("four")
@@ -167,7 +175,7 @@ def test_iemocap_10039_and_5531(tmp_path: Path) -> None:
     assert sum(folds.excluded.values()) == 10039 - 5531 - 2507
 
 
-def test_esd_35000(tmp_path: Path) -> None:
+def test_esd_35000(listing: Path) -> None:
     blocks = list(enumerate(esd.EMOTIONS))
     parts = ["evaluation"] * 20 + ["test"] * 30 + ["train"] * 300
     names = []
@@ -179,7 +187,7 @@ def test_esd_35000(tmp_path: Path) -> None:
                 f"{speaker:04d}/{emotion}/{part}/{speaker:04d}_{350 * block + i:06d}.wav".replace("//", "/")
                 for i, part in enumerate(folders, start=1)
             ]
-    corpus = Corpus("esd", touch(tmp_path, names))
+    corpus = Corpus("esd", touch(listing, names))
     assert len(corpus.utterances) == 35000
     men = {f"{n:04d}" for n in (4, 5, 6, 8, 10, 11, 12, 13, 14, 20)}
     assert corpus.genders() == {"F": {f"{n:04d}" for n in range(1, 21)} - men, "M": men}
@@ -208,13 +216,13 @@ def cremad_tables() -> Path | None:
 
 
 @pytest.mark.skipif(cremad_tables() is None, reason="no list of CREMA-D: set SPEECHEQ_CREMAD to its folder")
-def test_cremad_7442(tmp_path: Path) -> None:
+def test_cremad_7442(listing: Path) -> None:
     tables = cremad_tables()
     assert tables is not None
-    touch(tmp_path, (tables / "AudioWAV.list").read_text().split())
+    touch(listing, (tables / "AudioWAV.list").read_text().split())
     for name in ("VideoDemographics.csv", "processedResults"):
-        (tmp_path / name).symlink_to(tables / name)
-    corpus = Corpus("cremad", tmp_path)
+        (listing / name).symlink_to(tables / name)
+    corpus = Corpus("cremad", listing)
     assert len(corpus.utterances) == 7442
     assert {gender: len(speakers) for gender, speakers in corpus.genders().items()} == {"F": 43, "M": 48}
     assert len({u.text for u in corpus.utterances}) == 12
@@ -237,10 +245,10 @@ def test_cremad_7442(tmp_path: Path) -> None:
         assert {folds.speakers[id_] for id_ in fold.valid} == tests[(index + 1) % 5]
 
 
-def test_a_partial_copy_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_partial_copy_says_what_is_missing(listing: Path) -> None:
     names = [f"0001/{e}/0001_{350 * b + i:06d}.wav" for b, e in enumerate(esd.EMOTIONS) for i in range(1, 351)]
-    touch(tmp_path, names[:-2])
+    touch(listing, names[:-2])
     with pytest.raises(
         InputError, match=r"speaker 0001 has 1748 of 1750, .*surprised has 348 of 7000.*--allow-partial"
     ):
-        Corpus("esd", tmp_path)
+        Corpus("esd", listing)
