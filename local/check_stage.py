@@ -96,9 +96,7 @@ def main() -> None:
             print(f"{stage.number}\t{stage.name}\t{stage.about}")
     elif args.action == "plan":
         raw = plan.read_conf(args.conf, args.overrides)
-        found = plan.resolve_plan(
-            raw, args.conf, args.protocol, args.folds, args.seeds, args.tasks, args.exp_name
-        )
+        found = plan.resolve_plan(raw, args.conf, args.protocol, args.folds, args.seeds, args.tasks, args.exp_name)
         stages.conf_values(raw, found["protocol"])
         found.update({f"reader.{k}": v for k, v in plan.remembered_options(args.corpus_json).items()})
         for name, value in found.items():

@@ -33,6 +33,14 @@ class RawValue:
 
 
 @dataclass
+class IntensityScale:
+    """A numeric rating of intensity: `low` means 0 on our scale, `high` means 1, and it is linear between them."""
+
+    low: float
+    high: float
+
+
+@dataclass
 class NameCount:
     """How many utterances of a canonical category a complete copy of the corpus has."""
 
@@ -50,8 +58,10 @@ class CorpusConf:
     num_speakers: int | None = None
     emotion_counts: list[NameCount] = field(default_factory=list)
     emotions: list[RawName] = field(default_factory=list)
-    # Empty: the corpus does not rate intensity, and no utterance has an intensity label.
+    # Words or codes for intensity, and the scale of ratings that are numbers; a corpus may have both. Without either,
+    # the corpus does not rate intensity, and no utterance has an intensity label.
     intensities: list[RawValue] = field(default_factory=list)
+    intensity_scale: IntensityScale | None = None
 
 
 @dataclass
@@ -75,10 +85,15 @@ class FoldConf:
 
 @dataclass
 class RandomFolds:
-    """Folds drawn at random, stratified by speaker and emotion: speaker-dependent, and labelled so."""
+    """Folds drawn at random; valid is the next fold.
+
+    By utterance they are stratified by speaker and emotion: speaker-dependent, and labelled so. By speaker they are
+    speaker-disjoint, for corpora whose speakers the conf does not know.
+    """
 
     num_folds: int
     seed: int = 0
+    by: Literal["utterance", "speaker"] = "utterance"
 
 
 @dataclass
@@ -88,6 +103,8 @@ class ProtocolConf:
     name: str
     description: str
     emotions: list[str]
+    # Empty: all languages of the corpus; otherwise those of other languages are excluded.
+    languages: list[str] = field(default_factory=list)
     merges: list[RawName] = field(default_factory=list)
     speaker_disjoint: bool = True
     folds: list[FoldConf] = field(default_factory=list)

@@ -99,8 +99,10 @@ def check_protocol(protocol: ProtocolConf) -> None:
         raise InputError(f"protocol {name} needs either folds or random, and not both: correct the conf")
     if protocol.random is not None and protocol.random.num_folds < 3:
         raise InputError(f"protocol {name}: random.num_folds is {protocol.random.num_folds}; it takes 3 or more")
-    if protocol.random is not None and protocol.speaker_disjoint:
-        raise InputError(f"protocol {name} draws folds at random, which mixes speakers: set speaker_disjoint to false")
+    if protocol.random is not None and protocol.speaker_disjoint != (protocol.random.by == "speaker"):
+        truth = "deals whole speakers" if protocol.random.by == "speaker" else "draws folds at random, mixing speakers"
+        wanted = str(not protocol.speaker_disjoint).lower()
+        raise InputError(f"protocol {name} {truth}: set speaker_disjoint to {wanted}")
 
 
 def check_names(items: list[FoldItem], protocol: ProtocolConf) -> None:

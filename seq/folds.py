@@ -109,7 +109,9 @@ def _select(cuts: Iterable[MonoCut], protocol: ProtocolConf) -> tuple[list[FoldI
         custom = supervision.custom or {}
         label = custom.get("emotion")
         emotion = protocol_emotion(label, protocol)
-        if emotion is None:
+        if protocol.languages and supervision.language not in protocol.languages:
+            excluded[f"language {supervision.language} is outside the protocol"] += 1
+        elif emotion is None:
             excluded[f"emotion {label} is outside the protocol" if label else "no emotion label"] += 1
         else:
             items.append(FoldItem(cut.id, supervision.speaker, custom.get("sentence"), emotion))
@@ -134,13 +136,44 @@ def _split(items: list[FoldItem], conf: FoldConf, number: int, protocol: Protoco
 
 
 def _random_folds(items: list[FoldItem], protocol: ProtocolConf) -> list[Fold]:
-    """Deal the utterances of each speaker and emotion, shuffled, to the folds in turn; valid is the next fold."""
+    """Deal the speakers, or the utterances of each speaker and emotion, shuffled, to the folds in turn."""
     assert protocol.random is not None
     num_folds = protocol.random.num_folds
+    generator = random.Random(protocol.random.seed)
+    if protocol.random.by == "speaker":
+        fold_of = _deal_speakers(items, protocol, generator)
+    else:
+        fold_of = _deal_utterances(items, num_folds, generator)
+    disjoint = protocol.speaker_disjoint
+    folds = []
+    for index in range(num_folds):
+        parts: dict[str, list[str]] = {part: [] for part in PARTS}
+        for item in items:
+            distance = (fold_of[item.id] - index) % num_folds
+            parts["test" if distance == 0 else "valid" if distance == 1 else "train"].append(item.id)
+        folds.append(Fold(index + 1, disjoint, disjoint, **parts))
+    return folds
+
+
+def _deal_speakers(items: list[FoldItem], protocol: ProtocolConf, generator: random.Random) -> dict[str, int]:
+    """The fold of every utterance, by its speaker."""
+    assert protocol.random is not None
+    num_folds = protocol.random.num_folds
+    speakers = sorted({item.speaker for item in items})
+    if len(speakers) < num_folds:
+        raise InputError(
+            f"protocol {protocol.name} deals {len(speakers)} speakers to {num_folds} folds: lower random.num_folds"
+        )
+    generator.shuffle(speakers)
+    position = {speaker: index for index, speaker in enumerate(speakers)}
+    return {item.id: position[item.speaker] % num_folds for item in items}
+
+
+def _deal_utterances(items: list[FoldItem], num_folds: int, generator: random.Random) -> dict[str, int]:
+    """The fold of every utterance, stratified by speaker and emotion."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for item in sorted(items, key=lambda item: item.id):
         groups[item.speaker, item.emotion].append(item.id)
-    generator = random.Random(protocol.random.seed)
     fold_of: dict[str, int] = {}
     # The deal goes on where the last group ended: otherwise the first folds would get every remainder.
     position = 0
@@ -149,11 +182,4 @@ def _random_folds(items: list[FoldItem], protocol: ProtocolConf) -> list[Fold]:
         for id_ in groups[key]:
             fold_of[id_] = position % num_folds
             position += 1
-    folds = []
-    for index in range(num_folds):
-        parts: dict[str, list[str]] = {part: [] for part in PARTS}
-        for item in items:
-            distance = (fold_of[item.id] - index) % num_folds
-            parts["test" if distance == 0 else "valid" if distance == 1 else "train"].append(item.id)
-        folds.append(Fold(index + 1, False, False, **parts))
-    return folds
+    return fold_of

@@ -49,6 +49,9 @@ def check_labels(conf: CorpusConf) -> None:
         twice = sorted({raw for raw in raws if raws.count(raw) > 1})
         if twice:
             raise InputError(f"conf of {conf.name}: corpus.{section} maps {twice[0]!r} twice; keep one line")
+    scale = conf.intensity_scale
+    if scale is not None and not scale.low < scale.high:
+        raise InputError(f"conf of {conf.name}: intensity_scale is {scale.low} to {scale.high}; low must be lower")
     for item in conf.intensities:
         if not 0.0 <= item.value <= 1.0:
             raise InputError(f"conf of {conf.name}: intensity {item.raw!r} is {item.value}; it must lie in [0, 1]")
@@ -58,10 +61,10 @@ def map_labels(utterance: Utterance, conf: CorpusConf) -> tuple[str | None, floa
     """The canonical emotion and the intensity in [0, 1] of an utterance; None where unlabelled.
 
     Neutral has intensity 0 in a corpus that rates intensity, whatever its raw code; a corpus that does not
-    (`conf.intensities` empty) has no intensity labels, neutral included.
+    (neither `intensities` nor `intensity_scale` in the conf) has no intensity labels, neutral included.
 
     Raises:
-        InputError: a raw label that the conf does not map.
+        InputError: a raw label that the conf does not map, or a rating outside its scale.
     """
     emotion: str | None = None
     if utterance.raw_emotion is not None:
@@ -72,26 +75,54 @@ def map_labels(utterance: Utterance, conf: CorpusConf) -> tuple[str | None, floa
                 f'conf of {conf.name} does not map: add a line {{raw: "{utterance.raw_emotion}", name: ...}}'
             )
         emotion = names[utterance.raw_emotion]
-    if not conf.intensities:
+    if not _rates_intensity(conf):
         return emotion, None
     if emotion == "neutral":
         return emotion, 0.0
     if utterance.raw_intensity is None:
         return emotion, None
     values = {item.raw: item.value for item in conf.intensities}
-    if utterance.raw_intensity not in values:
+    if utterance.raw_intensity in values:
+        return emotion, values[utterance.raw_intensity]
+    return emotion, _rated_intensity(utterance, conf)
+
+
+def _rates_intensity(conf: CorpusConf) -> bool:
+    return bool(conf.intensities) or conf.intensity_scale is not None
+
+
+def _rated_intensity(utterance: Utterance, conf: CorpusConf) -> float:
+    """The intensity of an utterance that has a rating on the scale of the corpus, or the mean of several ("2;3;3")."""
+    scale, raw = conf.intensity_scale, utterance.raw_intensity or ""
+    try:
+        ratings = [float(rating) for rating in raw.split(";")] if scale else []
+    except ValueError:
+        ratings = []
+    if scale is None or not ratings:
         raise InputError(
-            f"utterance {utterance.id} has the intensity {utterance.raw_intensity!r}, which corpus.intensities of the "
-            f'conf of {conf.name} does not map: add a line {{raw: "{utterance.raw_intensity}", value: ...}}'
+            f"utterance {utterance.id} has the intensity {raw!r}, which corpus.intensities of the conf of {conf.name} "
+            f'does not map: add a line {{raw: "{raw}", value: ...}}'
         )
-    return emotion, values[utterance.raw_intensity]
+    for rating in ratings:
+        # NaN is not between the two, either.
+        if not scale.low <= rating <= scale.high:
+            raise InputError(
+                f"utterance {utterance.id} has the intensity {rating:g}, outside the scale from {scale.low:g} to "
+                f"{scale.high:g} of {conf.name}: correct the rating, or corpus.intensity_scale in the conf"
+            )
+    return (sum(ratings) / len(ratings) - scale.low) / (scale.high - scale.low)
 
 
 def corpus_anchors(conf: CorpusConf) -> tuple[float, ...]:
-    """The intensity levels that the corpus can have, ascending; 0 among them if it has neutral. Empty: unrated."""
-    if not conf.intensities:
+    """The intensity levels that the corpus can have, ascending; 0 among them if it has neutral. Empty: unrated.
+
+    A rating that is a number lies anywhere on the scale: such a corpus has all anchors.
+    """
+    if not _rates_intensity(conf):
         return ()
     levels = {float(item.value) for item in conf.intensities}
+    if conf.intensity_scale is not None:
+        levels |= set(INTENSITY_ANCHORS)
     if any(item.name == "neutral" for item in conf.emotions):
         levels.add(0.0)
     return tuple(sorted(levels))

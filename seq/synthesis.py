@@ -129,14 +129,21 @@ def render(voice: Voice, emotion: str, intensity: str | None, sentence: int, see
     Raises:
         InputError: espeak-ng is not installed.
     """
+    rng = np.random.default_rng([seed, VOICES.index(voice), EMOTIONS.index(emotion), sentence])
+    return render_words(SENTENCES[sentence].split(), "cmn", voice, emotion, intensity, rng)
+
+
+def render_words(
+    words: list[str], language: str, voice: Voice, emotion: str, intensity: str | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Speak `words` in a language of espeak-ng ("cmn", "en-us", "de"), styled as one of `EMOTIONS`; see `render`."""
     import soxr
 
     style = STYLES[emotion]
-    rng = np.random.default_rng([seed, VOICES.index(voice), EMOTIONS.index(emotion), sentence])
     strength = _STRENGTH[intensity] * math.exp(rng.normal(0, _STRENGTH_SPREAD))
     rate = math.exp(rng.normal(0, _RATE_SPREAD) + strength * style.rate)
-    text = _with_commands(SENTENCES[sentence].split(), voice, style, strength, rate, rng)
-    speech = speak(text, f"cmn+{voice.variant}", {"volume": 80})
+    text = _with_commands(words, voice, style, strength, rate, rng)
+    speech = speak(text, f"{language}+{voice.variant}", {"volume": 80})
     samples = np.frombuffer(speech.samples, dtype="<i2").astype(np.float64) / 32768
     # Played faster by `tract`, all formants (and the pitch, which the voice's own pitch allows for) rise by it.
     samples = soxr.resample(samples, speech.sampling_rate * voice.tract, SAMPLING_RATE)

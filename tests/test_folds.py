@@ -86,6 +86,30 @@ def test_random_folds_are_stratified_complete_and_seeded() -> None:
     assert draw(0) == tests and draw(1) != tests
 
 
+def test_random_folds_by_speaker_share_no_speaker() -> None:
+    conf = protocol(random=RandomFolds(3, 0, "speaker"))
+    result = make_folds(make_cuts(), conf)
+    tests = [{result.speakers[id_] for id_ in fold.test} for fold in result.folds]
+    assert sorted(map(len, tests)) == [1, 1, 2] and set().union(*tests) == set(SPEAKERS)
+    for index, fold in enumerate(result.folds):
+        assert fold.speaker_disjoint and fold.valid_speaker_disjoint
+        assert {result.speakers[id_] for id_ in fold.valid} == tests[(index + 1) % 3]
+    assert make_folds(make_cuts(), conf) == result
+    with pytest.raises(InputError, match="deals 4 speakers to 5 folds"):
+        make_folds(make_cuts(), protocol(random=RandomFolds(5, 0, "speaker")))
+    with pytest.raises(InputError, match="deals whole speakers: set speaker_disjoint to true"):
+        make_folds(make_cuts(), protocol(random=RandomFolds(3, 0, "speaker"), speaker_disjoint=False))
+
+
+def test_languages_outside_the_protocol_are_excluded_with_a_count() -> None:
+    cuts = make_cuts()
+    for cut in cuts:
+        cut.supervisions[0].language = "en" if cut.id.startswith("d") else "zh"
+    result = make_folds(cuts, protocol(by_speaker(["a"], ["b"]), languages=["zh"]))
+    assert set(result.speakers.values()) == {"a", "b", "c"}
+    assert result.excluded["language en is outside the protocol"] == 40
+
+
 @pytest.mark.parametrize(
     ("conf", "what"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq.conf import CorpusConf, NameCount, RawName, RawValue
+from seq.conf import CorpusConf, IntensityScale, NameCount, RawName, RawValue
 from seq.corpora.base import Utterance
 from seq.errors import InputError
 from seq.labels import (
@@ -90,3 +90,22 @@ def test_nearest_level() -> None:
     assert nearest_level(0.2, (2 / 3, 1.0)) == 2 / 3
     assert nearest_level(0.5, (0.0, 1.0)) == 0.0
     assert [nearest_level(anchor, INTENSITY_ANCHORS) for anchor in INTENSITY_ANCHORS] == list(INTENSITY_ANCHORS)
+
+
+def test_numeric_scales() -> None:
+    conf = CorpusConf("scaled", "r", emotions=RATED.emotions, intensity_scale=IntensityScale(1, 9))
+    values = [map_labels(utterance("05", raw), conf)[1] for raw in ("1", "9", "3.0", "3;5", None)]
+    assert values == [0.0, 1.0, 0.25, 0.375, None]
+    assert map_labels(utterance("01", "9"), conf) == ("neutral", 0.0)
+    assert corpus_anchors(conf) == INTENSITY_ANCHORS
+    for raw, message in (
+        ("9.5", r"9\.5, outside the scale from 1 to 9"),
+        ("0;9", "0, outside"),
+        ("nan", "nan, outside"),
+    ):
+        with pytest.raises(InputError, match=message):
+            map_labels(utterance("05", raw), conf)
+    with pytest.raises(InputError, match="'high', which"):
+        map_labels(utterance("05", "high"), conf)
+    with pytest.raises(InputError, match="low must be lower"):
+        check_labels(CorpusConf("c", "r", intensity_scale=IntensityScale(3, 3)))

@@ -10,7 +10,7 @@ import pytest
 
 from seq.errors import InputError
 from seq.files import write_jsonl
-from seq.lang import TokenTable, english, g2p, prepare_lang, read_transcripts
+from seq.lang import TokenTable, english, g2p, german, prepare_lang, read_transcripts
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,21 @@ def test_unknown_english_words_are_spoken_by_espeak(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("text", "phones"),
     [
+        ("Der Lappen liegt auf dem Eisschrank", "d ɛ r l a p ə n l iː k t aʊ f d eː m aɪ s ʃ r a ŋ k"),
+        ("Tüten, die da unter", "t yː t ə n d iː d aː ʊ n t ɐ"),
+        ("Heute könnte ich's", "h ɔʏ t ə k œ n t ə ɪ ç s"),
+        # A word that espeak-ng takes for English, and one that is French.
+        ("Jeans-Straße: Restaurant", "d ʒ iː n z ʃ t r aː s ə r ɛ s t oː r a ŋ"),
+    ],
+)
+def test_german(text: str, phones: str) -> None:
+    assert g2p(text, "de") == phones.split()
+    assert set(g2p(text, "de-DE")) <= set(german.PHONES)
+
+
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
         # Third-tone sandhi is left alone.
         ("你好！", "n i3 h ao3"),
         # y and w are spelling; ü is v.
@@ -65,8 +80,9 @@ def test_mandarin(text: str, phones: str) -> None:
         ("25 cats", "en", "'25' in the English text '25 cats'"),
         ("me@home", "en", "'me@home'"),
         ("我有3个", "zh", "'3' in the Mandarin text '我有3个'"),
+        ("3 Katzen", "de", "'3' in the German text '3 Katzen'"),
         ("A座", "zh", "'A' in the Mandarin text 'A座'"),
-        ("Der Lappen", "de", "language 'de': there is a G2P for English"),
+        ("Il pleut", "fr", "language 'fr': there is a G2P for English"),
         ("?!", "en", "holds no word"),
     ],
 )

@@ -30,6 +30,8 @@ _ALIASES: Final = {
     "zuoxiang.zhao": "zhaozuoxiang",
 }
 _TEXT_SETS: Final = re.compile(r"(相同|不同)文本")
+# 0001_000351.wav, or train, evaluation and test (ESD); level_1 (MEAD).
+_FOREIGN: Final = re.compile(r"\d{4}_\d{6}|train|evaluation|test|level_\d")
 _MAX_DEPTH: Final = 5
 
 
@@ -58,7 +60,7 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
             raise InputError(f"--corpus-dir {corpus_dir} is not a folder: pass the folder that holds the speakers")
         for depth in range(1, _MAX_DEPTH):
             for folder in sorted(corpus_dir.glob("/".join("*" * depth))):
-                if folder.name.lower() not in EMOTIONS or not folder.is_dir():
+                if folder.name.lower() not in EMOTIONS or not folder.is_dir() or _is_foreign(folder):
                     continue
                 above = list(folder.relative_to(corpus_dir).parts[:-1])
                 _drop_text_sets(above)
@@ -121,6 +123,11 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
             raw_emotion=emotion,
             raw_intensity=intensities.get(utterance_id),
         )
+
+
+def _is_foreign(emotion_dir: Path) -> bool:
+    """Whether an emotion folder is ESD's or MEAD's, whose emotions have the same names."""
+    return any(_FOREIGN.fullmatch(path.stem) for path in emotion_dir.iterdir())
 
 
 def _drop_text_sets(folders: list[str]) -> None:

