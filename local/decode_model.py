@@ -1,24 +1,32 @@
 #!/usr/bin/env python3
 """Stage 6: decode the valid and test parts of every fold and seed with the checkpoint that valid chose.
 
+--epoch, --iter, --avg and --use-averaged-model mean what they mean in icefall; tables call what they give post-hoc.
+
 Usage:
     local/decode_model.py --conf conf/default.yaml --cuts data/fbank/ravdess_cuts.jsonl.gz \\
         --folds-dir data/folds/emobox --lang-dir data/lang_phone --exp-dir exp/default_emobox --folds 1,2
 
 In:  exp/<name>/fold_<k>/seed_<s>/{best,epoch-N.pt}, the cuts with fbank, the folds, the lang folder
-Out: exp/<name>/fold_<k>/seed_<s>/{predictions.jsonl,valid_predictions.jsonl}
+Out: exp/<name>/fold_<k>/seed_<s>/{predictions.jsonl,valid_predictions.jsonl,decode.json}
 """
 
-from seq.arguments import experiment_parser, open_experiment
+from seq.arguments import experiment_parser, open_experiment, parse_choice
 from seq.errors import run_main
 from seq.experiment import decode_experiment
 
 
 def main() -> None:
     """Parse arguments and decode."""
-    args = experiment_parser(__doc__).parse_args()
+    parser = experiment_parser(__doc__)
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument("--epoch", type=int, default=None, help="decode epoch-N.pt (default: the epoch that valid chose)")
+    end.add_argument("--iter", type=int, default=None, help="decode the last checkpoint-<batch>.pt up to batch N")
+    parser.add_argument("--avg", type=int, default=None, help="checkpoints to average (default: train.average_epochs)")
+    parser.add_argument("--use-averaged-model", default="true", metavar="true|false", help="average over batches")
+    args = parser.parse_args()
     experiment, folds, seeds = open_experiment(args)
-    decode_experiment(experiment, folds, seeds, args.nj)
+    decode_experiment(experiment, folds, seeds, args.nj, parse_choice(args))
 
 
 if __name__ == "__main__":

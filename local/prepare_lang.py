@@ -4,7 +4,8 @@
 Usage:   local/prepare_lang.py --conf conf/default.yaml --cuts data/manifests/casia_cuts.jsonl.gz \\
              --lang-dir data/lang_phone
 Inputs:  the cuts of stage 1
-Outputs: tokens.txt, words.txt, lexicon.txt (icefall's formats) and text ("utterance-id phone phone ...") in --lang-dir
+Outputs: tokens.txt, words.txt, lexicon.txt, L.pt where k2 imports (icefall's formats), and text
+         ("utterance-id phone phone ...") in --lang-dir
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ def main() -> None:
     parser.add_argument("--cuts", type=Path, required=True)
     parser.add_argument("--lang-dir", type=Path, required=True)
     args = parser.parse_args()
-    load_conf(args.conf, args.overrides)  # an unknown key is an error in every stage
-    num_texts = prepare_lang(args.cuts, args.lang_dir)
+    unit = load_conf(args.conf, args.overrides).lang.unit
+    num_texts = prepare_lang(args.cuts, args.lang_dir, unit)
     if num_texts == 0:
         print(f"{args.lang_dir}: the corpus has no text, so the phone task is masked")
     else:
         num_tokens = len(TokenTable.read(args.lang_dir / "tokens.txt"))
-        print(f"{args.lang_dir}: {num_texts} utterances with text, {num_tokens} tokens, <blk> and SPN among them")
+        print(
+            f"{args.lang_dir}: {num_texts} utterances with text, {num_tokens} tokens with the blank and the unknown one"
+        )
 
 
 if __name__ == "__main__":

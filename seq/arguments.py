@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 
 from seq.conf import TASKS, load_conf
+from seq.decoding import Choice
 from seq.errors import InputError
 from seq.experiment import Experiment
+
+# As icefall's str2bool has it.
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "f", "n", "0"), False),
+}
 
 
 def parse_tasks(text: str) -> list[str]:
@@ -30,6 +37,18 @@ def parse_numbers(text: str, option: str) -> list[int]:
     if numbers[0] < 0:
         raise InputError(f"{option} {text}: numbers cannot be negative")
     return numbers
+
+
+def parse_choice(args: argparse.Namespace) -> Choice:
+    """The weights that `--epoch`, `--iter`, `--avg` and `--use-averaged-model` name. Raises InputError for nonsense."""
+    for option in ("epoch", "iter", "avg"):
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            raise InputError(f"--{option} {value}: a number from 1")
+    flag = _BOOLEANS.get(args.use_averaged_model.lower())
+    if flag is None:
+        raise InputError(f"--use-averaged-model {args.use_averaged_model}: write true or false")
+    return Choice(args.epoch, args.iter, args.avg, flag)
 
 
 def experiment_parser(description: str | None) -> argparse.ArgumentParser:

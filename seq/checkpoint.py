@@ -1,4 +1,4 @@
-"""Checkpoints: `epoch-N.pt` with icefall's keys, plain types inside, whole or not there at all.
+"""Checkpoints: `epoch-N.pt` and `checkpoint-<batch>.pt` with icefall's keys, plain types inside, whole or absent.
 
     model           weights after epoch N                  optimizer, scheduler, grad_scaler, sampler   their states
     model_avg       float64 mean of the weights of all     batch_idx_train, average_period              as in icefall
@@ -49,7 +49,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"checkpoint {path} cannot be read: delete it and run stage 5 again") from error
     missing = {"model", "model_avg", "batch_idx_train", "spec", "conf"} - set(state if isinstance(state, dict) else ())
     if missing:
-        raise InputError(f"{path} is not a checkpoint of SpeechEQ: it lacks {', '.join(sorted(missing))}")
+        raise InputError(
+            f"{path} is not a checkpoint of SpeechEQ: it lacks {', '.join(sorted(missing))}; "
+            "checkpoints of other recipes cannot be read: move it away and run stage 5"
+        )
     return state
 
 
@@ -76,6 +79,19 @@ def prune_checkpoints(run_dir: Path, keep: set[int]) -> None:
             path.unlink(missing_ok=True)
 
 
+def save_batch_checkpoint(run_dir: Path, state: dict[str, Any], keep_last_k: int) -> None:
+    """Write `checkpoint-<batch>.pt`, and delete all but the newest `keep_last_k` of them."""
+    save_checkpoint(run_dir / f"checkpoint-{state['batch_idx_train']}.pt", state)
+    for _, path in batch_checkpoints(run_dir)[max(keep_last_k, 1) :]:
+        path.unlink()
+
+
+def batch_checkpoints(run_dir: Path) -> list[tuple[int, Path]]:
+    """The checkpoints by batch count, newest first."""
+    numbers = ((path.stem.removeprefix("checkpoint-"), path) for path in run_dir.glob("checkpoint-*.pt"))
+    return sorted(((int(number), path) for number, path in numbers if number.isdigit()), reverse=True)
+
+
 def start_average(model: torch.nn.Module) -> StateDict:
     """The running mean before the first batch: the weights themselves, in float64."""
     return {name: value.detach().double().clone() for name, value in model.state_dict().items()}
@@ -96,6 +112,20 @@ def average_between(end: StateDict, batch_end: int, start: StateDict | None, bat
     return {name: (value * weight_end + start[name] * (1.0 - weight_end)).float() for name, value in end.items()}
 
 
+def average_checkpoints(start: dict[str, Any], end: dict[str, Any]) -> StateDict:
+    """Mean of the weights over the batches after checkpoint `start` up to checkpoint `end`, float32.
+
+    A running mean was last updated at the last multiple of `average_period`, as icefall has it.
+    """
+    first, last = (s["batch_idx_train"] // s["average_period"] * s["average_period"] for s in (start, end))
+    return average_between(end["model_avg"], last, start["model_avg"], first)
+
+
+def average_of(weights: list[StateDict]) -> StateDict:
+    """Mean of several networks' weights, float32."""
+    return {name: torch.stack([w[name].double() for w in weights]).mean(0).float() for name in weights[0]}
+
+
 def averaged_weights(run_dir: Path, epoch: int, average_epochs: int, state: dict[str, Any] | None = None) -> StateDict:
     """The weights that decode: the mean over `average_epochs` epochs up to `epoch` (all epochs while there are fewer).
 
@@ -109,7 +139,7 @@ def averaged_weights(run_dir: Path, epoch: int, average_epochs: int, state: dict
     if epoch <= average_epochs:
         return average_between(end["model_avg"], end["batch_idx_train"], None, 0)
     start = load_checkpoint(checkpoint_path(run_dir, epoch - average_epochs))
-    return average_between(end["model_avg"], end["batch_idx_train"], start["model_avg"], start["batch_idx_train"])
+    return average_checkpoints(start, end)
 
 
 def load_model(run_dir: Path, epoch: int | None = None) -> tuple[SpeechEqModel, int]:
@@ -122,9 +152,19 @@ def load_model(run_dir: Path, epoch: int | None = None) -> tuple[SpeechEqModel, 
     if epoch is None:
         raise InputError(f"{run_dir} has no trained model: run stage 5 first")
     state = load_checkpoint(checkpoint_path(run_dir, epoch))
+    weights = averaged_weights(run_dir, epoch, state["conf"]["train"]["average_epochs"], state)
+    return build_model(state, weights, run_dir), epoch
+
+
+def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path) -> SpeechEqModel:
+    """The network that a checkpoint describes, with `weights`, in evaluation mode.
+
+    Raises:
+        InputError: the checkpoint does not fit this version.
+    """
     try:
         model = SpeechEqModel(ModelSpec.from_dict(state["spec"]))
-        model.load_state_dict(averaged_weights(run_dir, epoch, state["conf"]["train"]["average_epochs"], state))
+        model.load_state_dict(weights)
     except (RuntimeError, TypeError, KeyError) as error:
-        raise InputError(f"{checkpoint_path(run_dir, epoch)} was written by another version of the model") from error
-    return model.eval(), epoch
+        raise InputError(f"a checkpoint in {run_dir} was written by another version of the model") from error
+    return model.eval()

@@ -118,13 +118,17 @@ class FeaturesConf:
     extractor: str = "kaldi-fbank"
     num_filters: int = 80
     trim: bool = True
+    # Compute the features of training from the audio in every epoch, on the device that trains.
+    on_the_fly: bool = False
 
 
 @dataclass
 class LangConf:
     """What the CTC branch spells."""
 
-    unit: Literal["phone"] = "phone"
+    unit: Literal["phone", "char", "bpe"] = "phone"
+    # Pieces of a BPE model, <blk>, <sos/eos> and <unk> among them.
+    vocab_size: int = 100
 
 
 @dataclass
@@ -211,6 +215,19 @@ class TrainConf:
     num_threads: int = 1
     # Data loader processes; 0 loads in the training process.
     num_workers: int = 0
+    # Bookkeeping, as in icefall: also write checkpoint-<batch>.pt every so many batches (0: never), keep the last few.
+    save_every_batches: int = 0
+    keep_last_k: int = 10
+    # Keep every epoch-<N>.pt, and not only those that decoding the chosen epoch needs.
+    keep_all_epochs: bool = False
+
+
+@dataclass
+class DecodeConf:
+    """What stage 6 alone reads: a change trains nothing again."""
+
+    # Weight of a bigram over tokens, made from the train transcripts; 0 decodes on the CTC topology alone. Needs k2.
+    bigram_scale: float = 0.0
 
 
 @dataclass
@@ -225,6 +242,7 @@ class Conf:
     model: ModelConf = field(default_factory=ModelConf)
     ctc: CtcConf = field(default_factory=CtcConf)
     train: TrainConf = field(default_factory=TrainConf)
+    decode: DecodeConf = field(default_factory=DecodeConf)
 
     def protocol(self, name: str | None = None) -> ProtocolConf:
         """The protocol called `name`, or the first one. Raises InputError for an unknown name."""

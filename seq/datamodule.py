@@ -20,11 +20,12 @@ from seq.audio import SAMPLING_RATE, load_cut_audio
 from seq.augment import augment_fbank, augment_waveform, cut_random, needs_waveform
 from seq.conf import AugmentConf, FeaturesConf, ProtocolConf
 from seq.errors import InputError
-from seq.features import compute_fbank
+from seq.features import compute_fbanks
 from seq.labels import NUM_THRESHOLDS, intensity_targets
 from seq.lang.tokens import TokenTable
 from seq.losses import NO_LABEL, Targets
 from seq.models.model import GENDERS
+from seq.shar import read_cuts
 
 NUM_BUCKETS = 6
 # Batches are padded to a multiple of this many frames.
@@ -85,7 +86,8 @@ class LabelEncoder:
 class SpeechDataset(Dataset[Batch]):
     """Maps a CutSet (one mini-batch, chosen by a sampler) to a `Batch`.
 
-    Without waveform augmentation it reads stage 2's fbank; with it, audio, and computes fbank on the fly.
+    Without waveform augmentation it reads stage 2's fbank; with it, audio, and computes fbank on the fly, on `device`,
+    all of a batch at once where the extractor can.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class SpeechDataset(Dataset[Batch]):
         augment: AugmentConf | None = None,
         feature_mean: Tensor | None = None,
         seed: int = 0,
+        device: torch.device | None = None,
     ) -> None:
         self.encoder = encoder
         self.augment = augment
@@ -102,22 +105,28 @@ class SpeechDataset(Dataset[Batch]):
         self.seed = seed
         self.epoch = 0
         self._features = features
-        self._on_the_fly = augment is not None and needs_waveform(augment)
+        self._device = device or torch.device("cpu")
+        self._on_the_fly = augment is not None and (features.on_the_fly or needs_waveform(augment))
 
-    def _load(self, cut: object) -> Tensor:
+    def _load(self, cuts: CutSet) -> list[Tensor]:
         if self.augment is None:
-            return torch.from_numpy(cut.load_features())  # type: ignore[attr-defined]
-        rng = cut_random(self.seed, self.epoch, cut.id)  # type: ignore[attr-defined]
+            return [torch.from_numpy(cut.load_features()) for cut in cuts]
+        rngs = [cut_random(self.seed, self.epoch, cut.id) for cut in cuts]
         if self._on_the_fly:
-            samples = augment_waveform(load_cut_audio(cut), SAMPLING_RATE, self.augment, rng)
-            feature = torch.from_numpy(compute_fbank(samples, self._features))
+            waveforms = [load_cut_audio(cut) for cut in cuts]
+            if needs_waveform(self.augment):
+                pairs = zip(waveforms, rngs, strict=True)
+                waveforms = [augment_waveform(samples, SAMPLING_RATE, self.augment, rng) for samples, rng in pairs]
+            # What follows is drawn and done on the CPU, so that a seed gives the same masks on every device.
+            features = [feature.cpu() for feature in compute_fbanks(waveforms, self._features, self._device)]
         else:
-            feature = torch.from_numpy(cut.load_features())  # type: ignore[attr-defined]
-        assert self.feature_mean is not None
-        return augment_fbank(feature, self.augment, self.feature_mean, rng)
+            features = [torch.from_numpy(cut.load_features()) for cut in cuts]
+        fill = self.feature_mean
+        assert fill is not None
+        return [augment_fbank(f, self.augment, fill, rng) for f, rng in zip(features, rngs, strict=True)]
 
     def __getitem__(self, cuts: CutSet) -> Batch:
-        loaded = [self._load(cut) for cut in cuts]
+        loaded = self._load(cuts)
         lengths = torch.tensor([len(f) for f in loaded])
         # Few distinct shapes: allocator and kernel caches would otherwise grow with every new length.
         num_frames = -(-int(lengths.max()) // PAD_TO) * PAD_TO
@@ -128,10 +137,8 @@ class SpeechDataset(Dataset[Batch]):
 
 
 def open_cuts(path: Path, ids: list[str]) -> CutSet:
-    """The cuts of a manifest whose ids are given, lazily: memory does not grow with the corpus."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: run stage 2 (fbank) first")
-    return CutSet.from_jsonl_lazy(path).filter(_IdFilter(frozenset(ids)))
+    """The cuts of a manifest, or of a folder of Shar, whose ids are given: read lazily."""
+    return read_cuts(path).filter(_IdFilter(frozenset(ids)))
 
 
 class _IdFilter:

@@ -10,19 +10,25 @@ import torch
 from lhotse import CutSet
 from torch.utils.data import DataLoader
 
-from seq.checkpoint import load_model
+from seq.checkpoint import build_model
+from seq.choice import choose_weights
 from seq.conf import ProtocolConf
-from seq.ctc import CtcBackend, make_ctc
+from seq.ctc import CtcBackend, TokenSpan, make_ctc
 from seq.datamodule import Batch, LabelEncoder, SpeechDataset, eval_loader, open_cuts
+from seq.decoding import RECORD_FILE, Choice
 from seq.device import autocast, pick_device
 from seq.errors import InputError
 from seq.experiment import Experiment
-from seq.files import write_jsonl
+from seq.files import write_json, write_jsonl
 from seq.labels import intensity_value, nearest_level
-from seq.lang import TokenTable, read_transcripts
+from seq.lang import TokenTable
+from seq.lang.bigram import train_bigram
+from seq.lang.units import Lang, open_lang
 from seq.models.model import GENDERS, ModelOutput, SpeechEqModel
 
 EVAL_BATCH_DURATION = 60.0
+# Seconds between two frames of fbank.
+FRAME_SHIFT = 0.01
 # Fold part and the file that holds its predictions.
 PARTS = {"test": "predictions.jsonl", "valid": "valid_predictions.jsonl"}
 
@@ -43,6 +49,35 @@ def _gender(probs: list[float], ref: str | None) -> dict[str, Any]:
     return {"ref": ref, "hyp": GENDERS[int(probs[1] > probs[0])], "probs": dict(zip(GENDERS, probs, strict=True))}
 
 
+def _phones(
+    model: SpeechEqModel, output: ModelOutput, batch: Batch, encoder: LabelEncoder, ctc: CtcBackend, with_times: bool
+) -> list[dict[str, Any]]:
+    """Reference and hypothesis of a batch; with times, the start and end (s) of each of their tokens.
+
+    The hypothesis has the times of the best path, the reference those of its Viterbi alignment (None where it does
+    not fit into the frames).
+    """
+    assert output.phone is not None
+    seconds = FRAME_SHIFT * model.spec.model.subsampling
+
+    def times(spans: list[TokenSpan] | None) -> list[list[float]] | None:
+        return None if spans is None else [[round(s.start * seconds, 3), round(s.end * seconds, 3)] for s in spans]
+
+    decoded = ctc.decode(output.phone, output.lengths)
+    rows: list[dict[str, Any]] = [
+        {"ref": encoder.transcript(key), "hyp": [model.spec.tokens[span.token] for span in spans]}
+        for key, spans in zip(batch.ids, decoded, strict=True)
+    ]
+    if with_times:
+        known = [target or [] for target in batch.targets.phone]
+        aligned = ctc.align(output.phone, output.lengths, known)
+        for row, hyp, ref in zip(rows, decoded, aligned, strict=True):
+            row["hyp_times"] = times(hyp)
+            if row["ref"] is not None:
+                row["ref_times"] = times(ref)
+    return rows
+
+
 @torch.no_grad()
 def predict(
     model: SpeechEqModel,
@@ -51,6 +86,7 @@ def predict(
     encoder: LabelEncoder,
     ctc: CtcBackend,
     precision: str,
+    with_times: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row of predictions.jsonl (less corpus, fold and seed) per cut, in the loader's order."""
     device = model.feature_mean.device
@@ -59,7 +95,7 @@ def predict(
         with autocast(device, precision):
             output = model(batch.feature.to(device), batch.feature_lens.to(device))
         probs = _probabilities(output)
-        phones = ctc.decode(output.phone, output.lengths) if output.phone is not None else None
+        phones = _phones(model, output, batch, encoder, ctc, with_times) if output.phone is not None else None
         for i, utterance_id in enumerate(batch.ids):
             cut = next(cuts_iterator)
             assert cut.id == utterance_id, f"loader and manifest disagree: {utterance_id} and {cut.id}"
@@ -72,10 +108,7 @@ def predict(
             if "gender" in probs:
                 row["gender"] = _gender(probs["gender"][i], supervision.gender)
             if phones is not None:
-                row["phone"] = {
-                    "ref": encoder.transcript(cut.id),
-                    "hyp": [model.spec.tokens[token] for token in phones[i]],
-                }
+                row["phone"] = phones[i]
             yield row
 
 
@@ -101,24 +134,43 @@ def check_label_set(model: SpeechEqModel, protocol: ProtocolConf, tokens: TokenT
         raise InputError(f"{run_dir} was trained on another phone set than the lang folder has: train again (stage 5)")
 
 
-def decode_run(experiment: Experiment, fold_number: int, seed: int) -> int:
-    """Decode the valid and test parts of a run with its best checkpoint; returns the checkpoint's epoch.
+def _decoding_ctc(experiment: Experiment, lang: Lang, train_ids: list[str]) -> tuple[CtcBackend, str]:
+    """The backend that decodes, and what it decodes on."""
+    scale = experiment.conf.decode.bigram_scale
+    if scale == 0.0 or "phone" not in experiment.tasks:
+        return make_ctc(experiment.conf.ctc.backend), "best path on the CTC topology"
+    texts = [lang.tokens.encode(lang.transcripts[key]) for key in train_ids if key in lang.transcripts]
+    bigram = scale * train_bigram(texts, len(lang.tokens))
+    return make_ctc(experiment.conf.ctc.backend, bigram), f"best path on the CTC topology and {scale:g} x a bigram"
+
+
+def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choice | None = None) -> int:
+    """Decode the valid and test parts of a run; returns the epoch of the checkpoint.
+
+    Besides the predictions it writes decode.json: which weights they come from, and who chose them.
+
+    Args:
+        choice: weights other than those that valid chose.
 
     Raises:
-        InputError: nothing was trained, or the checkpoint has another label set.
+        InputError: nothing was trained, a checkpoint is missing, or it has another label set.
     """
     run_dir = experiment.run_dir(fold_number, seed)
     fold = experiment.load_fold(fold_number)
-    tokens = TokenTable.read(experiment.lang_dir / "tokens.txt")
-    model, epoch = load_model(run_dir)
-    check_label_set(model, experiment.protocol, tokens, run_dir)
+    weights, state, record = choose_weights(run_dir, choice or Choice())
+    model = build_model(state, weights, run_dir)
+    lang = open_lang(experiment.conf.lang, experiment.lang_dir, fold.train, run_dir)
+    check_label_set(model, experiment.protocol, lang.tokens, run_dir)
     model.to(pick_device(experiment.device))
-    encoder = LabelEncoder(experiment.protocol, tokens, read_transcripts(experiment.lang_dir))
+    encoder = LabelEncoder(experiment.protocol, lang.tokens, lang.transcripts)
     dataset = SpeechDataset(encoder, experiment.conf.features)
-    ctc = make_ctc(experiment.conf.ctc.backend)
+    ctc, graph = _decoding_ctc(experiment, lang, fold.train)
     head = {"corpus": experiment.conf.corpus.name, "fold": fold_number, "seed": seed}
     for part, file_name in PARTS.items():
         cuts = open_cuts(experiment.cuts, getattr(fold, part))
-        rows = predict(model, eval_loader(cuts, dataset, EVAL_BATCH_DURATION), cuts, encoder, ctc, "fp32")
+        loader = eval_loader(cuts, dataset, EVAL_BATCH_DURATION)
+        rows = predict(model, loader, cuts, encoder, ctc, "fp32", with_times=True)
         write_jsonl(run_dir / file_name, ({"id": row.pop("id"), **head, **row} for row in rows))
-    return epoch
+    spelling = {"ctc_backend": ctc.name, "graph": graph} if model.phone_head is not None else {"ctc_backend": None}
+    write_json(run_dir / RECORD_FILE, {**record, **spelling})
+    return state["epoch"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import hashlib
 import multiprocessing
 import os
 import sys
@@ -12,25 +10,26 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq.conf import Conf, ProtocolConf, conf_to_dict
 from seq.files import read_jsonl, write_json
 from seq.folds import Fold, load_fold
+from seq.identity import complete_identity, difference, run_identity
 from seq.labels import corpus_anchors
-from seq.lang import TokenTable, read_transcripts
+from seq.lang.units import open_lang
 from seq.process import die_with_parent, run_lock
 from seq.provenance import git_commit, package_versions
+from seq.shar import manifest_files
 
 if TYPE_CHECKING:
     from lhotse import CutSet
 
     from seq.datamodule import LabelEncoder
+    from seq.decoding import Choice
     from seq.models.model import ModelSpec
-
-# Sections of the conf that decide what a run's weights are.
-IDENTITY_SECTIONS = ("features", "lang", "augment", "model", "ctc", "train")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class Experiment:
 
     def load_fold(self, number: int) -> Fold:
         """A fold, its parts and speakers checked against the cuts. Raises InputError where they overlap."""
-        speakers = {cut["id"]: cut["supervisions"][0]["speaker"] for cut in read_jsonl(self.cuts)}
+        rows = (cut for path in manifest_files(self.cuts) for cut in read_jsonl(path))
+        speakers = {cut["id"]: cut["supervisions"][0]["speaker"] for cut in rows}
         return load_fold(self.folds_dir, number, speakers)
 
 
@@ -67,8 +67,9 @@ class RunData:
         self.seed = seed
         self._cuts = experiment.cuts
         self.fold = experiment.load_fold(fold_number)
-        tokens = TokenTable.read(experiment.lang_dir / "tokens.txt")
-        self.encoder: LabelEncoder = LabelEncoder(experiment.protocol, tokens, read_transcripts(experiment.lang_dir))
+        self.lang = open_lang(experiment.conf.lang, experiment.lang_dir, self.fold.train)
+        tokens = self.lang.tokens
+        self.encoder: LabelEncoder = LabelEncoder(experiment.protocol, tokens, self.lang.transcripts)
         self.spec: ModelSpec = ModelSpec(
             model=experiment.conf.model,
             tasks=experiment.tasks,
@@ -78,7 +79,14 @@ class RunData:
             tokens=list(tokens.symbols),
         )
         self.num_train = len(self.fold.train)
-        self.identity = self._identity(experiment)
+        self.identity = run_identity(
+            experiment.conf,
+            experiment.protocol.emotions,
+            experiment.tasks,
+            self.fold,
+            experiment.lang_dir,
+            experiment.cuts,
+        )
 
     def train_cuts(self) -> CutSet:
         """Cuts of the train part."""
@@ -92,35 +100,6 @@ class RunData:
 
         return open_cuts(self._cuts, self.fold.valid)
 
-    def _identity(self, experiment: Experiment) -> dict[str, Any]:
-        conf = conf_to_dict(experiment.conf)
-        digest = hashlib.sha256()
-        for ids in (self.fold.train, self.fold.valid):
-            digest.update("\n".join(ids).encode())
-        digest.update((experiment.lang_dir / "text").read_bytes())
-        # The content and not the file: gzip writes the time into its header.
-        with gzip.open(experiment.cuts) as manifest:
-            while chunk := manifest.read(1 << 20):
-                digest.update(chunk)
-        return {
-            "tasks": experiment.tasks,
-            "emotions": experiment.protocol.emotions,
-            **{section: conf[section] for section in IDENTITY_SECTIONS},
-            "data": digest.hexdigest(),
-        }
-
-
-def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> str | None:
-    """The first key whose value differs, with both values, or None."""
-    for key in [*new, *(key for key in old if key not in new)]:
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            if found := difference(before, after, f"{prefix}{key}."):
-                return found
-        elif before != after:
-            return "the data changed" if key == "data" else f"{prefix}{key} was {before}, is {after}"
-    return None
-
 
 def _set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
     """Keep a run of another configuration or other data under another name; this one starts afresh."""
@@ -129,7 +108,8 @@ def _set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
     epoch = read_pointer(run_dir, "last")
     if epoch is None:
         return
-    reason = difference(load_checkpoint(checkpoint_path(run_dir, epoch)).get("identity", {}), identity)
+    before = complete_identity(load_checkpoint(checkpoint_path(run_dir, epoch)).get("identity", {}))
+    reason = difference(before, identity)
     if reason is None:
         return
     kept = run_dir.with_name(f"{run_dir.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -155,6 +135,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
         data = RunData(experiment, fold, seed)
         if is_first_rank:
             _set_aside(run_dir, data.identity)
+            data.lang.save(run_dir)
         trainer = Trainer(experiment.conf, data, run_dir, experiment.device, f"fold {fold} seed {seed}", bar_row)
         progress = trainer.run()
         history = progress.history
@@ -192,18 +173,21 @@ def train_experiment(experiment: Experiment, folds: list[int], seeds: list[int],
         _run_jobs(train_run, experiment, jobs, num_jobs)
 
 
-def decode_experiment(experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1) -> None:
-    """Decode valid and test of every fold and seed with its best checkpoint."""
-    _run_jobs(_decode, experiment, [(fold, seed) for fold in folds for seed in seeds], num_jobs)
+def decode_experiment(
+    experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1, choice: Choice | None = None
+) -> None:
+    """Decode valid and test of every fold and seed with the weights that valid chose, or with those of `choice`."""
+    jobs = [(fold, seed) for fold in folds for seed in seeds]
+    _run_jobs(partial(_decode, choice=choice), experiment, jobs, num_jobs)
 
 
-def _decode(experiment: Experiment, fold: int, seed: int, bar_row: int) -> None:
+def _decode(experiment: Experiment, fold: int, seed: int, bar_row: int, choice: Choice | None = None) -> None:
     import torch
 
     torch.set_num_threads(experiment.conf.train.num_threads)
     from seq.decode import decode_run
 
-    decode_run(experiment, fold, seed)
+    decode_run(experiment, fold, seed, choice)
 
 
 def _run_jobs(

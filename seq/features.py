@@ -30,6 +30,7 @@ from seq.files import atomic_path, read_jsonl
 from seq.process import die_with_parent
 
 CHUNK_SIZE = 32
+KALDIFEAT = "kaldifeat-fbank"
 
 
 def make_extractor(conf: FeaturesConf) -> FeatureExtractor:
@@ -44,12 +45,16 @@ def make_extractor(conf: FeaturesConf) -> FeatureExtractor:
 
 
 @lru_cache(maxsize=4)
-def _make_extractor(name: str, num_filters: int) -> FeatureExtractor:
+def _make_extractor(name: str, num_filters: int, device: str = "cpu") -> FeatureExtractor:
+    if name == KALDIFEAT:
+        from seq.kaldifeat_fbank import make_kaldifeat
+
+        return make_kaldifeat(num_filters, device)
     if name not in FEATURE_EXTRACTORS:
         known = ", ".join(sorted(FEATURE_EXTRACTORS))
         raise InputError(f"features.extractor: Lhotse has no extractor {name!r}; choose from {known}")
     extractor_type = FEATURE_EXTRACTORS[name]
-    wanted = {"sampling_rate": SAMPLING_RATE, "num_filters": num_filters}
+    wanted = {"sampling_rate": SAMPLING_RATE, "num_filters": num_filters, "device": device}
     known_fields = {field.name for field in fields(extractor_type.config_type)}
     config = extractor_type.config_type(**{key: value for key, value in wanted.items() if key in known_fields})
     extractor = extractor_type(config)
@@ -78,6 +83,22 @@ def compute_fbank(samples: np.ndarray, conf: FeaturesConf | None = None) -> np.n
         raise InputError(f"{len(samples)} samples are less than one frame of {MIN_SAMPLES} samples (25 ms)")
     with torch.inference_mode():
         return make_extractor(conf or FeaturesConf()).extract(samples, SAMPLING_RATE)
+
+
+def compute_fbanks(waveforms: list[np.ndarray], conf: FeaturesConf, device: torch.device) -> list[torch.Tensor]:
+    """Features (T, num_filters) on `device` of each waveform (S,), as `compute_fbank` computes them.
+
+    kaldifeat takes all of them at once; Lhotse's own extractors one by one (see above).
+    """
+    if conf.extractor == KALDIFEAT:
+        from seq.kaldifeat_fbank import extract_batch
+
+        return extract_batch(waveforms, conf.num_filters, device)
+    if device.type == "cpu":
+        return [torch.from_numpy(compute_fbank(samples, conf)) for samples in waveforms]
+    extractor = _make_extractor(conf.extractor, conf.num_filters, str(device))
+    with torch.no_grad():
+        return [extractor.extract(torch.from_numpy(samples), SAMPLING_RATE) for samples in waveforms]
 
 
 def compute_and_store(cuts: list[MonoCut], conf: FeaturesConf, storage: Path) -> list[MonoCut]:

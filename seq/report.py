@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seq.decoding import describe_records, is_post_hoc
 from seq.errors import InputError
 from seq.files import read_json, read_jsonl, write_text
 from seq.intervals import paired_test
@@ -25,6 +26,7 @@ COLUMNS = (
     ("phone", "PER", "PER %"),
 )
 MISSING = "–"
+POST_HOC_WARNING = "weights were chosen by hand and not by valid. Not a result, unless it is said who chose, and when."
 START_MARKER = "<!-- results:"
 END_MARKER = "<!-- end -->"
 
@@ -63,6 +65,8 @@ def header_lines(scores: Scores) -> list[str]:
     lines = []
     if not protocol["speaker_disjoint"]:
         lines += ["> **SPEAKER-DEPENDENT: test speakers are also in training. Not comparable with other splits.**", ""]
+    if is_post_hoc(scores.get("decoding", [])):
+        lines += [f"> **POST-HOC: {POST_HOC_WARNING}**", ""]
     if scores.get("partial"):
         lines += ["> **Incomplete corpus: files are missing, so the test set is not the published one.**", ""]
     folds = [row["fold"] for row in scores["folds"]]
@@ -77,6 +81,8 @@ def header_lines(scores: Scores) -> list[str]:
         f"- 95 % intervals over speakers: pooled {_methods([pooled], scores)}; "
         f"single folds (in scores.json) {_methods(scores['folds'], scores)}",
     ]
+    if decoding := describe_records(scores.get("decoding", [])):
+        lines.append(f"- {decoding}")
     used = [f"{task} {pooled[task]['n']}" for task in scores["tasks"] if pooled[task]["n"] < pooled["num_utterances"]]
     if used:
         lines.append(f"- of {pooled['num_utterances']} utterances, those with a reference are scored: {_join(used)}")
@@ -107,7 +113,7 @@ def _trained_at(scores: Scores) -> str:
 
 def main_table(scores: Scores) -> str:
     """A row per fold, mean ± standard deviation over folds, and the pooled predictions with their interval."""
-    columns = [column for column in COLUMNS if column[0] in scores["tasks"]]
+    columns = [column for column in _columns(scores) if column[0] in scores["tasks"]]
 
     def metrics(block: dict[str, Any]) -> list[str]:
         return [_value(block[task].get(metric), heading) for task, metric, heading in columns]
@@ -132,7 +138,15 @@ def main_table(scores: Scores) -> str:
         rows.append(["std over seeds", "", "", *(_value(s, c[2]) for s, c in zip(stds, columns, strict=True))])
     if scores.get("valid"):
         rows.append(["valid, pooled", *size(scores["valid"]["pooled"]), *metrics(scores["valid"]["pooled"])])
-    return markdown_table(["", "utt.", "spk.", *(heading for _, _, heading in columns)], rows)
+    corner = "POST-HOC" if is_post_hoc(scores.get("decoding", [])) else ""
+    return markdown_table([corner, "utt.", "spk.", *(heading for _, _, heading in columns)], rows)
+
+
+def _columns(scores: Scores) -> list[tuple[str, str, str]]:
+    """The columns, with the error rate of the last one named after what was spelt."""
+    unit = scores.get("unit", "phone")
+    name = "PER %" if unit == "phone" else f"TER ({unit}) %"
+    return [(task, metric, name if task == "phone" else heading) for task, metric, heading in COLUMNS]
 
 
 def _mean_std(spread: dict[str, float | None], heading: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from seq.conf import TASKS, Conf, ProtocolConf
+from seq.decoding import read_records
 from seq.errors import InputError
 from seq.files import read_json
 from seq.intervals import intervals, mean_values, method_name
@@ -225,6 +226,7 @@ def score_experiment(
     if scores is None:
         raise InputError(f"{exp_dir} has no fold_<k>/seed_<s>/predictions.jsonl of these folds and seeds: run stage 6")
     runs = _runs(experiment)
+    decoded = [experiment.run_dir(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
     backends = sorted({run["ctc_backend"] for run in runs if run.get("ctc_backend")})
     return {
         "corpus": conf.corpus.name,
@@ -241,6 +243,8 @@ def score_experiment(
         "commit": git_commit(),
         "versions": package_versions(),
         "ctc_backend": ", ".join(backends) or None,
+        "unit": conf.lang.unit,
+        "decoding": read_records(decoded),
         "partial": read_json(corpus_json).get("partial") if corpus_json and corpus_json.exists() else None,
         "wall_seconds": sum(run.get("wall_seconds", 0.0) for run in runs) if runs else None,
         "peak_rss_mib": max(run.get("peak_rss_mib", 0.0) for run in runs) if runs else None,

@@ -14,7 +14,18 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from seq.conf import AugmentConf, Conf, CorpusConf, CtcConf, FeaturesConf, LangConf, ModelConf, ProtocolConf, TrainConf
+from seq.conf import (
+    AugmentConf,
+    Conf,
+    CorpusConf,
+    CtcConf,
+    DecodeConf,
+    FeaturesConf,
+    LangConf,
+    ModelConf,
+    ProtocolConf,
+    TrainConf,
+)
 from seq.errors import InputError
 from seq.files import read_json, write_json
 
@@ -26,10 +37,11 @@ SECTIONS = {
     "model": ModelConf,
     "ctc": CtcConf,
     "train": TrainConf,
+    "decode": DecodeConf,
 }
 # What of a protocol decides who is where; its description does not.
 SPLIT = tuple(f"protocol.{f.name}" for f in fields(ProtocolConf) if f.name != "description")
-TRAINING = ("model", "augment", "ctc", "train", "features", *SPLIT)
+TRAINING = ("model", "augment", "ctc", "train", "features", "lang", *SPLIT)
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ STAGES = (
     Stage(3, "folds", "write and check train, valid and test of every fold", ("corpus.name", *SPLIT)),
     Stage(4, "lang", "phone set, lexicon and transcripts", ("lang",)),
     Stage(5, "train", "train one network per fold and seed", TRAINING),
-    Stage(6, "decode", "predict valid and test with the chosen checkpoints", TRAINING),
+    Stage(6, "decode", "predict valid and test with the chosen checkpoints", (*TRAINING, "decode")),
     Stage(7, "score", "score the predictions of all folds and seeds", ("corpus", "protocol")),
     Stage(8, "report", "write tables and figures", ()),
 )

@@ -23,10 +23,12 @@ from tqdm import tqdm
 
 from seq.checkpoint import (
     average_between,
+    average_checkpoints,
     checkpoint_path,
     load_checkpoint,
     prune_checkpoints,
     read_pointer,
+    save_batch_checkpoint,
     save_checkpoint,
     start_average,
     update_average,
@@ -46,6 +48,8 @@ from seq.optimizer import learning_rate, make_optimizer
 from seq.validation import selection_score, valid_scores
 
 LOG_SECONDS = 5.0
+# In the history: utterances of an epoch whose text does not fit into their frames, so that CTC leaves them out.
+TOO_SHORT = "too_short_for_text"
 
 
 @dataclass
@@ -86,7 +90,7 @@ class Trainer:
         self.average = start_average(self.model)
         self.progress = Progress()
         self.dataset = SpeechDataset(
-            data.encoder, conf.features, conf.augment, self.model.feature_mean.cpu().clone(), data.seed
+            data.encoder, conf.features, conf.augment, self.model.feature_mean.cpu().clone(), data.seed, self.device
         )
         self.loader = train_loader(
             data.train_cuts(), self.dataset, conf.train.batch_duration / self.world_size, conf.train.num_workers,
@@ -140,7 +144,7 @@ class Trainer:
         bar.close()
         if writer is not None:
             writer.close()
-        if self.is_finished() and self.rank == 0:
+        if self.is_finished() and self.rank == 0 and not self.conf.train.keep_all_epochs:
             keep = {self.progress.best_epoch, self.progress.best_epoch - self.conf.train.average_epochs}
             prune_checkpoints(self.run_dir, keep | {self.progress.epoch})
         return self.progress
@@ -172,13 +176,15 @@ class Trainer:
         # Dropout is the only consumer of the global stream; the rank keeps the replicas' masks apart.
         torch.manual_seed((self.data.seed * 100_003 + epoch) * 1_009 + self.rank)
         self.network.train()
-        seen, sums = 0, {}
+        seen, sums, too_short = 0, {}, 0
         for batch in self.loader:
             progress = epoch - 1 + min(seen * self.world_size / self.data.num_train, 1.0)
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.conf, progress)
             losses = self._train_batch(batch, conf.gradient_clip)
             seen += len(batch.ids)
+            if "phone" in losses:
+                too_short += sum(text is not None for text in batch.targets.phone) - losses["phone"][1]
             for task, (total, count) in losses.items():
                 previous = sums.get(task, (0.0, 0))
                 sums[task] = (previous[0] + total, previous[1] + count)
@@ -187,7 +193,8 @@ class Trainer:
                 bar.set_postfix_str(self._postfix(sums, f"{100 * seen * self.world_size // self.data.num_train}%"))
         means = {task: total / max(count, 1) for task, (total, count) in sums.items()}
         scales = vars(conf)
-        return {"loss": sum(scales[f"{task}_scale"] * mean for task, mean in means.items()), **means}
+        loss = sum(scales[f"{task}_scale"] * mean for task, mean in means.items())
+        return {"loss": loss, **means, **({TOO_SHORT: too_short} if "phone" in means else {})}
 
     def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
         with autocast(self.device, self.precision):
@@ -206,6 +213,9 @@ class Trainer:
         self.progress.batch_idx_train += 1
         if self.progress.batch_idx_train % self.conf.train.average_period == 0:
             update_average(self.average, self.model, self.progress.batch_idx_train, self.conf.train.average_period)
+        every = self.conf.train.save_every_batches
+        if self.rank == 0 and every and self.progress.batch_idx_train % every == 0:
+            save_batch_checkpoint(self.run_dir, self._state(), self.conf.train.keep_last_k)
         return {task: (float(total.detach()), int(count)) for task, (total, count) in losses.items()}
 
     def _mean_counts(self, losses: dict[str, Any]) -> dict[str, torch.Tensor] | None:
@@ -219,20 +229,20 @@ class Trainer:
     def _validate(self, epoch: int) -> dict[str, float]:
         """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""
         first = epoch - self.conf.train.average_epochs
-        start = load_checkpoint(checkpoint_path(self.run_dir, first)) if first > 0 else None
-        weights = average_between(
-            self.average,
-            self.progress.batch_idx_train,
-            None if start is None else {k: v.to(self.device) for k, v in start["model_avg"].items()},
-            0 if start is None else start["batch_idx_train"],
-        )
+        if first > 0:
+            start = load_checkpoint(checkpoint_path(self.run_dir, first))
+            start["model_avg"] = {name: value.to(self.device) for name, value in start["model_avg"].items()}
+            end = {"model_avg": self.average, "batch_idx_train": self.progress.batch_idx_train}
+            weights = average_checkpoints(start, {**end, "average_period": self.conf.train.average_period})
+        else:
+            weights = average_between(self.average, self.progress.batch_idx_train, None, 0)
         self.eval_model.load_state_dict(weights)
         rows = list(predict(self.eval_model, self.valid_loader, self.valid_cuts, self.data.encoder, self.ctc, "fp32"))
         return valid_scores(rows, self.data.spec)
 
-    def _save(self) -> None:
+    def _state(self) -> dict[str, Any]:
         progress = self.progress
-        state = {
+        return {
             "model": self.model.state_dict(),
             "model_avg": self.average,
             "optimizer": self.optimizer.state_dict(),
@@ -251,10 +261,15 @@ class Trainer:
             "conf": conf_to_dict(self.conf),
             "identity": self.data.identity,
         }
-        save_checkpoint(checkpoint_path(self.run_dir, progress.epoch), state)
+
+    def _save(self) -> None:
+        progress = self.progress
+        save_checkpoint(checkpoint_path(self.run_dir, progress.epoch), self._state())
         write_pointer(self.run_dir, "best", progress.best_epoch)
         write_pointer(self.run_dir, "last", progress.epoch)
         write_jsonl(self.run_dir / "history.jsonl", progress.history)
+        if self.conf.train.keep_all_epochs:
+            return
         # Any coming epoch may need the running mean of `average_epochs` before it.
         recent = range(progress.epoch - self.conf.train.average_epochs, progress.epoch + 1)
         prune_checkpoints(
@@ -272,6 +287,8 @@ class Trainer:
             for name, value in row[part].items():
                 writer.add_scalar(f"{part}/{name}", value, row["epoch"])  # type: ignore[union-attr]
         scores = ", ".join(f"{name} {value:.3f}" for name, value in row["valid"].items())
+        if short := row["train"].get(TOO_SHORT):
+            scores += f"; CTC left out {short} utterances with more text than frames"
         epochs = f"{row['epoch']}/{self.conf.train.num_epochs}"
         line = f"{self.label} epoch {epochs}: loss {row['train']['loss']:.3f}; valid {scores}; {row['seconds']:.0f} s"
         bar.write(line, file=sys.stderr)

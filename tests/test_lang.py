@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from seq.errors import InputError
 from seq.files import write_jsonl
 from seq.lang import TokenTable, english, g2p, german, prepare_lang, read_transcripts
+from seq.lang.lexicon import lexicon_arcs
+
+HAS_ICEFALL = all(importlib.util.find_spec(name) for name in ("k2", "icefall"))
 
 
 @pytest.mark.parametrize(
@@ -141,3 +145,44 @@ def test_bad_text_names_the_utterance_and_leaves_no_file(tmp_path: Path) -> None
     with pytest.raises(InputError, match="utterance u2: cannot pronounce '3'"):
         prepare_lang(cuts, tmp_path / "lang")
     assert list((tmp_path / "lang").iterdir()) == []
+
+
+def test_words_always_have_the_unknown_one(tmp_path: Path) -> None:
+    prepare_lang(write_cuts(tmp_path / "cuts.jsonl.gz", [("u1", None, "zh")]), tmp_path)
+    assert [line.split()[0] for line in (tmp_path / "words.txt").read_text().splitlines()][1] == "<UNK>"
+
+
+def test_lexicon_as_a_transducer() -> None:
+    tokens = TokenTable(["<blk>", "a", "b"])
+    arcs = lexicon_arcs(
+        [("AB", ("a", "b")), ("ABA", ("a", "b", "a")), ("B", ("b",))], tokens, {"AB": 1, "ABA": 2, "B": 3}
+    )
+    # Word 1 by state 1, word 2 by states 2 and 3, word 3 a loop; the final state is the last.
+    assert arcs == [(0, 0, 2, 3), (0, 1, 1, 1), (0, 2, 1, 2), (0, 4, -1, -1), (1, 0, 2, 0), (2, 3, 2, 0), (3, 0, 1, 0)]
+
+
+@pytest.mark.skipif(not HAS_ICEFALL, reason="icefall (on PYTHONPATH) and k2 are not installed")
+def test_icefall_compiles_training_graphs_from_our_lang_folder(tmp_path: Path) -> None:
+    import k2
+    import torch
+    from icefall.graph_compiler import CtcTrainingGraphCompiler
+    from icefall.lexicon import Lexicon
+
+    from seq.ctc import make_ctc
+
+    rows = [("u1", "Kids are talking by the door", "en"), ("u2", "The dogs", "en")]
+    prepare_lang(write_cuts(tmp_path / "cuts.jsonl.gz", rows), tmp_path)
+    (tmp_path / "Linv.pt").write_bytes(b"of an earlier lexicon")
+    prepare_lang(write_cuts(tmp_path / "cuts.jsonl.gz", rows), tmp_path)
+    lexicon = Lexicon(tmp_path)
+    tokens = TokenTable.read(tmp_path / "tokens.txt")
+    assert lexicon.tokens == list(range(1, len(tokens)))
+    compiler = CtcTrainingGraphCompiler(lexicon, torch.device("cpu"))
+    graphs = compiler.compile(["KIDS ARE TALKING BY THE DOOR", "THE DOGS NEVERSEEN"])
+    log_probs = torch.randn(2, 60, len(tokens), generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    segments = torch.tensor([[0, 0, 60], [1, 0, 60]], dtype=torch.int32)
+    losses = k2.ctc_loss(graphs, k2.DenseFsaVec(log_probs, segments), output_beam=30.0, reduction="none")
+    texts = read_transcripts(tmp_path)
+    targets = [tokens.encode(texts["u1"]), tokens.encode([*texts["u2"], "SPN"])]
+    expected = make_ctc("torch").loss(log_probs, torch.tensor([60, 60]), targets)
+    torch.testing.assert_close(losses.float(), expected, rtol=1e-4, atol=1e-4)

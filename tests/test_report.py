@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq.errors import InputError
-from seq.files import write_json, write_jsonl
+from seq.files import read_json, write_json, write_jsonl
 from seq.report import comparison_table, replace_block, write_report
 from seq.score import score_experiment
 from tests.fake_experiment import make_conf, make_experiment, predictions_path, read_rows
@@ -53,6 +53,25 @@ def test_report(tmp_path: Path) -> None:
         assert f"](figures/{name}.png)" in text
         figure = paths["exp_dir"] / "figures" / f"{name}.png"
         assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_unit_and_weights_are_said(tmp_path: Path) -> None:
+    paths = make_scores(tmp_path)
+    scores = read_json(paths["scores_path"])
+    assert scores["unit"] == "phone" and scores["decoding"] == []
+    assert "PER %" in write_report(**paths)
+    record = {"chosen_by": "valid", "epoch": 7, "avg": 5, "use_averaged_model": True, "ctc_backend": "k2", "graph": "G"}
+    scores |= {"unit": "bpe", "decoding": [record]}
+    write_json(paths["scores_path"], scores)
+    table = write_report(**paths)
+    assert "TER (bpe) %" in table and "POST-HOC" not in table
+    text = paths["out"].read_text(encoding="utf-8")
+    assert "- decoded with the epoch that valid chose, --avg 5, averaged model; CTC by k2, G" in text
+    record |= {"chosen_by": "post-hoc", "use_averaged_model": False}
+    write_json(paths["scores_path"], scores)
+    assert write_report(**paths).startswith("| POST-HOC ")
+    text = paths["out"].read_text(encoding="utf-8")
+    assert "> **POST-HOC" in text and "--epoch 7 --avg 5, plain models (post-hoc: not chosen by valid)" in text
 
 
 def test_a_speaker_dependent_protocol_is_said_loudly(tmp_path: Path) -> None:

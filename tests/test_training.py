@@ -135,6 +135,35 @@ def test_early_stop(tmp_path: Path) -> None:
     assert train_run(experiment, 1, 0)["epochs"] == 3
 
 
+def test_text_that_does_not_fit_into_its_frames_is_counted(tmp_path: Path) -> None:
+    experiment = make_experiment(tmp_path)
+    rows = (experiment.lang_dir / "text").read_text().splitlines()
+    long = {row.split()[0] for row in rows if row.startswith(("s0-neutral", "s1-happy"))}
+    texts = [f"{row.split()[0]} {' '.join(['A'] * 100)}" if row.split()[0] in long else row for row in rows]
+    (experiment.lang_dir / "text").write_text("".join(f"{text}\n" for text in texts))
+    train_run(experiment, 1, 0)
+    history = list(read_jsonl(experiment.run_dir(1, 0) / "history.jsonl"))
+    assert [row["train"]["too_short_for_text"] for row in history] == [8, 8]
+    assert all(row["train"]["phone"] < 20 for row in history)
+    log = (experiment.run_dir(1, 0) / "train.log").read_text()
+    assert log.count("CTC left out 8 utterances with more text than frames") == 2
+    decode_run(experiment, 1, 0)
+    row = next(read_jsonl(experiment.run_dir(1, 0) / "predictions.jsonl"))["phone"]
+    assert len(row["ref_times"]) == 3 and len(row["hyp_times"]) == len(row["hyp"])
+
+
+def test_an_earlier_version_of_the_conf_is_no_other_conf(tmp_path: Path) -> None:
+    experiment = make_experiment(tmp_path)
+    train_run(experiment, 1, 0)
+    path = checkpoint_path(experiment.run_dir(1, 0), 2)
+    state = torch.load(path, weights_only=True)
+    del state["identity"]["features"]["on_the_fly"], state["identity"]["lang"]["vocab_size"]
+    torch.save(state, path)
+    experiment.conf.train.keep_all_epochs = True
+    train_run(experiment, 1, 0)
+    assert not list((tmp_path / "exp" / "fold_1").glob("*.replaced-*"))
+
+
 def test_a_subset_of_tasks(tmp_path: Path) -> None:
     experiment = make_experiment(tmp_path, tasks=["emotion", "gender"])
     train_run(experiment, 1, 0)

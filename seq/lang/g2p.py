@@ -26,7 +26,7 @@ def pronounce(text: str, language: str) -> list[tuple[str, list[str]]]:
     if function is None:
         raise InputError(
             f"no phones for language {language!r}: there is a G2P for English (en), German (de) and Mandarin (zh); "
-            "leave the text out (None) to mask the phone task"
+            "set lang.unit to char or bpe, or leave the text out (None) to mask the phone task"
         )
     words = function(text)
     if not words:

@@ -4,12 +4,18 @@
     words.txt    "<eps> 0", the words, "<UNK>", "#0", "<s>", "</s>"
     lexicon.txt  "word phone phone ...", one line per pronunciation that occurs; "<UNK> SPN"
     text         "utterance-id phone phone ...", one line per utterance that has text
+    L.pt         the lexicon as a transducer from phones to words, where k2 imports
+    unit         "phone"
 
 Words are English words in capitals, or Mandarin characters; a character with several readings has several lines.
+Where lang.unit is char or bpe, no G2P is asked: the lexicon spells words in letters, `text` holds the words, and
+`unit` says "word"; the letters and pieces that a fold is trained on are made from its train part (`seq.lang.units`).
 """
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -17,13 +23,14 @@ from pathlib import Path
 from seq.errors import InputError
 from seq.files import atomic_path, read_jsonl, write_text
 from seq.lang.g2p import pronounce
-from seq.lang.tokens import SPOKEN_NOISE, TokenTable
+from seq.lang.tokens import SPOKEN_NOISE, UNKNOWN, TokenTable
+from seq.lang.units import PHONE, normalise_text
 
 UNKNOWN_WORD = "<UNK>"
 
 
-def prepare_lang(cuts_path: Path | str, lang_dir: Path | str) -> int:
-    """Write the lang folder for the cuts of `cuts_path` (jsonl.gz), reading them one by one.
+def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = PHONE) -> int:
+    """Write the lang folder of a unit (phone, char, bpe) for the cuts of `cuts_path`, reading them one by one.
 
     Returns the number of utterances that have text. Where it is 0, the token table holds the blank alone.
 
@@ -35,7 +42,7 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str) -> int:
     lexicon: set[tuple[str, tuple[str, ...]]] = set()
     num_texts = 0
     # Actors of one corpus say the same sentences again and again.
-    pronounce_cached = lru_cache(maxsize=10_000)(pronounce)
+    pronounce_cached = lru_cache(maxsize=10_000)(pronounce if unit == PHONE else _spell)
     with atomic_path(lang_dir / "text") as temporary, open(temporary, "w", encoding="utf-8") as file:
         for utterance_id, text, language in _read_texts(cuts_path):
             try:
@@ -43,20 +50,67 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str) -> int:
             except InputError as error:
                 raise InputError(f"utterance {utterance_id}: {error}") from error
             phones = [phone for _, pronunciation in words for phone in pronunciation]
+            transcript = phones if unit == PHONE else [word for word, _ in words]
             lexicon.update((word, tuple(pronunciation)) for word, pronunciation in words)
-            file.write(f"{utterance_id} {' '.join(phones)}\n")
+            file.write(f"{utterance_id} {' '.join(transcript)}\n")
             num_texts += 1
     phones_seen = {phone for _, pronunciation in lexicon for phone in pronunciation}
     if num_texts:
-        lexicon.add((UNKNOWN_WORD, (SPOKEN_NOISE,)))
-        phones_seen.add(SPOKEN_NOISE)
+        unknown = SPOKEN_NOISE if unit == PHONE else UNKNOWN
+        lexicon.add((UNKNOWN_WORD, (unknown,)))
+        phones_seen.add(unknown)
     words_seen = sorted({word for word, _ in lexicon} - {UNKNOWN_WORD})
-    unknown = [UNKNOWN_WORD] if num_texts else []
-    table = ["<eps>", *words_seen, *unknown, "#0", "<s>", "</s>"]
+    # icefall's graph compiler wants the unknown word in any case.
+    table = ["<eps>", *words_seen, UNKNOWN_WORD, "#0", "<s>", "</s>"]
     write_text(lang_dir / "words.txt", "".join(f"{word} {i}\n" for i, word in enumerate(table)))
     write_text(lang_dir / "lexicon.txt", "".join(f"{word} {' '.join(phones)}\n" for word, phones in sorted(lexicon)))
-    TokenTable.from_phones(phones_seen).write(lang_dir / "tokens.txt")
+    tokens = TokenTable.from_phones(phones_seen)
+    tokens.write(lang_dir / "tokens.txt")
+    write_text(lang_dir / "unit", "phone\n" if unit == PHONE else "word\n")
+    _write_transducer(lang_dir, sorted(lexicon), tokens, {word: i for i, word in enumerate(table)})
     return num_texts
+
+
+def _spell(text: str, language: str) -> list[tuple[str, list[str]]]:
+    words = normalise_text(text)
+    if not words:
+        raise InputError(f"the text {text!r} ({language}) holds no word: leave it out (None) to mask the phone task")
+    return [(word, list(word)) for word in words]
+
+
+def lexicon_arcs(
+    lexicon: list[tuple[str, tuple[str, ...]]], tokens: TokenTable, words: dict[str, int]
+) -> list[tuple[int, int, int, int]]:
+    """The lexicon as arcs (from, to, token, word) of a transducer, sorted; state 0 is start and loop."""
+    loop, epsilon, final_label = 0, 0, -1  # k2 ends in one final state, by arcs of label -1
+    arcs: list[tuple[int, int, int, int]] = []
+    state = loop
+    for word, phones in lexicon:
+        ids = tokens.encode(phones)
+        # Word on the first arc; the last one leads back to the loop.
+        ends = [*range(state + 1, state + len(ids)), loop]
+        starts = [loop, *ends[:-1]]
+        labels = [words[word], *[epsilon] * (len(ids) - 1)]
+        arcs += zip(starts, ends, ids, labels, strict=True)
+        state += len(ids) - 1
+    return sorted([*arcs, (loop, state + 1, final_label, final_label)])
+
+
+def _write_transducer(
+    lang_dir: Path, lexicon: list[tuple[str, tuple[str, ...]]], tokens: TokenTable, words: dict[str, int]
+) -> None:
+    """Write L.pt where k2 imports; what an earlier lexicon left is removed (icefall caches its inverse)."""
+    for name in ("L.pt", "Linv.pt"):
+        (lang_dir / name).unlink(missing_ok=True)
+    if not lexicon or importlib.util.find_spec("k2") is None:
+        return
+    # torch takes seconds to import, and this stage needs it for nothing else.
+    from seq.ctc import write_lexicon_fst
+
+    try:
+        write_lexicon_fst(lexicon_arcs(lexicon, tokens, words), lang_dir / "L.pt")
+    except InputError as error:
+        print(f"{lang_dir}: no L.pt, which icefall wants: {error}", file=sys.stderr)
 
 
 def read_transcripts(lang_dir: Path | str) -> dict[str, list[str]]:

@@ -11,6 +11,8 @@ from seq.files import write_text
 BLANK = "<blk>"
 # What the lexicon says for a word that it does not know (icefall's spoken noise).
 SPOKEN_NOISE = "SPN"
+# What a table of letters or of pieces has for what the train text lacks.
+UNKNOWN = "<unk>"
 
 
 class TokenTable:
@@ -56,7 +58,10 @@ class TokenTable:
         write_text(path, "".join(f"{symbol} {i}\n" for i, symbol in enumerate(self.symbols)))
 
     def encode(self, tokens: Sequence[str]) -> list[int]:
-        """Symbols to ids. Raises InputError for a symbol that is not in the table."""
+        """Symbols to ids. Raises InputError for a symbol that is not in the table, unless that has `UNKNOWN`."""
+        unknown = self._ids.get(UNKNOWN)
+        if unknown is not None:
+            return [self._ids.get(token, unknown) for token in tokens]
         try:
             return [self._ids[token] for token in tokens]
         except KeyError as error:

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Pack cuts and their features into Lhotse Shar: a few tar files, for data in object stores.
+
+Usage: local/export_shar.py --cuts data/fbank/ravdess_cuts.jsonl.gz --out data/shar [--shard-size 1000]
+       local/train_model.py --cuts data/shar ...           (training and decoding read the folder)
+In:    the cuts with fbank (stage 2)
+Out:   cuts.000000.jsonl.gz, features.000000.tar, ... in --out; features are stored without loss
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seq.errors import run_main
+from seq.shar import export_shar
+
+
+def main() -> None:
+    """Parse arguments and export."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cuts", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--shard-size", type=int, default=1000, help="utterances per shard")
+    args = parser.parse_args()
+    number = export_shar(args.cuts, args.out, args.shard_size)
+    print(f"{args.out}: {number} utterances in shards of {args.shard_size}")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,62 @@
+"""What decides a run's weights: a run of another identity is never continued."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from seq.conf import Conf, LangConf, conf_to_dict
+from seq.folds import Fold
+from seq.shar import manifest_files
+
+# Sections of the conf that decide what a run's weights are, and the keys in them that do not.
+SECTIONS = ("features", "lang", "augment", "model", "ctc", "train")
+BOOKKEEPING = ("save_every_batches", "keep_last_k", "keep_all_epochs")
+# Keys that came after the first runs had been trained, with the values that stand for what those did.
+LATER_KEYS = {"features": {"on_the_fly": False}, "lang": {"vocab_size": LangConf().vocab_size}}
+
+
+def run_identity(
+    conf: Conf, emotions: list[str], tasks: list[str], fold: Fold, lang_dir: Path, cuts: Path
+) -> dict[str, Any]:
+    """Conf, label set and a digest of the data of a run, as plain types."""
+    sections = conf_to_dict(conf)
+    digest = hashlib.sha256()
+    for ids in (fold.train, fold.valid):
+        digest.update("\n".join(ids).encode())
+    digest.update((lang_dir / "text").read_bytes())
+    for path in manifest_files(cuts):
+        # The content and not the file: gzip writes the time into its header.
+        with gzip.open(path) as manifest:
+            while chunk := manifest.read(1 << 20):
+                digest.update(chunk)
+    return {
+        "tasks": tasks,
+        "emotions": emotions,
+        **{section: _without_bookkeeping(sections[section]) for section in SECTIONS},
+        "data": digest.hexdigest(),
+    }
+
+
+def complete_identity(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity that an earlier version wrote: what a key of `LATER_KEYS` governs was then done as by its value."""
+    later = {name: {**keys, **identity[name]} for name, keys in LATER_KEYS.items() if name in identity}
+    return {**identity, **later}
+
+
+def _without_bookkeeping(section: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key not in BOOKKEEPING}
+
+
+def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> str | None:
+    """The first key whose value differs, with both values, or None."""
+    for key in [*new, *(key for key in old if key not in new)]:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            if found := difference(before, after, f"{prefix}{key}."):
+                return found
+        elif before != after:
+            return "the data changed" if key == "data" else f"{prefix}{key} was {before}, is {after}"
+    return None

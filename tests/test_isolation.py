@@ -1,0 +1,43 @@
+"""k2, kaldifeat and icefall are each one file's affair, and nothing needs them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {"k2": {"seq/ctc.py"}, "kaldifeat": {"seq/kaldifeat_fbank.py"}, "icefall": set()}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            names |= {str(arg.value).split(".")[0] for arg in node.args if isinstance(arg, ast.Constant)}
+    return names
+
+
+def test_no_other_module_imports_them() -> None:
+    found: dict[str, set[str]] = {name: set() for name in ALLOWED}
+    for path in (p for folder in ("seq", "local", "tools") for p in (ROOT / folder).rglob("*.py")):
+        for name in imported(path) & ALLOWED.keys():
+            found[name].add(path.relative_to(ROOT).as_posix())
+    assert found == ALLOWED
+
+
+def test_every_recipe_module_works_without_them() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('k2', 'kaldifeat', 'icefall'): sys.modules[name] = None\n"
+        "import seq.trainer, seq.decode, seq.features, seq.score, seq.report, seq.lang, seq.experiment\n"
+        "from seq.ctc import make_ctc\n"
+        "assert make_ctc('auto').name == 'torch'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,0 +1,105 @@
+"""Find the k2 wheel that was built for the Python, torch and CUDA that are installed.
+
+Usage: python tools/match_k2_wheel.py [--index URL]
+Out:   one line: "k2==<version> <page of k2 wheels>"; exit code 2, and the versions of torch that would do, where no
+       wheel fits
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import urllib.parse
+import urllib.request
+from importlib import metadata
+
+from find_k2_wheel import WHEEL, Wheel, numbers
+
+PAGE = "https://k2-fsa.github.io/k2"
+
+
+def variant_of(torch_version: str) -> str:
+    """What k2 calls the build of a torch: "2.7.1+cu128" -> "cuda12.8", "2.7.1+cpu" -> "cpu".
+
+    A torch without a local part, as PyPI has it, says nothing: "".
+    """
+    local = torch_version.partition("+")[2]
+    return f"cuda{local[2:-1]}.{local[-1]}" if local.startswith("cu") else local
+
+
+def matching(page: str, python: str, system: str, machine: str) -> list[Wheel]:
+    """The wheels on a page that this interpreter could install, whatever their torch.
+
+    Args:
+        page: HTML of k2's wheel page.
+        python: Python tag, for example "cp311".
+        system: "linux" or "macosx".
+        machine: "x86_64", "aarch64" or "arm64".
+    """
+    return [
+        Wheel(found["k2"], found["variant"], found["torch"])
+        for found in WHEEL.finditer(urllib.parse.unquote(page))
+        if found["python"] == python
+        and system in found["platform"]
+        and found["platform"].endswith((machine, "universal2"))
+    ]
+
+
+def choose(wheels: list[Wheel], torch_version: str) -> Wheel | None:
+    """The newest k2 among the wheels for exactly this torch and its CUDA."""
+    release, variant = torch_version.partition("+")[0], variant_of(torch_version)
+    fitting = [wheel for wheel in wheels if wheel.torch == release and variant in ("", wheel.variant)]
+    return max(fitting, key=lambda wheel: (numbers(wheel.variant), numbers(wheel.k2)), default=None)
+
+
+def alternatives(wheels: list[Wheel]) -> str:
+    """The versions of torch that there are wheels for, newest first."""
+    versions = sorted({wheel.torch for wheel in wheels}, key=numbers, reverse=True)
+    return ", ".join(versions) or "none"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--index", help=f"page that lists k2's wheels (default: {PAGE}/cpu.html or cuda.html)")
+    args = parser.parse_args()
+    try:
+        torch_version = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        print("error: torch is not installed: run tools/setup.sh first", file=sys.stderr)
+        return 2
+    # The metadata of a wheel from PyPI has no local part; the module has.
+    torch_version = torch_version if "+" in torch_version else _imported_version(torch_version)
+    kind = "cuda" if variant_of(torch_version).startswith("cuda") else "cpu"
+    index = args.index or f"{PAGE}/{kind}.html"
+    try:
+        with urllib.request.urlopen(index, timeout=15) as response:
+            page = response.read().decode("utf-8", errors="replace")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        print(f"error: k2's wheel page {index} cannot be reached ({reason}); nothing was changed: "
+              "try again with a network, or name a copy with --index", file=sys.stderr)  # fmt: skip
+        return 2
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    system = "macosx" if sys.platform == "darwin" else sys.platform
+    wheels = matching(page, python, system, platform.machine())
+    wheel = choose(wheels, torch_version)
+    if wheel is None:
+        print(f"error: k2 has no wheel for {python}, torch {torch_version} on {system} {platform.machine()}; nothing "
+              f"was changed. There are {kind} wheels for torch {alternatives(wheels)}: tools/setup.sh --with-k2 makes "
+              "an environment with the newest that SpeechEQ can use", file=sys.stderr)  # fmt: skip
+        return 2
+    print(f"k2=={wheel.k2} {index}")
+    return 0
+
+
+def _imported_version(version: str) -> str:
+    try:
+        import torch
+    except (ImportError, OSError):
+        return version
+    return str(torch.__version__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
