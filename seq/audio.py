@@ -6,14 +6,13 @@ Only numpy and soundfile are imported here, so that prediction can share the mod
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
 
+from seq.audio_faults import is_truncated_wav, no_samples, truncated, unreadable
 from seq.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ TRIM_SHIFT_SECONDS = 0.01
 TRIM_BELOW_PEAK_DB = 40.0
 TRIM_MARGIN_SECONDS = 0.1
 TRIM_MIN_SECONDS = 0.3
-
-STREAM_BLOCK_SECONDS = 10
-
-# Programs that write wav into a pipe do not know its length and put a huge number (or 0) into the header.
-_UNKNOWN_WAV_SIZE = 0x7FFF0000
 
 
 def read_audio(path: Path | str, start: float = 0.0, duration: float | None = None) -> np.ndarray:
@@ -119,7 +113,7 @@ def resample(samples: np.ndarray, rate: int) -> np.ndarray:
     if rate == SAMPLING_RATE:
         return samples
     num_samples = int(len(samples) * SAMPLING_RATE / rate + 0.5)
-    return _fit(_soxr().resample(samples, rate, SAMPLING_RATE, quality="HQ"), num_samples)
+    return _fit(import_soxr().resample(samples, rate, SAMPLING_RATE, quality="HQ"), num_samples)
 
 
 def audio_duration(path: Path | str) -> float:
@@ -128,63 +122,7 @@ def audio_duration(path: Path | str) -> float:
         with soundfile.SoundFile(path) as file:
             return file.frames / file.samplerate
     except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: headerless, by its suffix.
-        raise InputError(_unreadable(Path(path))) from error
-
-
-def stream_audio(path: Path | str, start: float = 0.0, duration: float | None = None) -> Iterator[np.ndarray]:
-    """As `read_audio`, in blocks of some 10 s: for recordings that memory should not hold.
-
-    The blocks differ from what `read_audio` returns by rounding of the resampler, less than 1e-5.
-
-    Raises:
-        InputError: as `read_audio`; after some blocks where the damage lies further on.
-    """
-    path = Path(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            first = int(start * file.samplerate + 0.5)
-            rest = file.frames - first
-            wanted = rest if duration is None else min(int(duration * file.samplerate + 0.5), rest)
-            if wanted <= 0:
-                raise InputError(_no_samples(path, start, file.frames / file.samplerate))
-            file.seek(first)
-            yield from resample_stream(_blocks(file, path, wanted), file.samplerate)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise InputError(_unreadable(path)) from error
-
-
-def _blocks(file: soundfile.SoundFile, path: Path, wanted: int) -> Iterator[np.ndarray]:
-    while wanted > 0:
-        block = file.read(min(wanted, STREAM_BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True)
-        if not len(block) or _is_truncated_wav(path):
-            raise InputError(_truncated(path))
-        wanted -= len(block)
-        yield check_finite(block.mean(axis=1), path)
-
-
-def resample_stream(blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
-    """As `resample`, for a signal that comes in blocks (T,)."""
-    if rate == SAMPLING_RATE:
-        yield from blocks
-        return
-    resampler = stream_resampler(rate)
-    for block in blocks:
-        yield resampler.resample_chunk(block)
-    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-
-
-def stream_resampler(rate: int) -> Any:
-    """A soxr.ResampleStream from `rate` to 16 kHz, mono, of the same quality as `resample`."""
-    return _soxr().ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
-
-
-def _soxr() -> Any:
-    # Imported where a rate asks for it: 16 kHz audio is predicted without it.
-    try:
-        import soxr
-    except ModuleNotFoundError as error:
-        raise InputError("audio at other rates than 16 kHz needs the resampler soxr: pip install soxr") from error
-    return soxr
+        raise InputError(unreadable(Path(path))) from error
 
 
 def check_finite(samples: np.ndarray, name: Path | str) -> np.ndarray:
@@ -192,6 +130,16 @@ def check_finite(samples: np.ndarray, name: Path | str) -> np.ndarray:
     if not np.isfinite(samples).all():
         raise InputError(f"{name} has samples that are NaN or infinite: convert it again from its source, or remove it")
     return samples
+
+
+def import_soxr() -> Any:
+    """The resampler. Raises InputError where it is not installed."""
+    # Imported where a rate asks for it: 16 kHz audio is predicted without it.
+    try:
+        import soxr
+    except ModuleNotFoundError as error:
+        raise InputError("audio at other rates than 16 kHz needs the resampler soxr: pip install soxr") from error
+    return soxr
 
 
 def _fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
@@ -209,56 +157,13 @@ def _decode(path: Path, start: float, duration: float | None) -> tuple[np.ndarra
             first = int(start * rate + 0.5)
             wanted = total - first if duration is None else min(int(duration * rate + 0.5), total - first)
             if wanted <= 0:
-                raise InputError(_no_samples(path, start, total / rate))
+                raise InputError(no_samples(path, start, total / rate))
             if first:
                 file.seek(first)
             samples = file.read(wanted, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise InputError(_unreadable(path)) from error
-    if len(samples) < wanted or _is_truncated_wav(path):
-        raise InputError(_truncated(path))
+        raise InputError(unreadable(path)) from error
+    if len(samples) < wanted or is_truncated_wav(path):
+        raise InputError(truncated(path))
     mono = samples[:, 0] if channels == 1 else samples.mean(axis=1)
     return check_finite(mono, path), rate, channels
-
-
-def _truncated(path: Path) -> str:
-    return f"{path} is truncated, it has fewer samples than its header says: copy or download it again"
-
-
-def _no_samples(path: Path, start: float, total: float) -> str:
-    if total == 0:
-        return f"{path} has no samples: copy or download it again, or remove it"
-    return f"{path} is {total:.3f} s long and has nothing at {start:.3f} s: check the segment times of the corpus"
-
-
-def _unreadable(path: Path) -> str:
-    """Why libsndfile could not open or decode the file, in a sentence."""
-    if not path.exists():
-        return f"{path} does not exist: copy or download it again"
-    if not path.is_file():
-        return f"{path} is not a file: audio was expected there"
-    try:
-        with open(path, "rb") as file:
-            head = file.read(4)
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror}): change its permissions"
-    if not head:
-        return f"{path} is empty: copy or download it again"
-    if head in (b"RIFF", b"fLaC", b"RF64"):
-        return f"{path} is truncated or damaged: copy or download it again"
-    return f"{path} is not audio, whatever its name says: replace it by the real file, or remove it"
-
-
-def _is_truncated_wav(path: Path) -> bool:
-    """Whether a RIFF file ends before its data chunk does; libsndfile reads such a file without a word."""
-    with open(path, "rb") as file:
-        if file.read(4) != b"RIFF":
-            return False
-        file.seek(12)
-        while len(header := file.read(8)) == 8:
-            name, size = struct.unpack("<4sI", header)
-            if name == b"data":
-                return size < _UNKNOWN_WAV_SIZE and file.tell() + size > path.stat().st_size
-            # Chunks are padded to an even number of bytes.
-            file.seek(size + size % 2, 1)
-    return False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from corpus_builders import real_ravdess, spoken
 from exported_model import make_run
@@ -21,12 +22,14 @@ from seq.errors import InputError
 from seq.experiment import Experiment
 from seq.export import export_run, find_run
 from seq.features import compute_fbank
-from seq.files import read_json
+from seq.files import read_json, write_jsonl
 from seq.models.model import ModelSpec, SpeechEqModel
+from seq.norms import measure_norms
 from seq.runtime.engine import Engine, Graph
 from seq.runtime.folder import read_model_folder
 from seq.waveform_model import WaveformFbank, WaveformModel, load_waveform_model, pad_waveforms, write_onnx
 
+RATE = 16000
 TOLERANCE = 1e-3
 TASKS = ["emotion", "intensity", "gender", "phone"]
 
@@ -204,6 +207,29 @@ def test_temperature_undoes_overconfidence() -> None:
     effect = calibrate(rows[:2000], rows[2000:], "emotion", labels)["test"]
     assert effect["ece_before"] > 0.15 and effect["ece_after"] < 0.05
     assert effect["accuracy_certain"] > effect["accuracy"] + 0.1
+
+
+def test_norms_are_measured_on_what_is_not_test(tmp_path: Path) -> None:
+    t = np.arange(RATE) / RATE
+    rows = []
+    for i in range(24):
+        pitch, gender = (110 * 1.02**i, "M") if i % 2 else (210 * 1.02**i, "F")
+        soundfile.write(tmp_path / f"{i}.wav", 0.1 * sum(np.sin(2 * np.pi * k * pitch * t) for k in (1, 2, 3)), RATE)
+        recording = {"sources": [{"type": "file", "source": str(tmp_path / f"{i}.wav")}]}
+        rows.append({"id": f"{i}", "start": 0.0, "duration": 1.0, "recording": recording,
+                     "supervisions": [{"gender": gender}]})  # fmt: skip
+    write_jsonl(tmp_path / "cuts.jsonl.gz", rows)
+    valid = [{"id": f"{i}", "phone": {"hyp": ["A"] * (8 + i)}} for i in range(6)]
+    norms = measure_norms(tmp_path / "cuts.jsonl.gz", "tones", {"0", "1"}, valid)
+    assert norms is not None and norms["num_utterances"] == 22
+    for gender, base, first in (("F", 210, 2), ("M", 110, 3)):
+        expected = np.log2(base) + np.log2(1.02) * np.arange(first, 24, 2)
+        assert norms["pitch"][gender]["mean"] == pytest.approx(expected.mean(), abs=0.01)
+        assert norms["pitch"][gender]["std"] == pytest.approx(expected.std(), abs=0.01)
+    # Test utterances have no part in the rate either.
+    assert norms["rate"] is None
+    norms = measure_norms(tmp_path / "cuts.jsonl.gz", "tones", {"23"}, valid)
+    assert norms is not None and norms["rate"]["mean"] == pytest.approx(10.5)
 
 
 def test_calibration_error_and_threshold_by_hand() -> None:

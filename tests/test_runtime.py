@@ -11,7 +11,8 @@ from corpus_builders import speech_like, spoken
 from exported_model import make_model_folder
 
 from seq import load
-from seq.audio import read_audio, stream_audio
+from seq.audio import read_audio
+from seq.audio_stream import stream_audio
 from seq.errors import InputError
 from seq.runtime.batch import predict_items
 from seq.runtime.describe import describe

@@ -16,6 +16,8 @@ NOTABLE = 1.0
 
 _WHO = {"F": "A woman", "M": "A man"}
 _DEGREE = {"none": "", "weak": " slightly", "moderate": "", "strong": " strongly"}
+# Names of emotions that are no adjectives.
+_ADJECTIVES = {"contempt": "contemptuous", "other": "moved by another emotion"}
 # Measure -> what to say below and above the norm.
 _WORDS = {
     "pitch": ("a low pitch", "a high pitch"),
@@ -48,7 +50,8 @@ def _who(answer: Answer) -> str:
         return f"{who} speaks"
     degree = _DEGREE[answer.intensity.level] if answer.intensity and answer.emotion.label != "neutral" else ""
     hedge = " perhaps" if answer.uncertain else ""
-    return f"{who} sounds{hedge}{degree} {answer.emotion.label} ({answer.emotion.confidence:.0%})"
+    label = _ADJECTIVES.get(answer.emotion.label, answer.emotion.label)
+    return f"{who} sounds{hedge}{degree} {label} ({answer.emotion.confidence:.0%})"
 
 
 def _word(

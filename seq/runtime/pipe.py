@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
+from seq.audio_faults import UNKNOWN_WAV_SIZE
 from seq.errors import InputError
 from seq.runtime.model import Model
 from seq.runtime.results import Result
@@ -28,8 +29,6 @@ _SUBTYPES = {
     (_FLOAT, 32): "FLOAT",
     (_FLOAT, 64): "DOUBLE",
 }
-# A program that writes wav into a pipe does not know its length, and says 0 or a huge number.
-_UNKNOWN_SIZE = 0x7FFF0000
 _MAX_HEADER_CHUNK = 1 << 20
 
 
@@ -81,7 +80,7 @@ def _read_header(stream: BinaryIO) -> _Format:
         if name == b"data":
             if found is None:
                 break
-            return _Format(*found, size if 0 < size < _UNKNOWN_SIZE else None)
+            return _Format(*found, size if 0 < size < UNKNOWN_WAV_SIZE else None)
         if size > _MAX_HEADER_CHUNK:
             break
         body = stream.read(size + size % 2)
