@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Programs that write wav into a pipe do not know its length and put a huge number (or 0) into the header.
 UNKNOWN_WAV_SIZE = 0x7FFF0000
+# First bytes of WebM and Matroska, WMA, AMR; MP4 and M4A have "ftyp" at byte 4.
+_OTHER_FORMATS = (b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"#!AM")
 
 
 def no_samples(path: Path, start: float, total: float) -> str:
@@ -29,13 +31,15 @@ def unreadable(path: Path) -> str:
         return f"{path} is not a file: audio was expected there"
     try:
         with open(path, "rb") as file:
-            head = file.read(4)
+            head = file.read(12)
     except OSError as error:
         return f"{path} cannot be read ({error.strerror}): change its permissions"
     if not head:
         return f"{path} is empty: copy or download it again"
-    if head in (b"RIFF", b"fLaC", b"RF64"):
+    if head[:4] in (b"RIFF", b"fLaC", b"RF64"):
         return f"{path} is truncated or damaged: copy or download it again"
+    if head[4:8] == b"ftyp" or head[:4] in _OTHER_FORMATS:
+        return f"{path} is in a format that libsndfile cannot read: convert it to wav or flac, for example with ffmpeg"
     return f"{path} is not audio, whatever its name says: replace it by the real file, or remove it"
 
 

@@ -168,11 +168,13 @@ def measure_long(model_dir: Path, waveforms: list[np.ndarray], seconds: float) -
 
 
 _LONG_PROGRAM = """
-import resource, sys
+import pathlib, re, resource, sys
 from seq import load
 result = load(sys.argv[1], num_threads=2).predict_file(sys.argv[2])
 usage = resource.getrusage(resource.RUSAGE_SELF)
-print(len(result.windows), round(usage.ru_utime + usage.ru_stime), usage.ru_maxrss // 1024)
+# Not ru_maxrss, which a child inherits from its parent.
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text()).group(1)) // 1024
+print(len(result.windows), round(usage.ru_utime + usage.ru_stime), peak)
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from seq.errors import InputError
 
 if TYPE_CHECKING:
     from seq.runtime.model import Model
+
+# From 1.29 on, onnxruntime reports its use to Microsoft unless this is set before it is imported. Nobody who has
+# recordings judged here has agreed to that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load_model(folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0) -> Model:

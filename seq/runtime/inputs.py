@@ -11,9 +11,10 @@ from typing import Any
 from seq.errors import InputError
 from seq.files import read_jsonl
 
-# Files with these suffixes are taken from a folder; a file that is named itself may have any.
-_SUFFIXES = frozenset(
-    (
+# Files with these suffixes are taken from a folder; a file that is named itself may have any. The last six are
+# recordings that libsndfile cannot read: they get their line, which says so.
+_SUFFIXES = {
+    *(
         "wav",
         "wave",
         "flac",
@@ -30,8 +31,9 @@ _SUFFIXES = frozenset(
         "w64",
         "rf64",
         "sph",
-    )
-)
+    ),
+    *("m4a", "aac", "wma", "amr", "webm", "mp4"),
+}
 _MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
 
 
