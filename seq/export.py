@@ -46,7 +46,7 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
 def _valid_score(run_dir: Path) -> tuple[float, float]:
     from seq.validation import selection_score
 
-    return selection_score(read_json(run_dir / "run.json")["best_valid"])
+    return selection_score(read_json(run_dir / "run.json")["best_valid"], "UA")
 
 
 def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path | None = None) -> dict[str, Any]:
