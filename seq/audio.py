@@ -6,13 +6,13 @@ Only numpy and soundfile are imported here, so that prediction can share the mod
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
 
+from seq.audio_faults import is_truncated_wav, no_samples, truncated, unreadable
 from seq.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ TRIM_SHIFT_SECONDS = 0.01
 TRIM_BELOW_PEAK_DB = 40.0
 TRIM_MARGIN_SECONDS = 0.1
 TRIM_MIN_SECONDS = 0.3
-
-# Programs that write wav into a pipe do not know its length and put a huge number (or 0) into the header.
-_UNKNOWN_WAV_SIZE = 0x7FFF0000
 
 
 def read_audio(path: Path | str, start: float = 0.0, duration: float | None = None) -> np.ndarray:
@@ -115,10 +112,34 @@ def resample(samples: np.ndarray, rate: int) -> np.ndarray:
     """Resample (T,) from `rate` to 16 kHz by soxr, quality HQ: (T * 16000 / rate, rounded half up) float32."""
     if rate == SAMPLING_RATE:
         return samples
-    import soxr
-
     num_samples = int(len(samples) * SAMPLING_RATE / rate + 0.5)
-    return _fit(soxr.resample(samples, rate, SAMPLING_RATE, quality="HQ"), num_samples)
+    return _fit(import_soxr().resample(samples, rate, SAMPLING_RATE, quality="HQ"), num_samples)
+
+
+def audio_duration(path: Path | str) -> float:
+    """Seconds of a file by its header. Raises InputError where it cannot be opened."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            return file.frames / file.samplerate
+    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: headerless, by its suffix.
+        raise InputError(unreadable(Path(path))) from error
+
+
+def check_finite(samples: np.ndarray, name: Path | str) -> np.ndarray:
+    """The samples themselves. Raises InputError where one is NaN or infinite."""
+    if not np.isfinite(samples).all():
+        raise InputError(f"{name} has samples that are NaN or infinite: convert it again from its source, or remove it")
+    return samples
+
+
+def import_soxr() -> Any:
+    """The resampler. Raises InputError where it is not installed."""
+    # Imported where a rate asks for it: 16 kHz audio is predicted without it.
+    try:
+        import soxr
+    except ModuleNotFoundError as error:
+        raise InputError("audio at other rates than 16 kHz needs the resampler soxr: pip install soxr") from error
+    return soxr
 
 
 def _fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
@@ -136,54 +157,13 @@ def _decode(path: Path, start: float, duration: float | None) -> tuple[np.ndarra
             first = int(start * rate + 0.5)
             wanted = total - first if duration is None else min(int(duration * rate + 0.5), total - first)
             if wanted <= 0:
-                raise InputError(_no_samples(path, start, total / rate))
+                raise InputError(no_samples(path, start, total / rate))
             if first:
                 file.seek(first)
             samples = file.read(wanted, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise InputError(_unreadable(path)) from error
-    if len(samples) < wanted or _is_truncated_wav(path):
-        raise InputError(f"{path} is truncated, it has fewer samples than its header says: copy or download it again")
+        raise InputError(unreadable(path)) from error
+    if len(samples) < wanted or is_truncated_wav(path):
+        raise InputError(truncated(path))
     mono = samples[:, 0] if channels == 1 else samples.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise InputError(f"{path} has samples that are NaN or infinite: convert it again from its source, or remove it")
-    return mono, rate, channels
-
-
-def _no_samples(path: Path, start: float, total: float) -> str:
-    if total == 0:
-        return f"{path} has no samples: copy or download it again, or remove it"
-    return f"{path} is {total:.3f} s long and has nothing at {start:.3f} s: check the segment times of the corpus"
-
-
-def _unreadable(path: Path) -> str:
-    """Why libsndfile could not open or decode the file, in a sentence."""
-    if not path.exists():
-        return f"{path} does not exist: copy or download it again"
-    if not path.is_file():
-        return f"{path} is not a file: audio was expected there"
-    try:
-        with open(path, "rb") as file:
-            head = file.read(4)
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror}): change its permissions"
-    if not head:
-        return f"{path} is empty: copy or download it again"
-    if head in (b"RIFF", b"fLaC", b"RF64"):
-        return f"{path} is truncated or damaged: copy or download it again"
-    return f"{path} is not audio, whatever its name says: replace it by the real file, or remove it"
-
-
-def _is_truncated_wav(path: Path) -> bool:
-    """Whether a RIFF file ends before its data chunk does; libsndfile reads such a file without a word."""
-    with open(path, "rb") as file:
-        if file.read(4) != b"RIFF":
-            return False
-        file.seek(12)
-        while len(header := file.read(8)) == 8:
-            name, size = struct.unpack("<4sI", header)
-            if name == b"data":
-                return size < _UNKNOWN_WAV_SIZE and file.tell() + size > path.stat().st_size
-            # Chunks are padded to an even number of bytes.
-            file.seek(size + size % 2, 1)
-    return False
+    return check_finite(mono, path), rate, channels

@@ -1,0 +1,102 @@
+"""Probabilities that mean what they say: temperature scaling (Guo et al. 2017), and when to say "uncertain".
+
+Both are fitted on the valid part and measured on test.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+NUM_BINS = 15
+# Temperatures are searched between these; valid parts are small.
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 10.0
+
+
+def probabilities(rows: list[Row], task: str, labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(N, C) probabilities and (N,) reference classes of the labelled rows of predictions.jsonl."""
+    labelled = [row[task] for row in rows if task in row and row[task]["ref"] in labels]
+    probs = np.array([[answer["probs"][label] for label in labels] for answer in labelled]).reshape(-1, len(labels))
+    return probs, np.array([labels.index(answer["ref"]) for answer in labelled], dtype=np.int64)
+
+
+def apply_temperature(probs: np.ndarray, temperature: float) -> np.ndarray:
+    """(N, C) probabilities whose logits are divided by the temperature."""
+    logits = np.log(np.maximum(probs, 1e-12)) / temperature
+    scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(probs: np.ndarray, refs: np.ndarray) -> float:
+    """The temperature with the highest likelihood of the references; 1 where there is nothing to fit on."""
+    from scipy.optimize import minimize_scalar
+
+    if not len(refs):
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        scaled = apply_temperature(probs, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(scaled[np.arange(len(refs)), refs], 1e-12)).mean())
+
+    bounds = (np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def calibration_error(probs: np.ndarray, refs: np.ndarray) -> float:
+    """Expected calibration error: |accuracy - confidence| in 15 equal bins of confidence, weighted by their size."""
+    confidence = probs.max(axis=1)
+    right = probs.argmax(axis=1) == refs
+    bins = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)
+    gaps = [abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
+    return float(sum(gaps))
+
+
+def fit_threshold(probs: np.ndarray, refs: np.ndarray) -> float:
+    """The confidence below which an answer is called uncertain.
+
+    It is the one that separates right from wrong answers best: the share of right answers at or above it minus that of
+    wrong answers is largest (Youden's J). 0, nothing is uncertain, where no answer is wrong or none is right.
+    """
+    confidence = probs.max(axis=1)
+    right = probs.argmax(axis=1) == refs
+    if right.all() or not right.any():
+        return 0.0
+    candidates = np.unique(confidence)
+    above = confidence[None, :] >= candidates[:, None]
+    scores = above[:, right].mean(axis=1) - above[:, ~right].mean(axis=1)
+    return float(candidates[scores.argmax()])
+
+
+def calibrate(valid: list[Row], test: list[Row], task: str, labels: list[str]) -> dict[str, Any]:
+    """Temperature and threshold of a task, fitted on `valid`, and what they do on both parts.
+
+    Returns:
+        `temperature`, `threshold`, and for each part that has labels: the number of utterances, the expected
+        calibration error before and after, the share called uncertain, and the accuracy of all and of the others.
+    """
+    probs, refs = probabilities(valid, task, labels)
+    temperature = fit_temperature(probs, refs)
+    threshold = fit_threshold(apply_temperature(probs, temperature), refs) if len(refs) else 0.0
+    result: dict[str, Any] = {"temperature": temperature, "threshold": threshold}
+    for name, rows in (("valid", valid), ("test", test)):
+        probs, refs = probabilities(rows, task, labels)
+        if len(refs):
+            result[name] = _effect(probs, refs, temperature, threshold)
+    return result
+
+
+def _effect(probs: np.ndarray, refs: np.ndarray, temperature: float, threshold: float) -> dict[str, Any]:
+    scaled = apply_temperature(probs, temperature)
+    certain = scaled.max(axis=1) >= threshold
+    right = scaled.argmax(axis=1) == refs
+    return {
+        "num_utterances": len(refs),
+        "ece_before": calibration_error(probs, refs),
+        "ece_after": calibration_error(scaled, refs),
+        "uncertain": float(1 - certain.mean()),
+        "accuracy": float(right.mean()),
+        "accuracy_certain": float(right[certain].mean()) if certain.any() else None,
+    }

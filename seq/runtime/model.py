@@ -1,0 +1,91 @@
+"""`Model`: a loaded model folder as a function of a waveform, of a file, or of a live stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq.audio import SAMPLING_RATE, audio_duration, read_audio, resample
+from seq.audio_stream import stream_audio
+from seq.runtime.engine import Engine, Piece
+from seq.runtime.recording import LONG_SECONDS, Recording, answer_pieces, utterance_piece
+from seq.runtime.results import Result
+from seq.runtime.stream import Stream
+from seq.runtime.waveform import check_rate, to_mono
+
+
+class Model:
+    """A model that was exported by `speecheq export`; calls may come from several threads at once."""
+
+    def __init__(self, folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0) -> None:
+        """Load a model folder.
+
+        Args:
+            folder: what `speecheq export` wrote.
+            num_threads: threads of one call of the network.
+            batch_seconds: seconds of speech that go through the network at once.
+
+        Raises:
+            InputError: the folder is not whole.
+        """
+        self.engine = Engine(folder, num_threads)
+        self.batch_seconds = batch_seconds
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What model.json says: labels, protocol, scores, calibration."""
+        return self.engine.description
+
+    def __call__(self, waveform: np.ndarray, rate: int, describe: bool = False) -> Result:
+        """The answer for a waveform.
+
+        Args:
+            waveform: (T,) or (T, channels); floats in [-1, 1], or integers of 16 or 32 bits.
+            rate: samples a second.
+            describe: whether to add a sentence on how it was said.
+
+        Raises:
+            InputError: the waveform is empty, silent, of another shape or type, or has NaN.
+        """
+        samples = resample(to_mono(waveform), check_rate(rate))
+        if len(samples) <= LONG_SECONDS * SAMPLING_RATE:
+            piece = utterance_piece(samples, self.engine, "the waveform")
+            return answer_pieces(self.engine, [piece], [len(samples) / SAMPLING_RATE], describe)[0]
+        recording = self.recording("the waveform", describe)
+        for start in range(0, len(samples), 10 * SAMPLING_RATE):
+            recording.add(samples[start : start + 10 * SAMPLING_RATE])
+        return recording.finish()
+
+    def stream(self, rate: int, describe: bool = False, name: str = "the stream") -> Stream:
+        """A live stream at `rate`, called `name` in errors: feed it chunks (see `Stream`)."""
+        return Stream(self.engine, check_rate(rate), self.batch_seconds, name, describe)
+
+    def predict_file(
+        self, path: Path | str, start: float = 0.0, duration: float | None = None, describe: bool = False
+    ) -> Result:
+        """The answer for an audio file, or for `duration` seconds of it from `start`; times count from `start`.
+
+        Raises:
+            InputError: the file is missing, not audio, truncated, empty or silent, or has NaN; the sentence names it.
+        """
+        piece = self.read_piece(path, start, duration)
+        if piece is not None:
+            return answer_pieces(self.engine, [piece[0]], [piece[1]], describe)[0]
+        recording = self.recording(str(path), describe)
+        for block in stream_audio(path, start, duration):
+            recording.add(block)
+        return recording.finish()
+
+    def recording(self, name: str, describe: bool = False) -> Recording:
+        """An empty recording that takes 16 kHz samples block by block; `name` is for errors."""
+        return Recording(self.engine, name, self.batch_seconds, describe)
+
+    def read_piece(self, path: Path | str, start: float, duration: float | None) -> tuple[Piece, float] | None:
+        """The speech of a short file and the file's duration; None for a long one. Raises as `predict_file`."""
+        seconds = audio_duration(path) - start
+        if min(seconds, duration if duration is not None else seconds) > LONG_SECONDS:
+            return None
+        samples = read_audio(path, start, duration)
+        return utterance_piece(samples, self.engine, str(path)), len(samples) / SAMPLING_RATE

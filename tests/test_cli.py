@@ -1,0 +1,231 @@
+"""`speecheq`: every kind of path, every kind of bad recording, every output, and what it does not import."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from corpus_builders import speech_like, spoken
+from exported_model import make_run
+
+from seq.cli import main
+from seq.errors import InputError
+
+RATE = 16000
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb0043") + bytes(range(256)) * 8
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    experiment = make_run(folder)
+    assert main(["export", str(experiment.exp_dir), "--out", str(folder / "model")]) == 0
+    return folder / "model"
+
+
+def predict(model: Path, capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main(["predict", str(model), *map(str, arguments)])
+    return code, capsys.readouterr().out
+
+
+def rows_of(output: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def write(path: Path, seconds: float = 0.8, rate: int = RATE, channels: int = 1, seed: int = 1) -> Path:
+    samples = speech_like(seconds, rate, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.stack([samples] * channels, axis=1), rate)
+    return path
+
+
+def bad_folder(folder: Path) -> dict[str, str | None]:
+    """Fill a folder with recordings good and bad; what each one's error must say (None: it is answered)."""
+    write(folder / "a good.wav")
+    write(folder / "b 录音 空格.flac", seed=2)
+    (folder / "c empty.wav").write_bytes(b"")
+    content = write(folder / "d truncated.wav").read_bytes()
+    (folder / "d truncated.wav").write_bytes(content[: len(content) // 2])
+    flac = write(folder / "e truncated.flac").read_bytes()
+    (folder / "e truncated.flac").write_bytes(flac[: len(flac) // 2])
+    soundfile.write(folder / "f silent.wav", np.zeros(RATE), RATE)
+    write(folder / "g 50ms.wav", seconds=0.05)
+    write(folder / "h telephone.wav", rate=8000)
+    write(folder / "i 192k.wav", rate=192000)
+    write(folder / "j 8 channels.wav", channels=8)
+    samples = speech_like(0.8, RATE, 1)
+    samples[100] = np.nan
+    soundfile.write(folder / "k nan.wav", samples, RATE, subtype="FLOAT")
+    (folder / "l photo.wav").write_bytes(JPEG)
+    soundfile.write(folder / "m header only.wav", np.zeros(0), RATE)
+    soundfile.write(folder / "n long silence.wav", np.zeros(25 * RATE), RATE)
+    write(folder / "o last.ogg", seed=3)
+    (folder / "p phone.m4a").write_bytes(b"\0\0\0\x1cftypM4A " + bytes(100))
+    (folder / "notes.txt").write_text("not audio, by its name")
+    return {
+        "a good.wav": None, "b 录音 空格.flac": None, "c empty.wav": "is empty", "d truncated.wav": "truncated",
+        "e truncated.flac": "truncated", "f silent.wav": "silent", "g 50ms.wav": None, "h telephone.wav": None,
+        "i 192k.wav": None, "j 8 channels.wav": None, "k nan.wav": "NaN", "l photo.wav": "not audio",
+        "m header only.wav": "no samples", "n long silence.wav": "silent", "o last.ogg": None,
+        "p phone.m4a": "convert it",
+    }  # fmt: skip
+
+
+def test_every_bad_recording_is_one_line_and_the_others_are_answered(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = bad_folder(tmp_path / "in")
+    code, output = predict(model, capsys, tmp_path / "in", tmp_path / "missing.wav", "--jobs", 2)
+    assert code == 1
+    rows = rows_of(output)
+    assert [Path(str(row["path"])).name for row in rows] == [*expected, "missing.wav"]
+    for row, message in zip(rows, [*expected.values(), "does not exist"], strict=True):
+        if message is None:
+            assert "error" not in row and row["emotion"], row
+        else:
+            assert message in str(row["error"]) and Path(str(row["path"])).name in str(row["error"]), row
+            assert "emotion" not in row
+    by_name = {Path(str(row["path"])).name: row for row in rows}
+    assert by_name["g 50ms.wav"]["uncertain"] is True
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads whatever the permissions say")
+def test_unreadable_file(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "a.wav").chmod(0)
+    code, output = predict(model, capsys, tmp_path / "a.wav")
+    assert code == 1 and "Permission denied" in str(rows_of(output)[0]["error"])
+
+
+def test_lists_and_manifests(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audio = write(tmp_path / "with space.wav", seconds=3.0)
+    scp = tmp_path / "wav.scp"
+    scp.write_text(f"one {audio}\n\ntwo cat {audio} |\nthree\n", encoding="utf-8")
+    recording = {"id": "rec", "sources": [{"type": "file", "channels": [0], "source": str(audio)}],
+                 "sampling_rate": RATE, "num_samples": 3 * RATE, "duration": 3.0}  # fmt: skip
+    cut = {"id": "cut", "start": 1.0, "duration": 1.5, "channel": 0, "recording": recording, "type": "MonoCut"}
+    command = {**recording, "id": "pipe", "sources": [{"type": "command", "channels": [0], "source": "rm -rf x"}]}
+    manifest = tmp_path / "cuts.jsonl.gz"
+    with gzip.open(manifest, "wt") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in (recording, cut, command, {"id": "sup"}, [1]))
+    code, output = predict(model, capsys, scp, manifest)
+    rows = rows_of(output)
+    assert code == 1 and [row.get("id") for row in rows] == [
+        "one", "two", "three", "rec", "cut", "pipe", "sup", None
+    ]  # fmt: skip
+    assert [("error" in row) for row in rows] == [False, True, True, False, False, True, True, True]
+    assert "not run" in str(rows[1]["error"]) and "only files" in str(rows[5]["error"])
+    assert rows[3]["duration"] == 3.0 and rows[4]["duration"] == 1.5
+    assert rows[0]["emotion"] == rows[3]["emotion"]
+
+
+def test_csv_and_table_have_a_row_per_window(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "long.wav", seconds=24.0)
+    (tmp_path / "photo\n.wav").write_bytes(JPEG)
+    code, _ = predict(model, capsys, tmp_path, "--format", "csv", "--describe", "--out", tmp_path / "out.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8"))))
+    assert code == 1 and [row["part"] for row in rows] == ["recording", "window", "window", "window", "window", ""]
+    assert "photo" in rows[5]["path"] and "not audio" in rows[5]["error"] and rows[0]["description"].endswith(".")
+    assert float(rows[1]["p_happy"]) + float(rows[1]["p_sad"]) + float(rows[1]["p_neutral"]) == pytest.approx(
+        1, abs=2e-4
+    )
+    code, output = predict(model, capsys, tmp_path, "--format", "table")
+    lines = output.splitlines()
+    assert len(lines) == 7 and lines[2].lstrip().startswith("0:00:00") and "error: " in lines[6]
+
+
+def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Path) -> None:
+    for arguments in (["-", "x.wav"], ["x.wav", "--every", "1"], ["x.wav", "--raw", "16000"]):
+        with pytest.raises(InputError):
+            main(["predict", str(model), *arguments])
+    with pytest.raises(InputError, match="not a model folder"):
+        main(["predict", str(tmp_path / "none"), "x.wav"])
+
+
+def run_command(arguments: list[str], stdin: bytes = b"", stdout: object = subprocess.PIPE) -> tuple[int, bytes, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "seq.cli", *arguments], input=stdin, stdout=stdout, stderr=subprocess.PIPE  # type: ignore[call-overload]
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def wav_bytes(samples: np.ndarray, rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setparams((1, 2, rate, 0, "NONE", ""))
+        wav.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def test_standard_input_as_it_comes(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = spoken(1.6, RATE, seed=4)
+    content = wav_bytes(samples, RATE)
+    (tmp_path / "a.wav").write_bytes(content)
+    soundfile.write(tmp_path / "a.flac", samples, RATE)
+    expected = rows_of(predict(model, capsys, tmp_path / "a.wav")[1])[0]
+
+    def feed(data: bytes, *options: object) -> tuple[int, list[dict[str, object]]]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        code, output = predict(model, capsys, "-", *options)
+        return code, rows_of(output)
+
+    code, rows = feed(content)
+    assert code == 0 and rows == [{**expected, "path": "-"}]
+    # What ffmpeg writes into a pipe: sizes that it cannot know.
+    unknown = content[:4] + b"\xff\xff\xff\xff" + content[8:40] + b"\xff\xff\xff\xff" + content[44:]
+    code, rows = feed(unknown, "--every", "0.5")
+    assert code == 0 and rows[-1] == {**expected, "path": "-"}
+    assert [row.get("partial") for row in rows] == [True] * (len(rows) - 1) + [None] and len(rows) >= 5
+    assert feed(content[44:], "--raw", RATE)[1] == [{**expected, "path": "-"}]
+    assert feed((tmp_path / "a.flac").read_bytes())[1][0]["duration"] == expected["duration"]
+    for data, message in (
+        (b"", "empty"),
+        (JPEG, "not audio"),
+        (content[:-500], "truncated"),
+        (content[:30], "damaged"),
+    ):
+        code, rows = feed(data)
+        assert code == 1 and message in str(rows[0]["error"]) and "standard input" in str(rows[0]["error"])
+
+
+def test_command_is_light_and_survives_a_closed_pipe_and_a_full_disk(model: Path, tmp_path: Path) -> None:
+    write(tmp_path / "a.wav")
+    program = (
+        "import sys; from seq.cli import main; code = main(sys.argv[1:]); "
+        "heavy = {'torch', 'lhotse', 'scipy', 'sklearn', 'k2', 'soxr', 'jsonargparse'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    # Not even onnxruntime's telemetry, which keeps an identifier there and is off in CI by itself.
+    hidden = ("CI", "XDG_", "GITHUB_", "ORT_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    command = [sys.executable, "-c", program, "predict", str(model), str(tmp_path / "a.wav")]
+    done = subprocess.run(command, capture_output=True, env={**environment, "HOME": str(home)})
+    assert done.returncode == 0 and done.stderr == b"", done.stderr
+    assert not any(home.iterdir())
+    scp = tmp_path / "wav.scp"
+    scp.write_text(f"x {tmp_path / 'a.wav'}\n" * 400)
+    pipe = subprocess.Popen(
+        [sys.executable, "-m", "seq.cli", "predict", model, scp], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert pipe.stdout is not None and pipe.stderr is not None
+    assert json.loads(pipe.stdout.readline())["id"] == "x"
+    pipe.stdout.close()
+    assert pipe.stderr.read() == b"" and pipe.wait() == 141
+    if Path("/dev/full").exists():
+        with open("/dev/full", "wb") as full:
+            code, _, message = run_command(["predict", str(model), str(tmp_path / "a.wav")], stdout=full)
+        assert code == 2 and message.startswith("error: no space left") and "Traceback" not in message

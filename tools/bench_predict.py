@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Measure `seq.runtime` on this machine: parity, speed beside wav2vec2-base, start to first answer, an hour of audio.
+
+Usage:
+    python tools/bench_predict.py MODEL AUDIO_DIR [--only parity,speed,start,long] [--num-utterances 200]
+                                  [--long-seconds 3600]
+
+In:  MODEL, a folder that `speecheq export` wrote; AUDIO_DIR, real utterances.
+Out: a Markdown table on standard output.
+
+CPU seconds are what the process computed, whatever else the machine does; wall seconds are what a user waits. The
+wav2vec2-base classifier (95 M parameters, random weights: speed does not depend on them) needs `transformers`.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy and torch are loaded: their libraries read this once.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from seq.audio import SAMPLING_RATE, read_audio
+from seq.errors import InputError, run_main
+from seq.runtime import load_model
+from seq.runtime.inputs import expand
+
+PARTS = ("parity", "speed", "start", "long")
+BATCH_SIZE = 8
+# wav2vec2 is slow: its factor is measured on this many utterances.
+NUM_COMPARED = 10
+REPEATS = 5
+
+
+def measure_parity(model_dir: Path, waveforms: list[np.ndarray]) -> list[tuple[str, str]]:
+    """Largest differences between torch on Lhotse's features, ONNX single and ONNX batched."""
+    import torch
+
+    from seq.conf import FeaturesConf
+    from seq.features import compute_fbank
+    from seq.waveform_model import load_waveform_model
+
+    torch.set_num_threads(1)
+    graph = load_model(model_dir).engine.graph
+    waveform_model = load_waveform_model(model_dir)
+    features = load_model(model_dir).description["features"]
+    conf = FeaturesConf(features["extractor"], features["num_filters"])
+    worst = {"ONNX and torch": 0.0, "ONNX batched and single": 0.0}
+    for start in range(0, len(waveforms), BATCH_SIZE):
+        batch = waveforms[start : start + BATCH_SIZE]
+        batched = graph.run(batch)
+        for i, waveform in enumerate(batch):
+            single = graph.run([waveform])
+            feature = torch.from_numpy(compute_fbank(waveform, conf))
+            with torch.inference_mode():
+                output = waveform_model.model(feature.unsqueeze(0), torch.tensor([len(feature)]))
+            num_frames = int(output.lengths[0])
+            for name in waveform_model.output_names:
+                if name == "frames":
+                    assert num_frames == single[name][0] == batched[name][i]
+                    continue
+                expected = getattr(output, name)[0].numpy()
+                other = batched[name][i][:num_frames] if name == "phone" else batched[name][i]
+                for key, value in (
+                    ("ONNX and torch", abs(single[name][0] - expected)),
+                    ("ONNX batched and single", abs(single[name][0] - other)),
+                ):
+                    worst[key] = max(worst[key], float(value.max()))
+    return [(f"{key}, {len(waveforms)} utterances, largest difference", f"{value:.1e}") for key, value in worst.items()]
+
+
+def measure_speed(model_dir: Path, waveforms: list[np.ndarray]) -> list[tuple[str, str]]:
+    """Real-time factor and latency on one core, from a waveform to a full answer; beside wav2vec2-base."""
+    model = load_model(model_dir)
+    wall, cpu = _time_each(lambda waveform: model(waveform, SAMPLING_RATE), waveforms)
+    seconds = sum(map(len, waveforms)) / SAMPLING_RATE
+    rows = [
+        ("real-time factor, one core (CPU s / audio s)", f"{sum(cpu) / seconds:.5f}"),
+        (
+            f"latency, median of utterances of {seconds / len(waveforms):.1f} s",
+            f"{1000 * statistics.median(wall):.0f} ms",
+        ),
+    ]
+    part = waveforms[:: max(1, len(waveforms) // NUM_COMPARED)][:NUM_COMPARED]
+    classify = _wav2vec2()
+    if classify is None:
+        return [*rows, ("wav2vec2-base classifier", "not measured: transformers is not installed")]
+    _, ours = _time_each(lambda waveform: model(waveform, SAMPLING_RATE), part)
+    _, theirs = _time_each(classify, part)
+    seconds = sum(map(len, part)) / SAMPLING_RATE
+    return [
+        *rows,
+        ("real-time factor of a wav2vec2-base classifier, torch, same core", f"{sum(theirs) / seconds:.4f}"),
+        ("faster than it, CPU time, same utterances", f"{sum(theirs) / sum(ours):.0f} times"),
+    ]
+
+
+def _time_each(answer: Callable[[np.ndarray], object], waveforms: list[np.ndarray]) -> tuple[list[float], list[float]]:
+    """Wall and CPU seconds of each call, after one to warm up."""
+    answer(waveforms[0])
+    wall, cpu = [], []
+    for waveform in waveforms:
+        start, cpu_start = time.perf_counter(), time.process_time()
+        answer(waveform)
+        wall.append(time.perf_counter() - start)
+        cpu.append(time.process_time() - cpu_start)
+    return wall, cpu
+
+
+def _wav2vec2() -> Callable[[np.ndarray], object] | None:
+    try:
+        import torch
+        from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    network = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(num_labels=8)).eval()
+
+    def classify(waveform: np.ndarray) -> object:
+        with torch.inference_mode():
+            return network(torch.from_numpy(waveform).unsqueeze(0)).logits.softmax(-1)
+
+    return classify
+
+
+def measure_start(model_dir: Path, path: str) -> list[tuple[str, str]]:
+    """Seconds from the shell's command to the first answer."""
+    command = [sys.executable, "-m", "seq.cli", "predict", str(model_dir), path]
+    wall, cpu = [], []
+    for _ in range(REPEATS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        wall.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    text = f"{min(wall):.2f} s wall, {min(cpu):.2f} s CPU"
+    return [(f"start to first answer, best of {REPEATS}", text)]
+
+
+def measure_long(model_dir: Path, waveforms: list[np.ndarray], seconds: float) -> list[tuple[str, str]]:
+    """Wall time and peak memory for utterances that follow each other with pauses, 44.1 kHz stereo on disk."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for length in (seconds / 4, seconds):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "long.flac"
+            _write_long(path, waveforms, length, rng)
+            command = [sys.executable, "-c", _LONG_PROGRAM, str(model_dir), str(path)]
+            start = time.perf_counter()
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            windows, cpu, peak = done.stdout.split()
+            text = f"{time.perf_counter() - start:.0f} s wall, {cpu} s CPU, peak memory {peak} MiB, {windows} windows"
+            rows.append((f"{length / 60:.0f} minutes of audio in one file", text))
+    return rows
+
+
+_LONG_PROGRAM = """
+import pathlib, re, resource, sys
+from seq import load
+result = load(sys.argv[1], num_threads=2).predict_file(sys.argv[2])
+usage = resource.getrusage(resource.RUSAGE_SELF)
+# Not ru_maxrss, which a child inherits from its parent.
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text()).group(1)) // 1024
+print(len(result.windows), round(usage.ru_utime + usage.ru_stime), peak)
+"""
+
+
+def _write_long(path: Path, waveforms: list[np.ndarray], seconds: float, rng: np.random.Generator) -> None:
+    rate = 44100
+    with soundfile.SoundFile(path, "w", rate, 2, "PCM_16") as file:
+        while file.frames < seconds * rate:
+            # Linear interpolation is good enough to give the resampler its work.
+            samples = waveforms[int(rng.integers(len(waveforms)))]
+            positions = np.arange(int(len(samples) * rate / SAMPLING_RATE)) * SAMPLING_RATE / rate
+            stretched = np.interp(positions, np.arange(len(samples)), samples)
+            pause = 1e-3 * rng.standard_normal(int(rng.uniform(0.1, 1.5) * rate))
+            file.write(np.stack([np.concatenate([stretched, pause])] * 2, axis=1))
+
+
+def main() -> int:
+    """Measure what is asked for and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL", type=Path)
+    parser.add_argument("audio_dir", metavar="AUDIO_DIR")
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--num-utterances", type=int, default=200)
+    parser.add_argument("--long-seconds", type=float, default=3600.0)
+    options = parser.parse_args()
+    parts = options.only.split(",")
+    if unknown := set(parts) - set(PARTS):
+        raise InputError(f"--only {options.only}: {', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
+    items = [item for item in expand([options.audio_dir]) if item.error is None]
+    chosen = items[:: max(1, len(items) // options.num_utterances)][: options.num_utterances]
+    if not chosen:
+        raise InputError(f"{options.audio_dir} has no audio files")
+    waveforms = [read_audio(item.path) for item in chosen]
+    measures: dict[str, Callable[[], list[tuple[str, str]]]] = {
+        "parity": lambda: measure_parity(options.model, waveforms),
+        "speed": lambda: measure_speed(options.model, waveforms),
+        "start": lambda: measure_start(options.model, chosen[0].path),
+        "long": lambda: measure_long(options.model, waveforms, options.long_seconds),
+    }
+    print("| | |\n|---|---|")
+    for part in parts:
+        for name, value in measures[part]():
+            print(f"| {name} | {value} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
