@@ -74,7 +74,7 @@ def test_what_cannot_be_spelt(
 
 
 def test_stage_4_needs_no_g2p_for_letters(tmp_path: Path) -> None:
-    row = {"id": "u", "supervisions": [{"id": "u", "text": "Der Lappen.", "language": "de"}]}
+    row = {"id": "u", "supervisions": [{"id": "u", "text": "Der Lappen.", "language": "fr"}]}
     write_jsonl(tmp_path / "cuts.jsonl.gz", [row])
     assert prepare_lang(tmp_path / "cuts.jsonl.gz", tmp_path, "char") == 1
     assert (tmp_path / "text").read_text() == "u DER LAPPEN\n" and (tmp_path / "unit").read_text() == "word\n"
