@@ -36,7 +36,8 @@ def make_conf(speaker_disjoint: bool = True) -> Conf:
         emotions=[RawName(name, name) for name in ("neutral", "happy", "excited", "sad")],
         intensities=[RawValue("1", 2 / 3), RawValue("2", 1.0)],
     )
-    protocol = ProtocolConf("two", "two folds", EMOTIONS, [RawName("excited", "happy")], speaker_disjoint)
+    protocol = ProtocolConf("two", "two folds", EMOTIONS, merges=[RawName("excited", "happy")])
+    protocol.speaker_disjoint = speaker_disjoint
     return Conf(corpus=corpus, protocols=[protocol])
 
 
