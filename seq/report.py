@@ -205,6 +205,12 @@ def draw_figures(scores: Scores, exp_dir: Path) -> list[tuple[str, Path]]:
             title = f"{task}: {name}, {folds} folds pooled" + (f", {seeds} seeds summed" if seeds > 1 else "")
             plot_confusion(confusion["labels"], confusion["counts"], title, path)
             figures.append((f"Confusion of {task}, pooled over folds", path))
+    if (scores.get("corpora") or {}).get("matrix"):
+        from seq.unified_report import plot_matrix
+
+        path = exp_dir / "figures" / "cross_corpus.png"
+        plot_matrix(scores["corpora"]["matrix"], path)
+        figures.append(("UA when trained on one corpus and tested on another", path))
     histories = {}
     for fold in (row["fold"] for row in scores["folds"]):
         for seed in scores["seeds"]:
@@ -224,6 +230,10 @@ def tables(scores: Scores) -> str:
     for task in ("emotion", "intensity"):
         if scores["pooled"].get(task, {}).get("confusion"):
             parts.append(recall_table(scores, task))
+    if scores.get("corpora"):
+        from seq.unified_report import corpora_tables
+
+        parts += corpora_tables(scores)
     return "\n\n".join(parts)
 
 
