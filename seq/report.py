@@ -145,7 +145,7 @@ def main_table(scores: Scores) -> str:
 def _columns(scores: Scores) -> list[tuple[str, str, str]]:
     """The columns, with the error rate of the last one named after what was spelt."""
     unit = scores.get("unit", "phone")
-    name = "PER %" if unit == "phone" else f"TER ({unit}) %"
+    name = "PER %" if unit in ("phone", "ipa") else f"TER ({unit}) %"
     return [(task, metric, name if task == "phone" else heading) for task, metric, heading in COLUMNS]
 
 
