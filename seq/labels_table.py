@@ -5,7 +5,6 @@ Counts come from the manifests that the recipes have prepared; a label of a conf
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import sys
@@ -126,14 +125,7 @@ def format_lines(lines: Sequence[Line], style: str) -> str:
     return "\n".join([written[0], rule, *written[1:]]) + "\n"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command `speecheq labels`: print the table."""
-    parser = argparse.ArgumentParser(
-        prog="speecheq labels", description="What every corpus's labels become: category, intensity, counts."
-    )
-    parser.add_argument("corpora", nargs="*", metavar="CORPUS", help="recipes to show (default: all)")
-    parser.add_argument("--egs", type=Path, default=Path(__file__).resolve().parent.parent / "egs", help="recipes")
-    parser.add_argument("--format", choices=("markdown", "tsv"), default="markdown")
-    args = parser.parse_args(argv)
-    sys.stdout.write(format_lines(labels_lines(args.egs, args.corpora), args.format))
-    return 0
+def print_labels(corpora: Sequence[str], egs: Path | None = None, style: str = "markdown") -> None:
+    """Print the table of the recipes below `egs` (default: this repository's). Raises InputError as `labels_lines`."""
+    egs = egs or Path(__file__).resolve().parent.parent / "egs"
+    sys.stdout.write(format_lines(labels_lines(egs, corpora), style))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from seq.cli import main
 from seq.errors import InputError
 from seq.files import write_jsonl
-from seq.labels_table import main
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = """
@@ -25,7 +25,7 @@ protocols: [{name: p, description: d, emotions: [neutral, angry]}]
 
 
 def table(capsys: pytest.CaptureFixture[str], *args: str) -> list[list[str]]:
-    assert main([*args, "--format", "tsv"]) == 0
+    assert main(["labels", *args, "--format", "tsv"]) == 0
     return list(csv.reader(io.StringIO(capsys.readouterr().out), delimiter="\t"))[1:]
 
 
@@ -56,4 +56,4 @@ def test_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ["toy", "A", "angry", "–", "–", "1"],
     ])  # fmt: skip
     with pytest.raises(InputError, match="has no recipe nobody; it has toy"):
-        main(["nobody", "--egs", str(tmp_path)])
+        main(["labels", "nobody", "--egs", str(tmp_path)])
