@@ -14,7 +14,6 @@ from typing import Any
 
 from seq.conf import Conf
 from seq.errors import InputError
-from seq.features import check_same_ids
 from seq.files import atomic_path, read_json, read_jsonl, write_json, write_jsonl
 from seq.siblings import Sibling, open_siblings
 
@@ -79,6 +78,9 @@ def merge_features(conf: Conf, cuts: Path, out: Path, storage: Path) -> None:
     Raises:
         InputError: a corpus has features of another kind than the conf says, or its stages 1 and 2 disagree.
     """
+    # Imports torch, which stages 0 and 1 do without.
+    from seq.features import check_same_ids
+
     wanted = (conf.features.extractor, conf.features.num_filters)
 
     def checked() -> Iterator[Cut]:
