@@ -9,7 +9,8 @@ Usage:
   check_stage.py plan --conf FILE [--set K=V]... --protocol P --folds F --seeds S --tasks T --exp-name E
                 [--corpus-json FILE]
       Out: "name=value" lines: corpus, protocol, folds, seeds, tasks, exp_name, and "reader.NAME" for every
-           option of the reader with which stage 0 last ran.
+           option of the reader with which stage 0 last ran, and "sibling=PATH" for every file that stages 0 to 3 of
+           egs/unified take from other recipes.
   check_stage.py check --stage N --stamp FILE --conf FILE [--set K=V]... --protocol P [--input PATH]...
                  [--output PATH]... [--option NAME=VALUE]... [--tree-of FILE] [--folds F --seeds S] [--always WHY]
       Out: one line for people, then "@run" (or "@run<TAB>folds<TAB>seeds" per group) where there is work.
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from seq import plan, stages
 from seq.errors import InputError, run_main
+from seq.siblings import raw_siblings
 
 
 def parse() -> argparse.Namespace:
@@ -101,6 +103,9 @@ def main() -> None:
         found.update({f"reader.{k}": v for k, v in plan.remembered_options(args.corpus_json).items()})
         for name, value in found.items():
             print(f"{name}={value}")
+        for sibling in raw_siblings(raw):
+            for path in sibling.inputs():
+                print(f"sibling={path}")
     elif args.action == "check":
         check(args)
     else:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seq import unified
 from seq.conf import load_conf
 from seq.errors import run_main
 from seq.features import prepare_features
@@ -28,7 +29,11 @@ def main() -> None:
     parser.add_argument("--storage", type=Path, required=True, help="folder of the features")
     parser.add_argument("--nj", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
-    prepare_features(load_conf(args.conf, args.set).features, args.cuts, args.out, args.storage, args.nj)
+    conf = load_conf(args.conf, args.set)
+    if conf.unified.corpora:
+        unified.merge_features(conf, args.cuts, args.out, args.storage)
+    else:
+        prepare_features(conf.features, args.cuts, args.out, args.storage, args.nj)
 
 
 if __name__ == "__main__":

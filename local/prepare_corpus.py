@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seq import unified
 from seq.conf import load_conf
 from seq.corpora.base import get_reader
 from seq.corpora.verify import prepare_corpus
@@ -42,6 +43,9 @@ def main() -> None:
         parser.add_argument(f"--{option.name}", default="", help=option.help)
     args = parser.parse_args()
     options = {option.name: getattr(args, option.name.replace("-", "_")) for option in reader_options}
+    if conf.unified.corpora:
+        unified.prepare_corpus(conf, args.data_dir, args.out, args.audio_table)
+        return
     prepare_corpus(
         conf, args.corpus_dir, args.data_dir, args.out, args.audio_table, args.nj, args.allow_partial, options
     )

@@ -19,6 +19,7 @@ from lhotse import CutSet
 from seq.conf import load_conf
 from seq.errors import InputError, run_main
 from seq.folds import prepare_folds
+from seq.unified_folds import combine_folds
 
 
 def main() -> None:
@@ -32,6 +33,9 @@ def main() -> None:
     conf = load_conf(args.conf, args.set)
     if not args.cuts.exists():
         raise InputError(f"{args.cuts} does not exist: run stage 1 first")
+    if conf.unified.corpora:
+        combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir)
+        return
     prepare_folds(conf.corpus.name, CutSet.from_file(args.cuts), conf.protocol(args.protocol), args.out_dir)
 
 

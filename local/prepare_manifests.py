@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seq import unified
 from seq.conf import load_conf
 from seq.errors import run_main
 from seq.manifests import prepare_manifests
@@ -26,7 +27,11 @@ def main() -> None:
     parser.add_argument("--audio-table", type=Path, default=Path("data/audio.jsonl"))
     parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
     args = parser.parse_args()
-    prepare_manifests(load_conf(args.conf, args.set), args.corpus_json, args.audio_table, args.out)
+    conf = load_conf(args.conf, args.set)
+    if conf.unified.corpora:
+        unified.merge_manifests(conf, args.out)
+    else:
+        prepare_manifests(conf, args.corpus_json, args.audio_table, args.out)
 
 
 if __name__ == "__main__":

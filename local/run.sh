@@ -109,12 +109,14 @@ cd "$recipe"
 conf_args=(--conf "$conf")
 for override in ${set[@]+"${set[@]}"}; do conf_args+=(--set "$override"); done
 
-# What the conf fills in.
+# What the conf fills in; siblings are recipes whose files egs/unified combines.
+sibling_checks=()
 plan=$(python3 "$root/local/check_stage.py" plan "${conf_args[@]}" --protocol "$protocol" --folds "$folds" \
   --seeds "$seeds" --tasks "$tasks" --exp-name "$exp_name")
 while IFS='=' read -r name value; do
   case $name in
     reader.*) [[ -n ${reader_option[${name#reader.}]+set} ]] || reader_option[${name#reader.}]=$value ;;
+    sibling) sibling_checks+=(--input "$value") ;;
     corpus | protocol | folds | seeds | tasks | exp_name) printf -v "$name" '%s' "$value" ;;
   esac
 done <<<"$plan"
@@ -213,17 +215,20 @@ network_checks=(--option "tasks=$tasks" --input "$fbank_cuts" --input "$folds_di
 
 run_stage 0 prepare_corpus.py $data_stamps/0_corpus.json \
   --option "corpus-dir=$corpus_dir" ${reader_checks[@]+"${reader_checks[@]}"} \
-  --output $corpus_json --output $audio_table --tree-of $corpus_json -- \
+  ${sibling_checks[@]+"${sibling_checks[@]}"} --output $corpus_json --output $audio_table --tree-of $corpus_json -- \
   "${conf_args[@]}" --corpus-dir "$corpus_dir" --data-dir data --out $corpus_json --audio-table $audio_table \
   --nj "$nj" ${allow_args[@]+"${allow_args[@]}"} ${reader_args[@]+"${reader_args[@]}"}
 
-run_stage 1 prepare_manifests.py $data_stamps/1_manifests.json --input $corpus_json --input $audio_table --output "$cuts" -- \
+run_stage 1 prepare_manifests.py $data_stamps/1_manifests.json --input $corpus_json --input $audio_table \
+  ${sibling_checks[@]+"${sibling_checks[@]}"} --output "$cuts" -- \
   "${conf_args[@]}" --corpus-json $corpus_json --audio-table $audio_table --out "$cuts"
 
-run_stage 2 compute_fbank.py $data_stamps/2_fbank.json --input "$cuts" --output "$fbank_cuts" --output $fbank_storage -- \
+run_stage 2 compute_fbank.py $data_stamps/2_fbank.json --input "$cuts" \
+  ${sibling_checks[@]+"${sibling_checks[@]}"} --output "$fbank_cuts" --output $fbank_storage -- \
   "${conf_args[@]}" --cuts "$cuts" --out "$fbank_cuts" --storage $fbank_storage --nj "$nj"
 
-run_stage 3 prepare_folds.py "$data_stamps/3_folds.$protocol.json" --input "$cuts" --output "$folds_dir/fold_1.json" -- \
+run_stage 3 prepare_folds.py "$data_stamps/3_folds.$protocol.json" --input "$cuts" \
+  ${sibling_checks[@]+"${sibling_checks[@]}"} --output "$folds_dir/fold_1.json" -- \
   "${conf_args[@]}" --cuts "$cuts" --protocol "$protocol" --out-dir "$folds_dir"
 
 run_stage 4 prepare_lang.py $data_stamps/4_lang.json --input "$cuts" --output $lang_dir/tokens.txt --output $lang_dir/text -- \

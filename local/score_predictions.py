@@ -17,6 +17,7 @@ from seq.conf import load_conf
 from seq.errors import run_main
 from seq.files import write_json
 from seq.score import score_experiment
+from seq.unified_score import score_corpora
 
 
 def numbers(text: str) -> list[int]:
@@ -37,8 +38,9 @@ def main() -> None:
     parser.add_argument("--command", default="", help="the command line that made the experiment, kept in scores.json")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
+    conf = load_conf(args.conf, args.overrides)
     scores = score_experiment(
-        load_conf(args.conf, args.overrides),
+        conf,
         args.protocol or None,
         args.cuts,
         args.folds_dir,
@@ -48,6 +50,8 @@ def main() -> None:
         args.command,
         args.cuts.parent.parent / "corpus.json",
     )
+    if conf.unified.corpora:
+        scores["corpora"] = score_corpora(conf, scores, args.cuts, args.folds_dir, args.exp_dir)
     write_json(args.out, scores)
 
 

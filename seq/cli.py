@@ -3,6 +3,7 @@
 speecheq export EXP --out DIR        a run or an experiment becomes a model folder
 speecheq predict MODEL PATH...       emotion, intensity, gender and phones of anyone's audio
 speecheq demo MODEL                  the same on a local web page
+speecheq labels [CORPUS...]          what every corpus's labels become: category, intensity, counts
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_export(commands)
     _add_predict(commands)
     _add_demo(commands)
+    _add_labels(commands)
     options = parser.parse_args(arguments)
     return int(options.run(options))
 
@@ -56,6 +58,21 @@ def _export(options: argparse.Namespace) -> int:
     run_dir = find_run(options.exp, options.fold, options.seed)
     export_run(run_dir, options.out, options.protocol, options.cuts)
     print(f"{options.out}: {run_dir}; try: speecheq predict {options.out} recording.wav")
+    return 0
+
+
+def _add_labels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("labels", help="print what every corpus's labels become", allow_abbrev=False)
+    parser.add_argument("corpora", nargs="*", metavar="CORPUS", help="recipes to show (default: all)")
+    parser.add_argument("--egs", type=Path, help="folder of the recipes (default: that of the repository)")
+    parser.add_argument("--format", choices=("markdown", "tsv"), default="markdown")
+    parser.set_defaults(run=_labels)
+
+
+def _labels(options: argparse.Namespace) -> int:
+    from seq.labels_table import print_labels
+
+    print_labels(options.corpora, options.egs, options.format)
     return 0
 
 

@@ -126,7 +126,8 @@ class FeaturesConf:
 class LangConf:
     """What the CTC branch spells."""
 
-    unit: Literal["phone", "char", "bpe"] = "phone"
+    # `ipa` writes the phones of every language in one alphabet (seq/lang/ipa.py), for corpora of several languages.
+    unit: Literal["phone", "ipa", "char", "bpe"] = "phone"
     # Pieces of a BPE model, <blk>, <sos/eos> and <unk> among them.
     vocab_size: int = 100
 
@@ -231,6 +232,27 @@ class DecodeConf:
 
 
 @dataclass
+class UnifiedCorpus:
+    """A corpus that egs/unified takes from a sibling recipe, and the protocol whose folds it follows there."""
+
+    name: str
+    protocol: str
+    # Folder of the recipe, seen from egs/unified; empty: ../<name>.
+    recipe: str = ""
+
+
+@dataclass
+class UnifiedConf:
+    """Corpora that one model trains on; empty in the recipe of a single corpus."""
+
+    corpora: list[UnifiedCorpus] = field(default_factory=list)
+    # 0: corpora are drawn in proportion to their size; 1: all equally often; between: size ** (1 - balance).
+    balance: float = 0.5
+    # The experiment <alone>_<protocol> of a sibling, where it has one, is what joint training is compared with.
+    alone: str = "default"
+
+
+@dataclass
 class Conf:
     """One recipe's configuration."""
 
@@ -243,6 +265,7 @@ class Conf:
     ctc: CtcConf = field(default_factory=CtcConf)
     train: TrainConf = field(default_factory=TrainConf)
     decode: DecodeConf = field(default_factory=DecodeConf)
+    unified: UnifiedConf = field(default_factory=UnifiedConf)
 
     def protocol(self, name: str | None = None) -> ProtocolConf:
         """The protocol called `name`, or the first one. Raises InputError for an unknown name."""

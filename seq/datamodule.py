@@ -111,7 +111,7 @@ class SpeechDataset(Dataset[Batch]):
     def _load(self, cuts: CutSet) -> list[Tensor]:
         if self.augment is None:
             return [torch.from_numpy(cut.load_features()) for cut in cuts]
-        rngs = [cut_random(self.seed, self.epoch, cut.id) for cut in cuts]
+        rngs = [cut_random(self.seed, self.epoch, _draw(cut)) for cut in cuts]
         if self._on_the_fly:
             waveforms = [load_cut_audio(cut) for cut in cuts]
             if needs_waveform(self.augment):
@@ -134,6 +134,12 @@ class SpeechDataset(Dataset[Batch]):
         for i, item in enumerate(loaded):
             feature[i, : len(item)] = item
         return Batch([cut.id for cut in cuts], feature, lengths, self.encoder.encode(cuts))
+
+
+def _draw(cut: object) -> str:
+    """What names a cut's augmentation: one that is drawn several times in an epoch (seq/balance.py) gets several."""
+    copy = (cut.custom or {}).get("copy")  # type: ignore[attr-defined]
+    return f"{cut.id}#{copy}" if copy else cut.id  # type: ignore[attr-defined]
 
 
 def open_cuts(path: Path, ids: list[str]) -> CutSet:

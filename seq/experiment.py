@@ -27,7 +27,7 @@ from seq.shar import manifest_files
 if TYPE_CHECKING:
     from lhotse import CutSet
 
-    from seq.datamodule import LabelEncoder
+    from seq.datamodule import LabelEncoder, SpeechDataset
     from seq.decoding import Choice
     from seq.models.model import ModelSpec
 
@@ -66,6 +66,7 @@ class RunData:
 
         self.seed = seed
         self._cuts = experiment.cuts
+        self._unified = experiment.conf.unified
         self.fold = experiment.load_fold(fold_number)
         self.lang = open_lang(experiment.conf.lang, experiment.lang_dir, self.fold.train)
         tokens = self.lang.tokens
@@ -93,6 +94,14 @@ class RunData:
         from seq.datamodule import open_cuts
 
         return open_cuts(self._cuts, self.fold.train)
+
+    def sampled_cuts(self, dataset: SpeechDataset) -> CutSet:
+        """The train part as training draws it: balanced between corpora where there are several."""
+        if not self._unified.corpora:
+            return self.train_cuts()
+        from seq.balance import balanced_cuts
+
+        return balanced_cuts(self._cuts, self.fold.train, self._unified.balance, dataset)
 
     def valid_cuts(self) -> CutSet:
         """Cuts of the valid part."""

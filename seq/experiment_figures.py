@@ -78,6 +78,7 @@ def draw_figures(scores: Scores, exp_dir: Path) -> list[tuple[str, Path]]:
     return [
         *_draw_confusions(scores, exp_dir),
         *_draw_quality(scores, exp_dir),
+        *_draw_matrix(scores, exp_dir),
         *_draw_map(scores, exp_dir),
         *_draw_curves(scores, exp_dir),
     ]
@@ -116,6 +117,16 @@ def _draw_quality(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
         path = exp_dir / "figures" / "intensity.png"
         plot_intensity(refs, values, f"intensity: {_name(scores)}, test", path)
         yield "Intensity against truth, pooled over folds", path
+
+
+def _draw_matrix(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
+    matrix = (scores.get("corpora") or {}).get("matrix")
+    if matrix:
+        from seq.unified_report import plot_matrix
+
+        path = exp_dir / "figures" / "cross_corpus.png"
+        plot_matrix(matrix, path)
+        yield "UA when trained on one corpus and tested on another", path
 
 
 def _draw_map(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:

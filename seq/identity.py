@@ -32,8 +32,11 @@ def run_identity(
         with gzip.open(path) as manifest:
             while chunk := manifest.read(1 << 20):
                 digest.update(chunk)
+    # Without several corpora the key is absent, as it was before there were any.
+    unified = {"balance": conf.unified.balance} if conf.unified.corpora else {}
     return {
         "tasks": tasks,
+        **unified,
         "emotions": emotions,
         **{section: _without_bookkeeping(sections[section]) for section in SECTIONS},
         "data": digest.hexdigest(),

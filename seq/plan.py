@@ -13,6 +13,7 @@ from seq.conf import TASKS, apply_override
 from seq.corpora.base import ReaderOption, get_reader
 from seq.errors import InputError
 from seq.files import read_json
+from seq.siblings import count_folds, raw_siblings
 
 # One fold and one seed: what is trained and decoded at once. Folds count from 1.
 Unit = tuple[int, int]
@@ -80,7 +81,10 @@ def resolve_plan(
         raise InputError(f"conf {conf}: corpus.name is missing")
     chosen = _protocol(raw, conf, protocol)
     name = chosen["name"]
-    count = (chosen.get("random") or {}).get("num_folds") or len(chosen.get("folds") or [])
+    if siblings := raw_siblings(raw):
+        count = count_folds(name, siblings)
+    else:
+        count = (chosen.get("random") or {}).get("num_folds") or len(chosen.get("folds") or [])
     numbers = list(range(1, count + 1)) if folds == "all" else sorted({int(fold) for fold in folds.split(",")})
     beyond = [fold for fold in numbers if fold > count]
     if beyond or not numbers:

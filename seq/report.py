@@ -134,7 +134,7 @@ def main_table(scores: Scores) -> str:
 def _columns(scores: Scores) -> list[tuple[str, str, str]]:
     """The columns, with the error rate of the last one named after what was spelt."""
     unit = scores.get("unit", "phone")
-    name = "PER %" if unit == "phone" else f"TER ({unit}) %"
+    name = "PER %" if unit in ("phone", "ipa") else f"TER ({unit}) %"
     return [(task, metric, name if task == "phone" else heading) for task, metric, heading in COLUMNS]
 
 
@@ -201,6 +201,10 @@ def tables(scores: Scores) -> str:
     for task in ("emotion", "intensity"):
         if scores["pooled"].get(task, {}).get("confusion"):
             parts.append(recall_table(scores, task))
+    if scores.get("corpora"):
+        from seq.unified_report import corpora_tables
+
+        parts += corpora_tables(scores)
     return "\n\n".join(parts)
 
 

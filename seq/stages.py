@@ -41,7 +41,7 @@ SECTIONS = {
 }
 # What of a protocol decides who is where; its description does not.
 SPLIT = tuple(f"protocol.{f.name}" for f in fields(ProtocolConf) if f.name != "description")
-TRAINING = ("model", "augment", "ctc", "train", "features", "lang", *SPLIT)
+TRAINING = ("model", "augment", "ctc", "train", "features", "lang", "unified", *SPLIT)
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,16 @@ class Stage:
 
 
 STAGES = (
-    Stage(0, "corpus", "find, download or make the corpus; open every audio file", ("corpus", "features.trim")),
-    Stage(1, "manifests", "write the Lhotse manifest; check the counts", ("corpus", "features.trim")),
-    Stage(2, "fbank", "compute filter banks", ("features",)),
-    Stage(3, "folds", "write and check train, valid and test of every fold", ("corpus.name", *SPLIT)),
+    Stage(
+        0, "corpus", "find, download or make the corpus; open every audio file", ("corpus", "features.trim", "unified")
+    ),
+    Stage(1, "manifests", "write the Lhotse manifest; check the counts", ("corpus", "features.trim", "unified")),
+    Stage(2, "fbank", "compute filter banks", ("features", "unified")),
+    Stage(3, "folds", "write and check train, valid and test of every fold", ("corpus.name", "unified", *SPLIT)),
     Stage(4, "lang", "phone set, lexicon and transcripts", ("lang",)),
     Stage(5, "train", "train one network per fold and seed", TRAINING),
     Stage(6, "decode", "predict valid and test with the chosen checkpoints", (*TRAINING, "decode"), version=2),
-    Stage(7, "score", "score the predictions of all folds and seeds", ("corpus", "protocol")),
+    Stage(7, "score", "score the predictions of all folds and seeds", ("corpus", "protocol", "unified")),
     Stage(8, "report", "write tables and figures", (), version=2),
 )
 

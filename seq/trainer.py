@@ -93,8 +93,8 @@ class Trainer:
             data.encoder, conf.features, conf.augment, self.model.feature_mean.cpu().clone(), data.seed, self.device
         )
         self.loader = train_loader(
-            data.train_cuts(), self.dataset, conf.train.batch_duration / self.world_size, conf.train.num_workers,
-            self.rank, self.world_size,
+            data.sampled_cuts(self.dataset), self.dataset, conf.train.batch_duration / self.world_size,
+            conf.train.num_workers, self.rank, self.world_size,
         )  # fmt: skip
         self.valid_cuts = data.valid_cuts()
         self.valid_loader = eval_loader(

@@ -79,7 +79,8 @@ def test_changed_input_and_missing_output_are_named(toy: Toy) -> None:
 
 def test_new_version_of_a_stage_reruns_it(toy: Toy) -> None:
     code = toy.root / "seq/stages.py"
-    code.write_text(code.read_text().replace('"compute filter banks", ("features",)', '"", ("features",), version=2'))
+    before, after = '"compute filter banks", ("features", "unified")', '"", ("features",), version=2'
+    code.write_text(code.read_text().replace(before, after))
     assert "stage 2 fbank: its code changed (version 1 -> 2)" in toy.run("--stop-stage", "2")
 
 

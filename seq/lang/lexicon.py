@@ -23,14 +23,17 @@ from pathlib import Path
 from seq.errors import InputError
 from seq.files import atomic_path, read_jsonl, write_text
 from seq.lang.g2p import pronounce
+from seq.lang.ipa import pronounce_ipa
 from seq.lang.tokens import SPOKEN_NOISE, UNKNOWN, TokenTable
-from seq.lang.units import PHONE, normalise_text
+from seq.lang.units import PHONE_UNITS, normalise_text
 
 UNKNOWN_WORD = "<UNK>"
 
 
-def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = PHONE) -> int:
-    """Write the lang folder of a unit (phone, char, bpe) for the cuts of `cuts_path`, reading them one by one.
+def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = "phone") -> int:
+    """Write the lang folder of a unit (phone, ipa, char, bpe) for the cuts of `cuts_path`, reading them one by one.
+
+    With the unit "ipa", the phones of every language are written in one alphabet (`seq.lang.ipa`).
 
     Returns the number of utterances that have text. Where it is 0, the token table holds the blank alone.
 
@@ -42,7 +45,8 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = PHONE)
     lexicon: set[tuple[str, tuple[str, ...]]] = set()
     num_texts = 0
     # Actors of one corpus say the same sentences again and again.
-    pronounce_cached = lru_cache(maxsize=10_000)(pronounce if unit == PHONE else _spell)
+    spell = pronounce if unit == "phone" else pronounce_ipa if unit == "ipa" else _spell
+    pronounce_cached = lru_cache(maxsize=10_000)(spell)
     with atomic_path(lang_dir / "text") as temporary, open(temporary, "w", encoding="utf-8") as file:
         for utterance_id, text, language in _read_texts(cuts_path):
             try:
@@ -50,13 +54,13 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = PHONE)
             except InputError as error:
                 raise InputError(f"utterance {utterance_id}: {error}") from error
             phones = [phone for _, pronunciation in words for phone in pronunciation]
-            transcript = phones if unit == PHONE else [word for word, _ in words]
+            transcript = phones if unit in PHONE_UNITS else [word for word, _ in words]
             lexicon.update((word, tuple(pronunciation)) for word, pronunciation in words)
             file.write(f"{utterance_id} {' '.join(transcript)}\n")
             num_texts += 1
     phones_seen = {phone for _, pronunciation in lexicon for phone in pronunciation}
     if num_texts:
-        unknown = SPOKEN_NOISE if unit == PHONE else UNKNOWN
+        unknown = SPOKEN_NOISE if unit in PHONE_UNITS else UNKNOWN
         lexicon.add((UNKNOWN_WORD, (unknown,)))
         phones_seen.add(unknown)
     words_seen = sorted({word for word, _ in lexicon} - {UNKNOWN_WORD})
@@ -66,7 +70,7 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = PHONE)
     write_text(lang_dir / "lexicon.txt", "".join(f"{word} {' '.join(phones)}\n" for word, phones in sorted(lexicon)))
     tokens = TokenTable.from_phones(phones_seen)
     tokens.write(lang_dir / "tokens.txt")
-    write_text(lang_dir / "unit", "phone\n" if unit == PHONE else "word\n")
+    write_text(lang_dir / "unit", "phone\n" if unit in PHONE_UNITS else "word\n")
     _write_transducer(lang_dir, sorted(lexicon), tokens, {word: i for i, word in enumerate(table)})
     return num_texts
 

@@ -17,6 +17,8 @@ from seq.lang.tokens import BLANK, UNKNOWN, TokenTable
 WORD_BOUNDARY = "▁"
 BPE_FILE = "bpe.model"
 PHONE = "phone"
+# Units that a G2P spells; the IPA is the phones in another alphabet.
+PHONE_UNITS = (PHONE, "ipa")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def open_lang(conf: LangConf, lang_dir: Path, train_ids: Sequence[str], run_dir:
         InputError: the folder is of another unit, cannot be read, or a BPE model cannot be had.
     """
     texts = _read_text(conf, lang_dir)
-    if conf.unit == PHONE:
+    if conf.unit in PHONE_UNITS:
         return Lang(TokenTable.read(lang_dir / "tokens.txt"), texts)
     train = [texts[key] for key in train_ids if key in texts]
     if not texts:
@@ -78,7 +80,7 @@ def _read_text(conf: LangConf, lang_dir: Path) -> dict[str, list[str]]:
 
     marker = lang_dir / "unit"
     made_of = marker.read_text(encoding="utf-8").strip() if marker.exists() else PHONE
-    if (made_of == PHONE) != (conf.unit == PHONE):
+    if (made_of == PHONE) != (conf.unit in PHONE_UNITS):
         raise InputError(f"lang.unit is {conf.unit}, but {lang_dir} holds {made_of}s: run stage 4 (lang) again")
     return read_transcripts(lang_dir)
 

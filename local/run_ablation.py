@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""The ablation over tasks: emotion, + intensity, + gender, + phone, all; every row over the same folds and seeds.
+
+Usage:   local/run_ablation.py --recipe egs/ravdess [--protocol P] [--folds 1,2] [--seeds 0,1] [--nj N] \\
+             [--device NAME] [--name short --set train.num_epochs=15 ...]
+In:      a recipe whose corpus stage 0 has found once (or can make or download)
+Out:     egs/<corpus>/exp/<name>_<protocol>[_<tasks>]/ of every row, as its run.sh writes it, and
+         egs/<corpus>/exp/<name>_<protocol>_ablation.md; what is finished is not trained again
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from seq.ablation import ablation_report, ablation_rows, labelled_tasks
+from seq.errors import InputError, run_main
+from seq.files import write_text
+from seq.recipe import open_recipe
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
+    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
+    parser.add_argument("--name", default="", help="first part of the experiments' names (default: the conf's)")
+    parser.add_argument("--folds", default="all")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--nj", default="")
+    parser.add_argument("--device", default="auto")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run every row by the recipe's runner, then write the table."""
+    args = parse()
+    if args.overrides and not args.name:
+        raise InputError("--set needs --name NAME, so that experiments with the conf's own settings are kept")
+    recipe = open_recipe(args.recipe, args.conf, args.overrides, args.protocol)
+    protocol = recipe.protocol.name
+    stem = args.name or (args.conf.stem if args.conf else "default")
+    common = [str(recipe.folder / "run.sh"), "--protocol", protocol]
+    common += ["--conf", str(args.conf.resolve())] if args.conf else []
+    common += ["--folds", args.folds, "--seeds", args.seeds, "--device", args.device]
+    common += ["--nj", args.nj] if args.nj else []
+    for override in args.overrides:
+        common += ["--set", override]
+
+    def run(*options: str) -> int:
+        return subprocess.run([*common, *options], check=False).returncode
+
+    if status := run("--stop-stage", "4"):
+        return status
+    rows = ablation_rows(labelled_tasks(recipe))
+    for row in rows:
+        if row.missing:
+            print(f"{row.name}: not run, {row.missing}")
+        elif status := run("--tasks", ",".join(row.tasks), "--exp-name", row.experiment(stem, protocol)):
+            return status
+    report = ablation_report(recipe, rows, stem, shlex.join(["local/run_ablation.py", *sys.argv[1:]]), args.overrides)
+    out = recipe.exp_dir(f"{stem}_{protocol}_ablation.md")
+    write_text(out, report)
+    print(report, f"report: {out}", sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""The classical baseline: functionals of openSMILE, or of our own fbank and pitch, and a linear SVM.
+
+Usage:   local/run_baseline.py --recipe egs/ravdess [--features auto|compare|egemaps|own] [--protocol P] \\
+             [--folds 1,2] [--seeds 0] [--nj N]
+In:      a recipe prepared up to stage 3 (egs/<corpus>/run.sh --stop-stage 4)
+Out:     egs/<corpus>/exp/baseline_<features>_<protocol>/: fold_<k>/seed_<s>/{predictions,valid_predictions}.jsonl
+         and run.json (C and its choice on valid), scores.json and report.md, as of any other experiment
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from seq.arguments import parse_numbers
+from seq.baseline import run_baseline
+from seq.errors import InputError, run_main
+from seq.files import write_json
+from seq.functionals import choose_features
+from seq.recipe import open_recipe
+from seq.report import write_report
+from seq.score import score_experiment
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
+    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
+    parser.add_argument("--features", default="auto", help="auto: compare where opensmile is installed, own elsewhere")
+    parser.add_argument("--folds", default="all")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--nj", type=int, default=1, help="processes that compute functionals")
+    parser.add_argument("--exp-name", default="", help="default: baseline_<features>_<protocol>")
+    args = parser.parse_args()
+    features = choose_features(args.features)
+    recipe = open_recipe(args.recipe, args.conf, args.overrides, args.protocol)
+    if not recipe.cuts.exists():
+        raise InputError(f"{recipe.cuts} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
+    folds = recipe.choose_folds([] if args.folds == "all" else parse_numbers(args.folds, "--folds"))
+    seeds = parse_numbers(args.seeds, "--seeds")
+    exp_dir = recipe.exp_dir(args.exp_name or f"baseline_{features}_{recipe.protocol.name}")
+    command = shlex.join(["local/run_baseline.py", *sys.argv[1:]])
+    run_baseline(recipe, features, exp_dir, folds, seeds, args.nj, command)
+    scores = score_experiment(
+        recipe.conf, recipe.protocol.name, recipe.cuts, recipe.folds_dir, exp_dir, folds, seeds, command,
+        recipe.corpus_json,
+    )  # fmt: skip
+    write_json(exp_dir / "scores.json", scores)
+    print(write_report(exp_dir / "scores.json", exp_dir, exp_dir / "report.md"))
+    print(f"report: {exp_dir / 'report.md'}")
+
+
+if __name__ == "__main__":
+    run_main(main)
