@@ -2,6 +2,7 @@
 
 speecheq export EXP --out DIR        a run or an experiment becomes a model folder
 speecheq predict MODEL PATH...       emotion, intensity, gender and phones of anyone's audio
+speecheq demo MODEL                  the same on a local web page
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_export(commands)
     _add_predict(commands)
+    _add_demo(commands)
     options = parser.parse_args(arguments)
     return int(options.run(options))
 
@@ -107,6 +109,30 @@ def _predict(options: argparse.Namespace) -> int:
     if num_failed:
         print(f"{num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)
     return FAILED_EXIT_CODE if num_failed else 0
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="a local web page: record or upload, see the answer",
+        description="Serves one page until Ctrl-C. Recordings stay on this machine and are deleted once judged.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", metavar="MODEL", type=Path, help="a model folder, written by speecheq export")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default: 7860)")
+    parser.add_argument(
+        "--max-mb", metavar="MIB", type=_positive_float, default=50.0, help="largest upload (default: 50)"
+    )
+    parser.set_defaults(run=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from seq.demo.server import serve
+    from seq.runtime import load_model
+
+    serve(load_model(options.model), options.host, options.port, options.max_mb)
+    return 0
 
 
 def _outcomes(model: Model, options: argparse.Namespace) -> Iterator[tuple[Outcome, bool]]:
