@@ -3,9 +3,10 @@
 
 Usage:   local/report_scores.py --scores exp/<name>/scores.json --exp-dir exp/<name> --out exp/<name>/report.md \
              [--results RESULTS.md] [--against exp/<other>/scores.json]
-Inputs:  scores.json of stage 7, and <exp-dir>/fold_<k>/seed_<s>/history.jsonl where there are any
-Outputs: report.md and <exp-dir>/figures/*.png; with --results, the block between
-         <!-- results:<exp path> --> and <!-- end --> of that file (appended where it has none)
+Inputs:  scores.json of stage 7, and of <exp-dir>/fold_<k>/seed_<s>/ history.jsonl, predictions.jsonl,
+         valid_predictions.jsonl and embeddings.npz where there are any
+Outputs: report.md, report.html (one page with its figures inside) and <exp-dir>/figures/*.png; with --results, the
+         block between <!-- results:<exp path> --> and <!-- end --> of that file (appended where it has none)
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lhotse import CutSet
 from torch.utils.data import DataLoader
@@ -17,6 +18,7 @@ from seq.ctc import CtcBackend, TokenSpan, make_ctc
 from seq.datamodule import Batch, LabelEncoder, SpeechDataset, eval_loader, open_cuts
 from seq.decoding import RECORD_FILE, Choice
 from seq.device import autocast, pick_device
+from seq.embeddings import take_embeddings, write_embeddings
 from seq.errors import InputError
 from seq.experiment import Experiment
 from seq.files import write_json, write_jsonl
@@ -88,7 +90,10 @@ def predict(
     precision: str,
     with_times: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row of predictions.jsonl (less corpus, fold and seed) per cut, in the loader's order."""
+    """Yield a row of predictions.jsonl (less corpus, fold and seed) per cut, in the loader's order.
+
+    Each has `embedding`, too, an (embedding_dim,) tensor, for the caller to take out.
+    """
     device = model.feature_mean.device
     cuts_iterator = iter(cuts)
     for batch in loader:
@@ -100,7 +105,7 @@ def predict(
             cut = next(cuts_iterator)
             assert cut.id == utterance_id, f"loader and manifest disagree: {utterance_id} and {cut.id}"
             supervision = cut.supervisions[0]
-            row: dict[str, Any] = {"id": cut.id, "speaker": supervision.speaker}
+            row: dict[str, Any] = {"id": cut.id, "speaker": supervision.speaker, "embedding": output.embedding[i]}
             if "emotion" in probs:
                 row["emotion"] = _emotion(model, probs["emotion"][i], encoder.emotion(cut))
             if "intensity" in probs:
@@ -147,7 +152,8 @@ def _decoding_ctc(experiment: Experiment, lang: Lang, train_ids: list[str]) -> t
 def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choice | None = None) -> int:
     """Decode the valid and test parts of a run; returns the epoch of the checkpoint.
 
-    Besides the predictions it writes decode.json: which weights they come from, and who chose them.
+    Besides the predictions it writes decode.json: which weights they come from, and who chose them; and embeddings.npz of
+    the test part.
 
     Args:
         choice: weights other than those that valid chose.
@@ -170,7 +176,11 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
         cuts = open_cuts(experiment.cuts, getattr(fold, part))
         loader = eval_loader(cuts, dataset, EVAL_BATCH_DURATION)
         rows = predict(model, loader, cuts, encoder, ctc, "fp32", with_times=True)
+        vectors: dict[str, np.ndarray] = {}
+        rows = take_embeddings(rows, vectors)
         write_jsonl(run_dir / file_name, ({"id": row.pop("id"), **head, **row} for row in rows))
+        if part == "test":
+            write_embeddings(run_dir, vectors)
     spelling = {"ctc_backend": ctc.name, "graph": graph} if model.phone_head is not None else {"ctc_backend": None}
     write_json(run_dir / RECORD_FILE, {**record, **spelling})
     return state["epoch"]

@@ -1,4 +1,4 @@
-"""The two figures of a report: a confusion matrix and training curves."""
+"""Figures of a report: a confusion matrix and training curves; and what all figures share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ STYLE = {"font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold", "axe
 DPI = 150
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def save_figure(figure: plt.Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically, and close it."""
     with atomic_path(path) as temporary:
         # Without the Software entry the same scores give the same bytes.
         figure.savefig(temporary, dpi=DPI, bbox_inches="tight", metadata={"Software": None})
@@ -56,7 +57,7 @@ def plot_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]], title
         bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format=PercentFormatter(1.0))
         bar.outline.set_visible(False)
         bar.set_label("share of the reference class")
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], title: str, path: Path) -> None:
@@ -93,7 +94,7 @@ def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], title: s
             axes.spines[["top", "right"]].set_visible(False)
         loss.legend(frameon=False)
         score.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def _series(rows: Sequence[dict[str, Any]], part: str, name: str) -> tuple[list[int], list[float]]:

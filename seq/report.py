@@ -1,4 +1,4 @@
-"""Stage 8: tables and figures out of scores.json. No number here is typed by hand."""
+"""Stage 8: tables and figures out of scores.json and predictions. No number here is typed by hand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seq.calibration import calibration_error
 from seq.decoding import describe_records, is_post_hoc
 from seq.errors import InputError
-from seq.files import read_json, read_jsonl, write_text
+from seq.experiment_figures import calibrated, draw_figures
+from seq.files import read_json, write_text
 from seq.intervals import paired_test
+from seq.report_page import build_page
 
 Scores = dict[str, Any]
 # task, metric, heading; those with a % are fractions printed as percent.
@@ -190,32 +193,20 @@ def comparison_table(scores: Scores, other: Scores, names: tuple[str, str]) -> s
     return markdown_table(header, rows)
 
 
-def draw_figures(scores: Scores, exp_dir: Path) -> list[tuple[str, Path]]:
-    """Draw what the experiment has; returns (caption, path) of each figure."""
-    # matplotlib takes 0.3 s to import, and tables do not need it.
-    from seq.figures import plot_confusion, plot_curves
+def calibration_table(scores: Scores, exp_dir: Path) -> str | None:
+    """How far the confidence of emotion on test is from the share of right answers, as trained and with temperature.
 
-    name = f"{scores['corpus']}, {scores['protocol']['name']}"
-    figures = []
-    for task in ("emotion", "intensity"):
-        confusion = scores["pooled"].get(task, {}).get("confusion")
-        if confusion:
-            path = exp_dir / "figures" / f"confusion_{task}.png"
-            folds, seeds = len(scores["folds"]), len(scores["seeds"])
-            title = f"{task}: {name}, {folds} folds pooled" + (f", {seeds} seeds summed" if seeds > 1 else "")
-            plot_confusion(confusion["labels"], confusion["counts"], title, path)
-            figures.append((f"Confusion of {task}, pooled over folds", path))
-    histories = {}
-    for fold in (row["fold"] for row in scores["folds"]):
-        for seed in scores["seeds"]:
-            history = exp_dir / f"fold_{fold}" / f"seed_{seed}" / "history.jsonl"
-            if history.exists():
-                histories[fold, seed] = list(read_jsonl(history))
-    if histories:
-        path = exp_dir / "figures" / "training_curves.png"
-        plot_curves(histories, name, path)
-        figures.append(("Loss and valid UA over epochs", path))
-    return figures
+    None where the predictions have no probabilities.
+    """
+    found = calibrated(scores, exp_dir)
+    if found is None:
+        return None
+    before, after, refs, temperatures = found
+    values = [str(len(refs)), *(f"{100 * calibration_error(probs, refs):.2f}" for probs in (before, after))]
+    lowest, highest = (f"{value:.2f}" for value in (min(temperatures), max(temperatures)))
+    values.append(lowest if lowest == highest else f"{lowest} to {highest}")
+    header = ["expected calibration error (15 bins)", "utt.", "as trained %", "with temperature %", "temperature"]
+    return markdown_table(header, [["emotion on test; temperature fitted on valid", *values]])
 
 
 def tables(scores: Scores) -> str:
@@ -249,21 +240,26 @@ def replace_block(document: Path, name: str, body: str) -> None:
 def write_report(
     scores_path: Path, exp_dir: Path, out: Path, results: Path | None = None, against: Path | None = None
 ) -> str:
-    """Write the report with its figures, and the tables into `results` if given; returns the main table.
+    """Write the report with its figures, the same as one HTML page beside it, and the tables into `results` if given.
+
+    Returns the main table.
 
     Raises:
         InputError: scores.json is missing or broken; `against` has other speakers; `results` has a broken block.
     """
     scores = read_json(scores_path)
     body = tables(scores)
+    calibration = calibration_table(scores, exp_dir)
+    if calibration is not None:
+        body += f"\n\n{calibration}"
     if against is not None:
         other = read_json(against)
         body += "\n\n" + comparison_table(scores, other, (exp_dir.name, against.parent.name))
-    figures = [
-        f"![{caption}]({Path(os.path.relpath(path, out.parent)).as_posix()})"
-        for caption, path in draw_figures(scores, exp_dir)
-    ]
-    write_text(out, "\n\n".join([f"# {scores['corpus']}: {exp_dir.name}", body, *figures]) + "\n")
+    title = f"{scores['corpus']}: {exp_dir.name}"
+    drawn = draw_figures(scores, exp_dir)
+    figures = [f"![{caption}]({Path(os.path.relpath(path, out.parent)).as_posix()})" for caption, path in drawn]
+    write_text(out, "\n\n".join([f"# {title}", body, *figures]) + "\n")
+    write_text(out.with_suffix(".html"), build_page(title, body, drawn))
     if results is not None:
         name = Path(os.path.relpath(exp_dir, results.parent)).as_posix()
         replace_block(results, name, f"### {name}\n\n{body}")

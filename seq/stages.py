@@ -63,9 +63,9 @@ STAGES = (
     Stage(3, "folds", "write and check train, valid and test of every fold", ("corpus.name", *SPLIT)),
     Stage(4, "lang", "phone set, lexicon and transcripts", ("lang",)),
     Stage(5, "train", "train one network per fold and seed", TRAINING),
-    Stage(6, "decode", "predict valid and test with the chosen checkpoints", (*TRAINING, "decode")),
+    Stage(6, "decode", "predict valid and test with the chosen checkpoints", (*TRAINING, "decode"), version=2),
     Stage(7, "score", "score the predictions of all folds and seeds", ("corpus", "protocol")),
-    Stage(8, "report", "write tables and figures", ()),
+    Stage(8, "report", "write tables and figures", (), version=2),
 )
 
 
