@@ -43,7 +43,7 @@ def plot_reliability(parts: Mapping[str, np.ndarray], refs: np.ndarray, title: s
         for (name, probs), colour in zip(parts.items(), COLOURS, strict=False):
             confidence, accuracy, sizes = reliability(probs, refs)
             error = calibration_error(probs, refs)
-            axes.plot(confidence, accuracy, color=colour, linewidth=1.4, label=f"{name}: calibration error {error:.1%}")
+            axes.plot(confidence, accuracy, color=colour, linewidth=1.4, label=f"{name}: calibration error {error:.2%}")
             axes.scatter(confidence, accuracy, s=14 + 240 * sizes / sizes.sum(), color=colour, alpha=0.75, zorder=3)
             spread.hist(probs.max(axis=1), np.linspace(0, 1, 2 * NUM_BINS + 1), color=colour, alpha=0.5)
         axes.set(ylabel=f"right answers ({len(refs)}; dots: share of them)", title=title, ylim=(0, 1), xlim=(0, 1))

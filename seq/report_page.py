@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -26,6 +27,7 @@ th, td { padding: 0.45rem 0.8rem; border-bottom: 1px solid var(--line); white-sp
 tr:last-child td { border-bottom: 0; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1rem; }
 figure { margin: 0; padding: 1rem; background: #fff; color: #55617a; }
+.wide { grid-column: 1 / -1; }
 img { display: block; max-width: 100%; max-height: 34rem; margin: 0 auto 0.6rem; }
 figcaption { font-size: 0.9rem; text-align: center; }
 """
@@ -62,6 +64,12 @@ def build_page(title: str, body: str, figures: Sequence[tuple[str, Path]]) -> st
 
 
 def _figure(caption: str, path: Path) -> str:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    content = path.read_bytes()
+    # A PNG begins with its width and height; what is twice as wide as high would be too small in half a page.
+    width, height = struct.unpack(">II", content[16:24])
+    wide = ' class="wide"' if width > 1.8 * height else ""
+    data = base64.b64encode(content).decode("ascii")
     text = escape(caption)
-    return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+    return (
+        f'<figure{wide}><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+    )
