@@ -152,8 +152,8 @@ def _decoding_ctc(experiment: Experiment, lang: Lang, train_ids: list[str]) -> t
 def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choice | None = None) -> int:
     """Decode the valid and test parts of a run; returns the epoch of the checkpoint.
 
-    Besides the predictions it writes decode.json: which weights they come from, and who chose them; and embeddings.npz of
-    the test part.
+    Besides the predictions it writes decode.json: which weights they come from, and who chose them; and
+    embeddings.npz of the test part.
 
     Args:
         choice: weights other than those that valid chose.

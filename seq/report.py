@@ -14,6 +14,7 @@ from seq.errors import InputError
 from seq.experiment_figures import calibrated, draw_figures
 from seq.files import read_json, write_text
 from seq.intervals import paired_test
+from seq.markdown_text import markdown_table, replace_block
 from seq.report_page import build_page
 
 Scores = dict[str, Any]
@@ -30,8 +31,6 @@ COLUMNS = (
 )
 MISSING = "–"
 POST_HOC_WARNING = "weights were chosen by hand and not by valid. Not a result, unless it is said who chose, and when."
-START_MARKER = "<!-- results:"
-END_MARKER = "<!-- end -->"
 
 
 def _without_private_paths(command: str) -> str:
@@ -47,19 +46,6 @@ def _value(value: float | None, heading: str) -> str:
 
 def _interval(ends: Sequence[float] | None, heading: str) -> str:
     return MISSING if ends is None else f"[{_value(ends[0], heading)}, {_value(ends[1], heading)}]"
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, padded so that it can be read in a terminal; first column left, others right."""
-    rows = [list(row) for row in rows]
-    widths = [max(3, *(len(row[i]) for row in [list(header), *rows])) for i in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
-        return f"| {' | '.join(padded)} |"
-
-    rule = "|".join([":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])])
-    return "\n".join([line(header), f"|{rule}|", *map(line, rows)])
 
 
 def header_lines(scores: Scores) -> list[str]:
@@ -216,25 +202,6 @@ def tables(scores: Scores) -> str:
         if scores["pooled"].get(task, {}).get("confusion"):
             parts.append(recall_table(scores, task))
     return "\n\n".join(parts)
-
-
-def replace_block(document: Path, name: str, body: str) -> None:
-    """Put `body` between the markers of `name` in a Markdown file, or append it with markers.
-
-    Raises:
-        InputError: the block has a start and no end.
-    """
-    start = f"{START_MARKER}{name} -->"
-    text = document.read_text(encoding="utf-8") if document.exists() else ""
-    block = f"{start}\n{body.strip()}\n{END_MARKER}"
-    if start not in text:
-        write_text(document, f"{text.rstrip()}\n\n{block}\n".lstrip("\n"))
-        return
-    before, rest = text.split(start, 1)
-    inside, end, after = rest.partition(END_MARKER)
-    if not end or START_MARKER in inside:
-        raise InputError(f"{document}: the block {start} has no {END_MARKER}: add it where the block ends")
-    write_text(document, f"{before}{block}{after}")
 
 
 def write_report(
