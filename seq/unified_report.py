@@ -75,7 +75,7 @@ def plot_matrix(matrix: dict[str, Any], path: Path) -> None:
     import matplotlib.pyplot as plt
     import numpy as np
 
-    from seq.figures import STYLE, _save
+    from seq.figures import STYLE, save_figure
 
     values = [[_cell(block) for block in cells] for cells in matrix["cells"]]
     above = np.array([[_above_chance(block) for block in cells] for cells in matrix["cells"]])
@@ -94,7 +94,7 @@ def plot_matrix(matrix: dict[str, Any], path: Path) -> None:
         bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
         bar.outline.set_visible(False)
         bar.set_label("0: chance, 1: all right")
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def _above_chance(block: dict[str, Any] | None) -> float:

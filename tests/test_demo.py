@@ -191,7 +191,11 @@ def test_the_command(folder: Path, server: DemoServer, capsys: pytest.CaptureFix
     command = [sys.executable, "-m", "seq.cli", "demo", str(folder), "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     for number in (signal.SIGTERM, signal.SIGINT):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            # What a shell starts with & inherits an ignored Ctrl-C; this test wants one that works.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
         assert process.stdout is not None
         assert re.match(r"open http://127\.0\.0\.1:\d+/ ", process.stdout.readline())
         process.send_signal(number)
