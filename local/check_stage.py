@@ -25,6 +25,7 @@ import argparse
 from pathlib import Path
 
 from seq import plan, stages
+from seq.conf import read_conf_file
 from seq.errors import InputError, run_main
 from seq.siblings import raw_siblings
 
@@ -54,7 +55,7 @@ def paths(templates: list[str], unit: plan.Unit | None) -> list[Path]:
 def check(args: argparse.Namespace) -> None:
     """Say whether a stage has to run and why, and announce what will."""
     stage = stages.STAGES[args.stage]
-    values = stages.conf_values(plan.read_conf(args.conf, args.overrides), args.protocol)
+    values = stages.conf_values(read_conf_file(args.conf, args.overrides), args.protocol)
     options = dict(option.split("=", 1) for option in args.option)
     stale: list[plan.Unit | None] = []
     announced, lines = [], []
@@ -97,7 +98,7 @@ def main() -> None:
         for stage in stages.STAGES:
             print(f"{stage.number}\t{stage.name}\t{stage.about}")
     elif args.action == "plan":
-        raw = plan.read_conf(args.conf, args.overrides)
+        raw = read_conf_file(args.conf, args.overrides)
         found = plan.resolve_plan(raw, args.conf, args.protocol, args.folds, args.seeds, args.tasks, args.exp_name)
         stages.conf_values(raw, found["protocol"])
         found.update({f"reader.{k}": v for k, v in plan.remembered_options(args.corpus_json).items()})

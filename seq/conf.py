@@ -278,6 +278,27 @@ class Conf:
         raise InputError(f"--protocol {name}: the conf of {self.corpus.name} has {known}")
 
 
+def read_conf_file(path: Path, overrides: list[str]) -> dict[str, Any]:
+    """A conf file with `section.key=value` overrides, as plain types; neither keys nor types are checked yet.
+
+    Raises:
+        InputError: the file is missing or is not a YAML mapping, or an override is malformed.
+    """
+    import yaml
+
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise InputError(f"conf {path} cannot be read ({error.strerror}): pass an existing file with --conf") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"conf {path} is not valid YAML ({error})") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"conf {path} is not a mapping of sections (corpus, protocols, ...)")
+    for override in overrides:
+        apply_override(raw, override)
+    return raw
+
+
 def load_conf(path: Path | str, overrides: list[str] | None = None) -> Conf:
     """Read a conf file and apply `section.key=value` overrides.
 
@@ -285,20 +306,9 @@ def load_conf(path: Path | str, overrides: list[str] | None = None) -> Conf:
         InputError: the file is missing or not YAML, a key is unknown, a value has the wrong type.
     """
     # jsonargparse takes 0.2 s to import; what only asks for a `Conf` type should not pay for it.
-    import yaml
     from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-    path = Path(path)
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"conf {path} cannot be read ({error.strerror}): pass an existing file with --conf") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"conf {path} is not valid YAML ({error})") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"conf {path} is not a mapping of sections (corpus, protocols, ...)")
-    for override in overrides or []:
-        apply_override(raw, override)
+    raw = read_conf_file(Path(path), overrides or [])
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Conf, None)
     try:

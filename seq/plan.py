@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from seq.conf import TASKS, apply_override
+from seq.conf import TASKS
 from seq.corpora.base import ReaderOption, get_reader
 from seq.errors import InputError
 from seq.files import read_json
@@ -17,27 +17,6 @@ from seq.siblings import count_folds, raw_siblings
 
 # One fold and one seed: what is trained and decoded at once. Folds count from 1.
 Unit = tuple[int, int]
-
-
-def read_conf(path: Path, overrides: list[str]) -> dict[str, Any]:
-    """A conf file as plain YAML types with overrides applied, unchecked.
-
-    Raises:
-        InputError: the file is missing or is not a YAML mapping, or an override is malformed.
-    """
-    import yaml
-
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except OSError as error:
-        raise InputError(f"conf {path} cannot be read ({error.strerror}): pass an existing file with --conf") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"conf {path} is not valid YAML ({error})") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"conf {path} is not a mapping of sections (corpus, protocols, ...)")
-    for override in overrides:
-        apply_override(raw, override)
-    return raw
 
 
 def reader_options(conf: Path) -> tuple[ReaderOption, ...]:
@@ -62,7 +41,7 @@ def resolve_plan(
     """Fill in what the command line left to the conf, and check what it names.
 
     Args:
-        raw: `read_conf` of `conf`.
+        raw: `seq.conf.read_conf_file` of `conf`.
         conf: the conf file; its stem begins the experiment's default name.
         protocol: name of a protocol, or "" for the first.
         folds: "all" or numbers with commas, from 1.

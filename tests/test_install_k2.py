@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
-from match_k2_wheel import alternatives, choose, matching, variant_of  # noqa: E402
+from match_k2_wheel import alternatives, choose, installable, variant_of  # noqa: E402
 
 LINES = [
     "k2-1.24.4.dev20250714+cpu.torch2.7.1-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
@@ -37,13 +37,13 @@ PAGE = "\n".join(f'<a href="https://example.org/{line.replace("+", "%2B")}">{lin
     ],
 )
 def test_only_a_wheel_for_this_torch_and_cuda_fits(torch_version: str, k2: str | None) -> None:
-    wheel = choose(matching(PAGE, "cp311", "linux", "x86_64"), torch_version)
+    wheel = choose(installable(PAGE, "cp311", "linux", "x86_64"), torch_version)
     assert (wheel.k2 if wheel else None) == k2
 
 
 def test_versions_are_compared_as_numbers() -> None:
-    assert alternatives(matching(PAGE, "cp311", "linux", "x86_64")) == "2.10.0, 2.7.1"
-    assert alternatives(matching(PAGE, "cp310", "linux", "x86_64")) == "none"
+    assert alternatives(installable(PAGE, "cp311", "linux", "x86_64")) == "2.10.0, 2.7.1"
+    assert alternatives(installable(PAGE, "cp310", "linux", "x86_64")) == "none"
     assert variant_of("2.7.1+cu128") == "cuda12.8" and variant_of("2.7.1") == ""
 
 

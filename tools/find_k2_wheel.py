@@ -48,6 +48,35 @@ def torch_range() -> tuple[tuple[int, ...], tuple[int, ...]]:
     return numbers(found[1]), numbers(found[2])
 
 
+def installable(page: str, python: str, system: str, machine: str) -> list[Wheel]:
+    """The wheels on a page that a Python on a machine could install, whatever their torch; arguments as of `choose`."""
+    return [
+        Wheel(found["k2"], found["variant"], found["torch"])
+        for found in WHEEL.finditer(urllib.parse.unquote(page))
+        if found["python"] == python
+        and system in found["platform"]
+        and found["platform"].endswith((machine, "universal2"))
+    ]
+
+
+def this_machine() -> tuple[str, str, str]:
+    """Python tag, system and machine of the interpreter that runs this."""
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return python, "macosx" if sys.platform == "darwin" else sys.platform, platform.machine()
+
+
+def read_page(index: str, way_out: str) -> str | None:
+    """The HTML of a page of wheels; None, with the reason and `way_out` printed, where it cannot be reached."""
+    try:
+        with urllib.request.urlopen(index, timeout=15) as response:
+            return response.read().decode("utf-8", errors="replace")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        print(f"error: k2's wheel page {index} cannot be reached ({reason}); nothing was changed: {way_out}",
+              file=sys.stderr)  # fmt: skip
+        return None
+
+
 def choose(page: str, python: str, system: str, machine: str, max_cuda: tuple[int, ...] | None) -> Wheel | None:
     """The wheel with the newest torch, then CUDA, then k2, among those on `page` that fit.
 
@@ -60,11 +89,8 @@ def choose(page: str, python: str, system: str, machine: str, max_cuda: tuple[in
     """
     lowest, beyond = torch_range()
     fitting = []
-    for match in WHEEL.finditer(urllib.parse.unquote(page)):
-        wheel = Wheel(match["k2"], match["variant"], match["torch"])
-        if match["python"] != python or not lowest <= numbers(wheel.torch) < beyond:
-            continue
-        if system not in match["platform"] or not match["platform"].endswith((machine, "universal2")):
+    for wheel in installable(page, python, system, machine):
+        if not lowest <= numbers(wheel.torch) < beyond:
             continue
         if (wheel.variant == "cpu") != (max_cuda is None):
             continue
@@ -86,19 +112,13 @@ def main() -> int:
     parser.add_argument("--index", help="page that lists k2's wheels (default: k2-fsa.github.io)")
     args = parser.parse_args()
     index = args.index or f"https://k2-fsa.github.io/k2/{args.variant}.html"
-    try:
-        with urllib.request.urlopen(index, timeout=15) as response:
-            page = response.read().decode("utf-8", errors="replace")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        print(f"error: k2's wheel page {index} cannot be reached ({reason}); nothing was changed: "
-              "try again with a network, or run without --with-k2", file=sys.stderr)  # fmt: skip
+    page = read_page(index, "try again with a network, or run without --with-k2")
+    if page is None:
         return 2
-    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    system = "macosx" if sys.platform == "darwin" else sys.platform
-    wheel = choose(page, python, system, platform.machine(), driver_cuda() if args.variant == "cuda" else None)
+    python, system, machine = this_machine()
+    wheel = choose(page, python, system, machine, driver_cuda() if args.variant == "cuda" else None)
     if wheel is None:
-        print(f"error: k2 has no {args.variant} wheel for {python} on {system} {platform.machine()}; nothing was "
+        print(f"error: k2 has no {args.variant} wheel for {python} on {system} {machine}; nothing was "
               "changed: choose another Python with PYTHON=..., or run without --with-k2", file=sys.stderr)  # fmt: skip
         return 2
     build = "cpu" if wheel.variant == "cpu" else "cu" + "".join(str(n) for n in numbers(wheel.variant))

@@ -8,13 +8,10 @@ Out:   one line: "k2==<version> <page of k2 wheels>"; exit code 2, and the versi
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
-import urllib.parse
-import urllib.request
 from importlib import metadata
 
-from find_k2_wheel import WHEEL, Wheel, numbers
+from find_k2_wheel import Wheel, installable, numbers, read_page, this_machine
 
 PAGE = "https://k2-fsa.github.io/k2"
 
@@ -26,24 +23,6 @@ def variant_of(torch_version: str) -> str:
     """
     local = torch_version.partition("+")[2]
     return f"cuda{local[2:-1]}.{local[-1]}" if local.startswith("cu") else local
-
-
-def matching(page: str, python: str, system: str, machine: str) -> list[Wheel]:
-    """The wheels on a page that this interpreter could install, whatever their torch.
-
-    Args:
-        page: HTML of k2's wheel page.
-        python: Python tag, for example "cp311".
-        system: "linux" or "macosx".
-        machine: "x86_64", "aarch64" or "arm64".
-    """
-    return [
-        Wheel(found["k2"], found["variant"], found["torch"])
-        for found in WHEEL.finditer(urllib.parse.unquote(page))
-        if found["python"] == python
-        and system in found["platform"]
-        and found["platform"].endswith((machine, "universal2"))
-    ]
 
 
 def choose(wheels: list[Wheel], torch_version: str) -> Wheel | None:
@@ -72,20 +51,14 @@ def main() -> int:
     torch_version = torch_version if "+" in torch_version else _imported_version(torch_version)
     kind = "cuda" if variant_of(torch_version).startswith("cuda") else "cpu"
     index = args.index or f"{PAGE}/{kind}.html"
-    try:
-        with urllib.request.urlopen(index, timeout=15) as response:
-            page = response.read().decode("utf-8", errors="replace")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        print(f"error: k2's wheel page {index} cannot be reached ({reason}); nothing was changed: "
-              "try again with a network, or name a copy with --index", file=sys.stderr)  # fmt: skip
+    page = read_page(index, "try again with a network, or name a copy with --index")
+    if page is None:
         return 2
-    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    system = "macosx" if sys.platform == "darwin" else sys.platform
-    wheels = matching(page, python, system, platform.machine())
+    python, system, machine = this_machine()
+    wheels = installable(page, python, system, machine)
     wheel = choose(wheels, torch_version)
     if wheel is None:
-        print(f"error: k2 has no wheel for {python}, torch {torch_version} on {system} {platform.machine()}; nothing "
+        print(f"error: k2 has no wheel for {python}, torch {torch_version} on {system} {machine}; nothing "
               f"was changed. There are {kind} wheels for torch {alternatives(wheels)}: tools/setup.sh --with-k2 makes "
               "an environment with the newest that SpeechEQ can use", file=sys.stderr)  # fmt: skip
         return 2
