@@ -40,9 +40,7 @@ def calibrated(scores: Scores, exp_dir: Path) -> tuple[np.ndarray, np.ndarray, n
     for run in runs_of(scores, exp_dir):
         parts = [_rows(run, name) for name in ("valid_predictions.jsonl", "predictions.jsonl")]
         # Another system's predictions may come without probabilities.
-        if not all(parts) or any(
-            "emotion" not in row or "probs" not in row["emotion"] for part in parts for row in part
-        ):
+        if not all(parts) or not all(row.get("emotion", {}).get("probs") for part in parts for row in part):
             continue
         (valid, valid_refs), (test, test_refs) = (probabilities(part, "emotion", labels) for part in parts)
         if not len(valid_refs) or not len(test_refs):

@@ -53,9 +53,11 @@ def test_temperature_is_fitted_on_valid_of_each_run_and_measured_on_test(tmp_pat
     for path in paths["exp_dir"].glob("fold_1/seed_0/valid_*"):
         path.unlink()
     assert calibrated(scores, paths["exp_dir"])[3] == pytest.approx([temperatures[1]])
-    for path in paths["exp_dir"].glob("fold_2/seed_0/predictions.jsonl"):
-        write_jsonl(path, [{**row, "emotion": {"ref": "sad", "hyp": "sad"}} for row in read_jsonl(path)])
-    assert calibration_table(scores, paths["exp_dir"]) is None
+    # A system without probabilities leaves them out, or says null as our own baseline does.
+    for without in ({}, {"probs": None}):
+        path = paths["exp_dir"] / "fold_2" / "seed_0" / "predictions.jsonl"
+        write_jsonl(path, [{**row, "emotion": {"ref": "sad", "hyp": "sad", **without}} for row in read_jsonl(path)])
+        assert calibration_table(scores, paths["exp_dir"]) is None
 
 
 def test_the_page_holds_every_figure_and_loads_nothing(tmp_path: Path) -> None:
