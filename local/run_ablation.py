@@ -14,9 +14,9 @@ import argparse
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 from seq.ablation import ablation_report, ablation_rows, labelled_tasks
+from seq.arguments import recipe_parser
 from seq.errors import InputError, run_main
 from seq.files import write_text
 from seq.recipe import open_recipe
@@ -24,14 +24,8 @@ from seq.recipe import open_recipe
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
-    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
+    parser = recipe_parser(__doc__)
     parser.add_argument("--name", default="", help="first part of the experiments' names (default: the conf's)")
-    parser.add_argument("--folds", default="all")
-    parser.add_argument("--seeds", default="0")
     parser.add_argument("--nj", default="")
     parser.add_argument("--device", default="auto")
     return parser.parse_args()

@@ -10,12 +10,10 @@ Out:     egs/<corpus>/exp/baseline_<features>_<protocol>/: fold_<k>/seed_<s>/{pr
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
-from pathlib import Path
 
-from seq.arguments import parse_numbers
+from seq.arguments import parse_numbers, recipe_parser
 from seq.baseline import run_baseline
 from seq.errors import InputError, run_main
 from seq.files import write_json
@@ -26,14 +24,8 @@ from seq.score import score_experiment
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
-    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
+    parser = recipe_parser(__doc__)
     parser.add_argument("--features", default="auto", help="auto: compare where opensmile is installed, own elsewhere")
-    parser.add_argument("--folds", default="all")
-    parser.add_argument("--seeds", default="0")
     parser.add_argument("--nj", type=int, default=1, help="processes that compute functionals")
     parser.add_argument("--exp-name", default="", help="default: baseline_<features>_<protocol>")
     args = parser.parse_args()

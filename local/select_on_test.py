@@ -9,12 +9,10 @@ Out:     egs/<corpus>/exp/<name>_<protocol>_selected_on_test/selected_on_test.{j
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
-from pathlib import Path
 
-from seq.arguments import parse_numbers, parse_tasks
+from seq.arguments import parse_numbers, parse_tasks, recipe_parser
 from seq.conf import TASKS
 from seq.errors import InputError, run_main
 from seq.files import write_text
@@ -23,15 +21,9 @@ from seq.selected_on_test import SUFFIX, select_on_test, selection_report
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
-    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
+    parser = recipe_parser(__doc__)
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--name", default="", help="first part of the experiment's name (default: the conf's)")
-    parser.add_argument("--folds", default="all")
-    parser.add_argument("--seeds", default="0")
     parser.add_argument("--nj", type=int, default=1)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Arguments that the stages of training and decoding share."""
+"""Arguments that the stages of training and decoding share, and those of the commands beside the runner."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ def parse_choice(args: argparse.Namespace) -> Choice:
     if flag is None:
         raise InputError(f"--use-averaged-model {args.use_averaged_model}: write true or false")
     return Choice(args.epoch, args.iter, args.avg, flag)
+
+
+def recipe_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments of the commands that work on a whole recipe beside its runner."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
+    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
+    parser.add_argument("--folds", default="all")
+    parser.add_argument("--seeds", default="0")
+    return parser
 
 
 def experiment_parser(description: str | None) -> argparse.ArgumentParser:
