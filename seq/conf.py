@@ -136,13 +136,13 @@ class LangConf:
 class AugmentConf:
     """Training augmentation. The first block acts on fbank, the second on waveforms.
 
-    Any probability above 0 in the second block makes training compute fbank on the fly.
+    Any probability above 0 in the second block makes training compute fbank on the fly; with 0 it reads stage 2's.
     """
 
     # Tempo: the time axis is resampled by a factor drawn from [1 - tempo, 1 + tempo].
     tempo: float = 0.2
     # Vocal tract length: the filter axis is warped by a factor drawn from [1 - frequency_warp, 1 + frequency_warp].
-    frequency_warp: float = 0.15
+    frequency_warp: float = 0.1
     # Gain in dB, drawn from [-gain_db, gain_db]: a constant on log energies.
     gain_db: float = 6.0
     time_masks: int = 2
@@ -151,8 +151,8 @@ class AugmentConf:
     frequency_mask_bins: int = 10
 
     # Probability of a speed change, by a factor drawn from [1 - speed, 1 + speed].
-    speed_prob: float = 0.0
-    speed: float = 0.1
+    speed_prob: float = 1.0
+    speed: float = 0.12
     # Probability of additive noise, at a signal-to-noise ratio drawn from [noise_snr_low, noise_snr_high] dB.
     noise_prob: float = 0.0
     noise_snr_low: float = 10.0
@@ -191,7 +191,7 @@ class TrainConf:
     """Optimisation. A task's loss is its mean over the utterances that have its label, times its scale."""
 
     num_epochs: int = 40
-    batch_duration: float = 80.0
+    batch_duration: float = 40.0
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup_epochs: float = 3.0
@@ -201,6 +201,9 @@ class TrainConf:
     intensity_scale: float = 0.5
     gender_scale: float = 0.5
     phone_scale: float = 0.2
+    # Weight of an utterance in the losses of emotion and of intensity: (1 / how many the train part has of its class)
+    # ** class_balance. 0: utterances count alike; 1: classes do, as in UA.
+    class_balance: float = 1.0
     # Decoding uses the mean of the weights over the last `average_epochs` epochs up to the chosen one, sampled
     # every `average_period` batches (icefall's model_avg).
     average_epochs: int = 5

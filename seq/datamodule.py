@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lhotse import CutSet
+from lhotse.cut import Cut
 from lhotse.dataset import DynamicBucketingSampler, SimpleCutSampler
 from lhotse.dataset.sampling.base import CutSampler
 from torch import Tensor
@@ -62,7 +63,7 @@ class LabelEncoder:
         """The reference phones, None where there is no text."""
         return self._transcripts.get(cut_id)
 
-    def encode(self, cuts: CutSet) -> Targets:
+    def encode(self, cuts: CutSet | list[Cut]) -> Targets:
         """Targets of a batch. Raises InputError for an emotion that the protocol lacks."""
         emotions, genders, phones = [], [], []
         intensities = torch.full((len(cuts), NUM_THRESHOLDS), float("nan"))

@@ -15,7 +15,11 @@ from seq.shar import manifest_files
 SECTIONS = ("features", "lang", "augment", "model", "ctc", "train")
 BOOKKEEPING = ("save_every_batches", "keep_last_k", "keep_all_epochs")
 # Keys that came after the first runs had been trained, with the values that stand for what those did.
-LATER_KEYS = {"features": {"on_the_fly": False}, "lang": {"vocab_size": LangConf().vocab_size}}
+LATER_KEYS = {
+    "features": {"on_the_fly": False},
+    "lang": {"vocab_size": LangConf().vocab_size},
+    "train": {"class_balance": 0.0},
+}
 
 
 def run_identity(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +11,49 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from seq.conf import TrainConf
 from seq.ctc import CtcBackend, feasible_items
+from seq.labels import NUM_THRESHOLDS
 from seq.models.model import ModelOutput
 
 # Class number of an utterance without the label (also torch's default `ignore_index`).
 NO_LABEL = -100
+
+
+@dataclass
+class ClassWeights:
+    """What an utterance counts for in the losses of emotion and intensity, by its class; 1 on average."""
+
+    # (number of emotions,)
+    emotion: Tensor
+    # (4,) by the nearest of `seq.labels.INTENSITY_ANCHORS`.
+    intensity: Tensor
+
+    def to(self, device: torch.device) -> ClassWeights:
+        """The same weights on another device."""
+        return ClassWeights(self.emotion.to(device), self.intensity.to(device))
+
+
+def class_weights(targets: Iterable[Targets], num_emotions: int, balance: float) -> ClassWeights:
+    """Weights of classes and of intensity levels, from the targets of all utterances of the train part.
+
+    A class of n utterances weighs n ** -balance, times what makes the mean over the utterances 1, so that `balance`
+    leaves a task's share of the total loss alone. A class without utterances weighs 0.
+    """
+    emotions, levels = torch.zeros(num_emotions), torch.zeros(NUM_THRESHOLDS + 1)
+    for part in targets:
+        emotions += torch.bincount(part.emotion[part.emotion != NO_LABEL], minlength=num_emotions)
+        rated = part.intensity[~part.intensity[:, 0].isnan()]
+        levels += torch.bincount(_nearest_anchor(rated), minlength=NUM_THRESHOLDS + 1)
+
+    def weights(counts: Tensor) -> Tensor:
+        raw = torch.where(counts > 0, counts.clamp(min=1.0) ** -balance, 0.0)
+        return raw * counts.sum() / (raw * counts).sum().clamp(min=1e-12)
+
+    return ClassWeights(weights(emotions), weights(levels))
+
+
+def _nearest_anchor(targets: Tensor) -> Tensor:
+    """Numbers (N,) of the anchors that cumulative soft targets (N, 3) are nearest to."""
+    return targets.sum(dim=1).round().long()
 
 
 @dataclass
@@ -39,17 +79,32 @@ def _masked_sum(losses: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(labelled, losses, losses.new_zeros(())).sum(), labelled.sum()
 
 
-def emotion_loss(logits: Tensor, target: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
-    """Cross entropy summed over the labelled items of (N, K) logits, and how many they are."""
+def category_loss(
+    logits: Tensor, target: Tensor, label_smoothing: float = 0.0, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy summed over the labelled items of (N, K) logits, and how many they are.
+
+    Args:
+        weights: (K,) what an item of each class counts for; all 1 if None.
+    """
     labelled = target != NO_LABEL
     losses = cross_entropy(logits, target, reduction="none", label_smoothing=label_smoothing, ignore_index=NO_LABEL)
+    if weights is not None:
+        losses = losses * weights[target.clamp(min=0)]
     return _masked_sum(losses, labelled)
 
 
-def intensity_loss(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean binary cross entropy of the three thresholds, (N, 3), summed over the labelled items; their number."""
+def intensity_loss(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean binary cross entropy of the three thresholds, (N, 3), summed over the labelled items; their number.
+
+    Args:
+        weights: (4,) what an item of each level counts for; all 1 if None.
+    """
     labelled = ~target[:, 0].isnan()
-    losses = binary_cross_entropy_with_logits(logits, target.nan_to_num(0.0), reduction="none").mean(dim=1)
+    target = target.nan_to_num(0.0)
+    losses = binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=1)
+    if weights is not None:
+        losses = losses * weights[_nearest_anchor(target)]
     return _masked_sum(losses, labelled)
 
 
@@ -76,16 +131,22 @@ def phone_loss(
 
 
 def multitask_losses(
-    output: ModelOutput, targets: Targets, ctc: CtcBackend, label_smoothing: float = 0.0
+    output: ModelOutput,
+    targets: Targets,
+    ctc: CtcBackend,
+    label_smoothing: float = 0.0,
+    weights: ClassWeights | None = None,
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Per task: the loss summed over the labelled utterances of the batch, and their number."""
+    """Per task: the (weighted) loss summed over the labelled utterances of the batch, and their number."""
     losses: dict[str, tuple[Tensor, Tensor]] = {}
     if output.emotion is not None:
-        losses["emotion"] = emotion_loss(output.emotion, targets.emotion, label_smoothing)
+        emotion_weights = None if weights is None else weights.emotion
+        losses["emotion"] = category_loss(output.emotion, targets.emotion, label_smoothing, emotion_weights)
     if output.intensity is not None:
-        losses["intensity"] = intensity_loss(output.intensity, targets.intensity)
+        level_weights = None if weights is None else weights.intensity
+        losses["intensity"] = intensity_loss(output.intensity, targets.intensity, level_weights)
     if output.gender is not None:
-        losses["gender"] = emotion_loss(output.gender, targets.gender, 0.0)
+        losses["gender"] = category_loss(output.gender, targets.gender)
     if output.phone is not None:
         losses["phone"] = phone_loss(output.phone, output.lengths, targets.phone, ctc)
     return losses

@@ -42,7 +42,7 @@ from seq.device import autocast, pick_device, pick_precision
 from seq.errors import InputError
 from seq.experiment import RunData
 from seq.files import write_jsonl
-from seq.losses import combine_losses, multitask_losses
+from seq.losses import class_weights, combine_losses, multitask_losses
 from seq.models.model import SpeechEqModel
 from seq.optimizer import learning_rate, make_optimizer
 from seq.validation import selection_score, valid_scores
@@ -83,6 +83,8 @@ class Trainer:
         self.model = SpeechEqModel(data.spec)
         self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
         self.model.to(self.device)
+        labels = (data.encoder.encode([cut]) for cut in data.train_cuts())
+        self.class_weights = class_weights(labels, len(data.spec.emotions), conf.train.class_balance).to(self.device)
         self.network: torch.nn.Module = self.model
         if self.world_size > 1:
             self.network = DistributedDataParallel(self.model)
@@ -199,7 +201,8 @@ class Trainer:
     def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
         with autocast(self.device, self.precision):
             output = self.network(batch.feature.to(self.device), batch.feature_lens.to(self.device))
-        losses = multitask_losses(output, batch.targets.to(self.device), self.ctc, self.conf.train.label_smoothing)
+        targets = batch.targets.to(self.device)
+        losses = multitask_losses(output, targets, self.ctc, self.conf.train.label_smoothing, self.class_weights)
         loss = combine_losses(losses, self.conf.train, self._mean_counts(losses))
         if not torch.isfinite(loss):
             raise InputError(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 
 from seq.conf import TrainConf
 from seq.ctc import TorchCtc
 from seq.labels import intensity_targets
-from seq.losses import NO_LABEL, Targets, combine_losses, multitask_losses
+from seq.losses import NO_LABEL, ClassWeights, Targets, class_weights, combine_losses, multitask_losses
 from seq.models.model import ModelOutput
 
 NUM_CLASSES, NUM_TOKENS, NUM_FRAMES = 5, 4, 12
@@ -97,3 +99,34 @@ def test_an_item_too_short_for_its_text_is_left_out_of_the_phone_loss() -> None:
     output.lengths[1] = 2
     losses = multitask_losses(output, targets, CTC)
     assert int(losses["phone"][1]) == 2 and float(losses["phone"][0] / 2) == pytest.approx(expected, rel=1e-5)
+
+
+def labels(emotions: list[int], intensities: list[float]) -> Targets:
+    cumulative = torch.stack([torch.from_numpy(intensity_targets(value)) for value in intensities])
+    return Targets(torch.tensor(emotions), cumulative, torch.zeros(len(emotions), dtype=torch.long), [None] * 4)
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    emotions, intensities = [0, 0, 0, 1, 1, 3, NO_LABEL], [0.0, 0.3, 0.35, 1.0, 1.0, 1.0, float("nan")]
+    parts = [labels(emotions[:4], intensities[:4]), labels(emotions[4:], intensities[4:])]
+    weights = class_weights(parts, num_emotions=5, balance=1.0)
+    known = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=np.array(emotions[:-1]))
+    assert weights.emotion.tolist() == pytest.approx([known[0], known[1], 0.0, known[2], 0.0])
+    levels = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=np.array([0, 1, 1, 3, 3, 3]))
+    assert weights.intensity.tolist() == pytest.approx([levels[0], levels[1], 0.0, levels[2]])
+    equal = class_weights(parts, num_emotions=5, balance=0.0)
+    assert equal.emotion.tolist() == [1.0, 1.0, 0.0, 1.0, 0.0] and equal.intensity.tolist() == [1.0, 1.0, 0.0, 1.0]
+
+
+def test_a_class_of_double_weight_counts_as_if_it_came_twice() -> None:
+    generator = torch.Generator().manual_seed(5)
+    output, targets = random_output(4, generator), random_targets(4, generator)
+    targets.emotion = torch.tensor([0, 1, 2, NO_LABEL])
+    targets.intensity = labels([0] * 4, [0.0, 1.0, 2 / 3, float("nan")]).intensity
+    doubled = ClassWeights(torch.tensor([1.0, 2.0, 1.0, 1.0, 1.0]), torch.tensor([1.0, 1.0, 1.0, 2.0]))
+    weighted = multitask_losses(output, targets, CTC, label_smoothing=0.1, weights=doubled)
+    repeated = multitask_losses(*subset(output, targets, [0, 1, 1, 2, 3]), CTC, label_smoothing=0.1)
+    for task in ("emotion", "intensity"):
+        assert float(weighted[task][0]) == pytest.approx(float(repeated[task][0]), rel=1e-5)
+        assert int(weighted[task][1]) == 3
+    assert float(weighted["gender"][0] / 4) == pytest.approx(means(output, targets)["gender"], rel=1e-5)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from seq.conf import ModelConf
+from seq.models.layer_mix import LayerMix
 from seq.models.model import ModelSpec, SpeechEqModel, num_parameters
 
 TASKS = ["emotion", "intensity", "gender", "phone"]
@@ -37,6 +38,24 @@ def test_batched_equals_single(encoder: str, subsampling: int) -> None:
         frames = int(single.lengths[0])
         assert frames == int(batched.lengths[i]) == -(-n // subsampling) == single.phone.size(1)
         torch.testing.assert_close(batched.phone[i, :frames], single.phone[0], atol=1e-5, rtol=1e-4)
+
+
+def test_layer_mix_is_a_mean_until_it_learns() -> None:
+    layers = [torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(i)) * (i + 1) for i in range(3)]
+    mix = LayerMix(3)
+    normalised = [(x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True, correction=0) for x in layers]
+    torch.testing.assert_close(mix(layers), sum(normalised) / 3, atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        mix.scores.copy_(torch.tensor([0.0, 50.0, 0.0]))
+    torch.testing.assert_close(mix(layers), normalised[1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("encoder", ["tdnn", "conformer"])
+def test_every_layer_learns_from_the_heads_of_the_utterance(encoder: str) -> None:
+    model = make_model(encoder, tasks=["emotion"])
+    model(torch.randn(2, 30, 40), torch.tensor([30, 20])).emotion.sum().backward()
+    assert model.layer_mix.scores.grad.abs().min() > 0
+    assert all(any(p.grad.abs().sum() > 0 for p in block.parameters()) for block in model.encoder.blocks)
 
 
 def test_only_chosen_heads_exist() -> None:

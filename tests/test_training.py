@@ -266,7 +266,7 @@ def test_waveform_augmentation_computes_fbank_on_the_fly() -> None:
     samples = np.sin(np.arange(16000) * 2 * np.pi * 440 / 16000).astype(np.float32)
     out = augment_waveform(samples, 16000, conf, random.Random(3))
     assert out.dtype == np.float32 and 14000 < len(out) < 18000 and len(out) != 16000
-    noise_free = augment_waveform(samples, 16000, AugmentConf(speed_prob=1.0), random.Random(3))
+    noise_free = augment_waveform(samples, 16000, AugmentConf(speed_prob=1.0, speed=0.1), random.Random(3))
     power = np.square(out - noise_free).mean() / np.square(noise_free).mean()
     assert 10 * np.log10(power) == pytest.approx(-20.0, abs=0.5)
 

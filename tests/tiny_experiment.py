@@ -45,7 +45,9 @@ def tiny_conf(**train: object) -> Conf:
     conf = Conf(corpus, [protocol])
     conf.features.num_filters = NUM_FILTERS
     # The default masks would hide a whole band of these few filters.
-    conf.augment = AugmentConf(frequency_warp=0.02, gain_db=1.0, frequency_mask_bins=2, time_mask_frames=10)
+    conf.augment = AugmentConf(
+        frequency_warp=0.02, gain_db=1.0, frequency_mask_bins=2, time_mask_frames=10, speed_prob=0.0
+    )
     conf.model = ModelConf(stem_channels=4, channels=16, num_layers=2, kernel_size=3, feedforward=32, embedding_dim=16)
     settings = {"num_epochs": 2, "batch_duration": 6.0, "average_epochs": 2, "warmup_epochs": 1.0, **train}
     conf.train = TrainConf(**settings)  # type: ignore[arg-type]

@@ -87,9 +87,10 @@ class ConformerEncoder(nn.Module):
             ConformerBlock(channels, hidden, num_heads, kernel_size, dropout) for _ in range(num_layers)
         )
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """(N, T, C) and (N,) -> (N, T, C)."""
+    def forward(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        """(N, T, C) and (N,) -> the input and the output of every block, (N, T, C) each, zero on padding."""
         mask = frame_mask(lengths, x.size(1))
+        layers = [x * mask]
         for block in self.blocks:
-            x = block(x, mask)
-        return x * mask
+            layers.append(block(layers[-1], mask) * mask)
+        return layers

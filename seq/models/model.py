@@ -1,4 +1,4 @@
-"""The whole network: normalise, subsample, encode, then four heads on frames or on the pooled utterance."""
+"""The whole network: normalise, subsample, encode; phones from the last layer, the rest from all layers, pooled."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seq.conf import ModelConf
 from seq.labels import NUM_THRESHOLDS
 from seq.models.conformer import ConformerEncoder
+from seq.models.layer_mix import LayerMix
 from seq.models.pooling import AttentiveStatisticsPooling
 from seq.models.subsampling import Conv2dSubsampling
 from seq.models.tdnn import TdnnEncoder
@@ -80,6 +81,7 @@ class SpeechEqModel(nn.Module):
             self.encoder = ConformerEncoder(
                 conf.channels, conf.feedforward, conf.num_heads, conf.num_layers, conf.kernel_size, conf.dropout
             )
+        self.layer_mix = LayerMix(conf.num_layers + 1)
         self.pooling = AttentiveStatisticsPooling(conf.channels)
         self.embedding = nn.Sequential(
             nn.LayerNorm(2 * conf.channels),
@@ -103,12 +105,12 @@ class SpeechEqModel(nn.Module):
         """(N, T, F) fbank, padded, and (N,) frames -> the outputs of every chosen head."""
         x = (feature - self.feature_mean) / self.feature_std
         x, lengths = self.subsampling(x, feature_lens)
-        x = self.encoder(x, lengths)
-        embedding = self.embedding(self.pooling(x, lengths))
+        layers = self.encoder(x, lengths)
+        embedding = self.embedding(self.pooling(self.layer_mix(layers), lengths))
         out = {task: head(embedding).float() for task, head in self.heads.items()}
         phone = None
         if self.phone_head is not None:
-            phone = self.phone_head(x).float().log_softmax(dim=-1)
+            phone = self.phone_head(layers[-1]).float().log_softmax(dim=-1)
         return ModelOutput(
             out.get("emotion"), out.get("intensity"), out.get("gender"), phone, lengths, embedding.float()
         )

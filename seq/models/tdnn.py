@@ -45,10 +45,11 @@ class TdnnEncoder(nn.Module):
         )
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """(N, T, C) and (N,) -> (N, T, C)."""
+    def forward(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
+        """(N, T, C) and (N,) -> the input and the output of every block, (N, T, C) each, zero on padding."""
         mask = frame_mask(lengths, x.size(1))
-        x = x * mask
+        layers = [x * mask]
         for block in self.blocks:
-            x = block(x, mask)
-        return self.norm(x) * mask
+            layers.append(block(layers[-1], mask))
+        layers[-1] = self.norm(layers[-1]) * mask
+        return layers

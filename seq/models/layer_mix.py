@@ -1,0 +1,23 @@
+"""A learnt mixture of an encoder's layers (Peters et al. 2018; for speech, Yang et al. 2021, SUPERB)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class LayerMix(nn.Module):
+    """Weighted mean of the layers' outputs, each normalised, with one learnt weight per layer.
+
+    CTC drives the last layer towards what is said and away from how; the heads of the utterance may look below it.
+    """
+
+    def __init__(self, num_layers: int) -> None:
+        super().__init__()
+        self.scores = nn.Parameter(torch.zeros(num_layers))
+
+    def forward(self, layers: list[Tensor]) -> Tensor:
+        """`num_layers` times (N, T, C) -> (N, T, C)."""
+        weights = self.scores.softmax(dim=0)
+        normalised = [nn.functional.layer_norm(layer, layer.shape[-1:]) for layer in layers]
+        return torch.stack([weight * layer for weight, layer in zip(weights, normalised, strict=True)]).sum(dim=0)
