@@ -44,6 +44,17 @@ def write_json(path: Path | str, obj: Any) -> None:
     write_text(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
 
 
+def update_json(path: Path | str, obj: Any) -> None:
+    """Write `obj` as `write_json` does, unless the file holds it: its time says when its content last changed."""
+    text = json.dumps(obj, indent=2, ensure_ascii=False) + "\n"
+    try:
+        unchanged = Path(path).read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        unchanged = False
+    if not unchanged:
+        write_text(path, text)
+
+
 def read_json(path: Path | str) -> Any:
     """Read a JSON file. Raises InputError, naming the file, where it is missing or broken."""
     path = Path(path)

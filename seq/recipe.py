@@ -41,21 +41,6 @@ class Recipe:
         """The folder of the experiment called `name`."""
         return self.folder / "exp" / name
 
-    def fold_numbers(self) -> list[int]:
-        """The folds that stage 3 has written, ascending. Raises InputError where there are none."""
-        numbers = sorted(int(path.stem.removeprefix("fold_")) for path in self.folds_dir.glob("fold_*.json"))
-        if not numbers:
-            raise InputError(f"{self.folds_dir} has no folds: run {self.folder}/run.sh --stop-stage 4 first")
-        return numbers
-
-    def choose_folds(self, asked: list[int]) -> list[int]:
-        """The folds asked for, or all. Raises InputError for one that there is not."""
-        numbers = self.fold_numbers()
-        unknown = [fold for fold in asked if fold not in numbers]
-        if unknown:
-            raise InputError(f"--folds: {self.folds_dir} has no fold {unknown[0]}; it has {_join(numbers)}")
-        return asked or numbers
-
 
 def open_recipe(folder: Path, conf: Path | None, overrides: list[str], protocol: str | None) -> Recipe:
     """The recipe at `folder` with `conf` (default: its conf/default.yaml).
@@ -72,7 +57,3 @@ def open_recipe(folder: Path, conf: Path | None, overrides: list[str], protocol:
 def experiment_name(stem: str, protocol: str, tasks: list[str]) -> str:
     """The name that the runner gives an experiment by default (`seq.plan.resolve_plan`)."""
     return f"{stem}_{protocol}" + ("" if len(tasks) == len(TASKS) else "_" + "+".join(tasks))
-
-
-def _join(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers))

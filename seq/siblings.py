@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from seq.conf import UnifiedConf
 from seq.errors import InputError
+from seq.fold_files import fold_numbers
 
 JOINT: Final = "joint"
 LEAVE_ONE_OUT: Final = "leave_one_corpus_out"
@@ -44,7 +45,7 @@ class Sibling:
 
     def fold_numbers(self) -> list[int]:
         """The folds of its protocol, ascending."""
-        return sorted(int(path.stem.removeprefix("fold_")) for path in self.folds_dir.glob("fold_*.json"))
+        return fold_numbers(self.folds_dir)
 
     def inputs(self) -> list[Path]:
         """The files of it that are read."""
@@ -105,5 +106,6 @@ def count_folds(protocol: str, siblings: list[Sibling]) -> int:
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol {protocol}: where unified.corpora is set, protocols are {', '.join(PROTOCOLS)}")
     if protocol == JOINT:
-        return max(len(sibling.fold_numbers()) for sibling in siblings)
+        # The numbers and not how many: a partial copy may skip some.
+        return max(number for sibling in siblings for number in sibling.fold_numbers())
     return len(siblings)

@@ -63,7 +63,7 @@ def prepare_corpus(
     if silent:
         print(f"warning: {len(silent)} silent recordings are kept: {_name_some(silent)}", file=sys.stderr)
     if is_partial:
-        print(f"warning: this copy of {conf.corpus.name} is partial", file=sys.stderr)
+        print(f"warning: this copy of {conf.corpus.name} is partial: {counts.comparison()}", file=sys.stderr)
     write_jsonl(audio_table, rows)
     write_json(
         out,
@@ -73,6 +73,7 @@ def prepare_corpus(
             "num_files": len(rows),
             "num_silent": len(silent),
             "partial": is_partial,
+            "missing": counts.comparison() if is_partial else None,
             "options": options,
         },
     )
