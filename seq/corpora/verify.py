@@ -14,8 +14,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from seq.audio import inspect_audio
 from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
@@ -24,6 +22,7 @@ from seq.errors import InputError
 from seq.files import read_json, write_json, write_jsonl
 from seq.labels import check_labels, map_labels
 from seq.process import die_with_parent
+from seq.progress import progress_bar
 
 NUM_NAMED = 5
 
@@ -130,7 +129,9 @@ def _inspect_all(paths: list[Path], root: Path, trim: bool, num_jobs: int) -> li
     rows: list[dict[str, Any]] = []
     errors: list[str] = []
     results = _map(partial(_inspect, trim=trim), paths, num_jobs)
-    for path, result in zip(paths, tqdm(results, total=len(paths), desc="open audio", unit="file"), strict=True):
+    for path, result in zip(
+        paths, progress_bar(results, total=len(paths), desc="open audio", unit="file"), strict=True
+    ):
         if isinstance(result, str):
             errors.append(result)
         else:
