@@ -1,4 +1,4 @@
-"""Where the files of a recipe are, for commands that work beside the runner; local/run.sh defines the same paths."""
+"""A recipe with its conf and protocol, for commands that work beside the runner."""
 
 from __future__ import annotations
 
@@ -7,39 +7,19 @@ from pathlib import Path
 
 from seq.conf import TASKS, Conf, ProtocolConf, load_conf
 from seq.errors import InputError
+from seq.recipe_files import RecipeFiles
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(RecipeFiles):
     """A recipe folder `egs/<corpus>` with one conf and one of its protocols."""
 
     folder: Path
     conf: Conf
     protocol: ProtocolConf
 
-    @property
-    def corpus_json(self) -> Path:
-        return self.folder / "data/corpus.json"
-
-    @property
-    def cuts(self) -> Path:
-        return self.folder / f"data/manifests/{self.conf.corpus.name}_cuts.jsonl.gz"
-
-    @property
-    def fbank_cuts(self) -> Path:
-        return self.folder / f"data/fbank/{self.conf.corpus.name}_cuts.jsonl.gz"
-
-    @property
-    def folds_dir(self) -> Path:
-        return self.folder / "data/folds" / self.protocol.name
-
-    @property
-    def lang_dir(self) -> Path:
-        return self.folder / "data/lang_phone"
-
-    def exp_dir(self, name: str) -> Path:
-        """The folder of the experiment called `name`."""
-        return self.folder / "exp" / name
+    def place(self) -> tuple[Path, str, str]:
+        return self.folder, self.conf.corpus.name, self.protocol.name
 
 
 def open_recipe(folder: Path, conf: Path | None, overrides: list[str], protocol: str | None) -> Recipe:

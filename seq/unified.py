@@ -52,7 +52,7 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
         print(f"{sibling.name}: {emotions.total()} utterances: {listed}")
     root = (data_dir / "corpus").resolve()
     write_json(root / "corpora.json", corpora)
-    write_jsonl(audio_table, ({"corpus": s.name, "audio_table": str(s.recipe / "data/audio.jsonl")} for s in siblings))
+    write_jsonl(audio_table, ({"corpus": s.name, "audio_table": str(s.audio_table)} for s in siblings))
     write_json(
         out,
         {
