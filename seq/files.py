@@ -18,17 +18,32 @@ from seq.errors import InputError
 
 
 @contextmanager
+def name_in_errors(path: Path | str, temporary: Path | None = None) -> Iterator[None]:
+    """Let an error of the system say `path` where it names no file, as a full disk does, or names `temporary`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, temporary, str(temporary)):
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` and move it there on success; remove it on failure.
 
     The temporary name keeps the suffixes of `path` (Lhotse chooses gzip by `.gz`). Folders are created.
+
+    Raises:
+        OSError: what the system says, naming `path` where it names no file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with name_in_errors(path, temporary):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -39,6 +39,15 @@ def protocol_emotion(emotion: str | None, protocol: ProtocolConf) -> str | None:
     return merged if merged in protocol.emotions else None
 
 
+def describe_protocol(protocol: ProtocolConf) -> dict[str, str | bool]:
+    """What scores.json and a model folder say of a protocol."""
+    return {
+        "name": protocol.name,
+        "description": protocol.description,
+        "speaker_disjoint": protocol.speaker_disjoint,
+    }
+
+
 def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = False) -> Folds:
     """Split the utterances of a corpus as the protocol says, and check every fold.
 
