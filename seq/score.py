@@ -18,6 +18,7 @@ from seq.decoding import read_records
 from seq.errors import InputError
 from seq.files import read_json
 from seq.fold_files import choose_folds, read_summary
+from seq.folds import describe_protocol
 from seq.intervals import intervals, mean_values, method_name
 from seq.labels import corpus_anchors
 from seq.metrics import Accuracy, Classification, Intensity, PhoneErrors, Statistic, text_overlap
@@ -232,9 +233,7 @@ def score_experiment(
     return {
         "corpus": conf.corpus.name,
         "protocol": {
-            "name": protocol.name,
-            "description": protocol.description,
-            "speaker_disjoint": protocol.speaker_disjoint,
+            **describe_protocol(protocol),
             "num_folds": summary.num_folds,
             "emotions": protocol.emotions,
         },
