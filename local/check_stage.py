@@ -11,6 +11,8 @@ Usage:
       Out: "name=value" lines: corpus, protocol, folds, seeds, tasks, exp_name, and "reader.NAME" for every
            option of the reader with which stage 0 last ran, and "sibling=PATH" for every file that stages 0 to 3 of
            egs/unified take from other recipes.
+  check_stage.py folds --folds F --folds-dir DIR
+      Out: those of the folds asked for ("all", or numbers) that stage 3 has written, with commas.
   check_stage.py check --stage N --stamp FILE --conf FILE [--set K=V]... --protocol P [--input PATH]...
                  [--output PATH]... [--option NAME=VALUE]... [--tree-of FILE] [--folds F --seeds S] [--always WHY]
       Out: one line for people, then "@run" (or "@run<TAB>folds<TAB>seeds" per group) where there is work.
@@ -27,12 +29,13 @@ from pathlib import Path
 from seq import plan, stages
 from seq.conf import read_conf_file
 from seq.errors import InputError, run_main
+from seq.fold_files import choose_folds
 from seq.siblings import raw_siblings
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("options", "stages", "plan", "check", "record"))
+    parser.add_argument("action", choices=("options", "stages", "plan", "folds", "check", "record"))
     parser.add_argument("--conf", type=Path)
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     for name in ("protocol", "folds", "seeds", "tasks", "exp-name", "stamp", "always"):
@@ -41,6 +44,7 @@ def parse() -> argparse.Namespace:
     for name in ("input", "output", "option"):
         parser.add_argument(f"--{name}", action="append", default=[])
     parser.add_argument("--tree-of", type=Path)
+    parser.add_argument("--folds-dir", type=Path)
     parser.add_argument("--corpus-json", type=Path, default=Path("data/corpus.json"))
     return parser.parse_args()
 
@@ -107,6 +111,9 @@ def main() -> None:
         for sibling in raw_siblings(raw):
             for path in sibling.inputs():
                 print(f"sibling={path}")
+    elif args.action == "folds":
+        asked = [] if args.folds == "all" else [int(fold) for fold in args.folds.split(",")]
+        print(",".join(map(str, choose_folds(args.folds_dir, sorted(set(asked))))))
     elif args.action == "check":
         check(args)
     else:

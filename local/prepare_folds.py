@@ -3,10 +3,10 @@
 
 Usage:
     local/prepare_folds.py --conf conf/default.yaml --cuts data/manifests/ravdess_cuts.jsonl.gz \\
-        --protocol emobox --out-dir data/folds/emobox
+        --corpus-json data/corpus.json --protocol emobox --out-dir data/folds/emobox
 
-Inputs: --cuts of stage 1 and the protocol of the conf.
-Outputs: --out-dir/fold_<k>.json, the utterance ids of train, valid and test.
+Inputs: --cuts of stage 1, the protocol of the conf, and --corpus-json of stage 0, which knows of a partial copy.
+Outputs: --out-dir/fold_<k>.json, the utterance ids of train, valid and test; folds.json, which folds there are.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lhotse import CutSet
 
 from seq.conf import load_conf
 from seq.errors import InputError, run_main
+from seq.files import read_json
 from seq.folds import prepare_folds
 from seq.unified_folds import combine_folds
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--conf", required=True, help="conf file of the recipe")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
     parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
+    parser.add_argument("--corpus-json", type=Path, required=True, help="corpus.json of stage 0")
     parser.add_argument("--protocol", default=None, help="name of the protocol; default: the first of the conf")
     parser.add_argument("--out-dir", type=Path, required=True)
     args = parser.parse_args()
@@ -36,7 +38,8 @@ def main() -> None:
     if conf.unified.corpora:
         combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir)
         return
-    prepare_folds(conf.corpus.name, CutSet.from_file(args.cuts), conf.protocol(args.protocol), args.out_dir)
+    partial = read_json(args.corpus_json)["partial"]
+    prepare_folds(conf.corpus.name, CutSet.from_file(args.cuts), conf.protocol(args.protocol), args.out_dir, partial)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,7 @@ if $force; then always="asked for by --force"; fi
 
 set_up
 cd "$recipe"
+asked_folds=$folds
 conf_args=(--conf "$conf")
 for override in ${set[@]+"${set[@]}"}; do conf_args+=(--set "$override"); done
 
@@ -202,12 +203,6 @@ for name in "${!reader_option[@]}"; do
 done
 allow_args=()
 if $allow_partial; then allow_args=(--allow-partial); fi
-folds_checks=()
-predictions=()
-for fold in ${folds//,/ }; do
-  folds_checks+=(--input "$folds_dir/fold_$fold.json")
-  for seed in ${seeds//,/ }; do predictions+=(--input "$exp_dir/fold_$fold/seed_$seed/predictions.jsonl"); done
-done
 network_args=("${conf_args[@]}" --protocol "$protocol" --tasks "$tasks" --cuts "$fbank_cuts" --folds-dir "$folds_dir"
   --lang-dir "$lang_dir" --exp-dir "$exp_dir" --nj "$nj" --device "$device" --command "$command_line")
 network_checks=(--option "tasks=$tasks" --input "$fbank_cuts" --input "$folds_dir/fold_{fold}.json"
@@ -219,6 +214,11 @@ run_stage 0 prepare_corpus.py $data_stamps/0_corpus.json \
   "${conf_args[@]}" --corpus-dir "$corpus_dir" --data-dir data --out $corpus_json --audio-table $audio_table \
   --nj "$nj" ${allow_args[@]+"${allow_args[@]}"} ${reader_args[@]+"${reader_args[@]}"}
 
+# A copy that was let through as partial once must not pass for a complete one in later runs.
+if ! $allow_partial && ((stop_stage > 0)) && grep -qs '"partial": true' $corpus_json; then
+  die "this copy of $corpus is partial (\"missing\" in $recipe/$corpus_json): complete it, or pass --allow-partial to go on"
+fi
+
 run_stage 1 prepare_manifests.py $data_stamps/1_manifests.json --input $corpus_json --input $audio_table \
   ${sibling_checks[@]+"${sibling_checks[@]}"} --output "$cuts" -- \
   "${conf_args[@]}" --corpus-json $corpus_json --audio-table $audio_table --out "$cuts"
@@ -227,9 +227,20 @@ run_stage 2 compute_fbank.py $data_stamps/2_fbank.json --input "$cuts" \
   ${sibling_checks[@]+"${sibling_checks[@]}"} --output "$fbank_cuts" --output $fbank_storage -- \
   "${conf_args[@]}" --cuts "$cuts" --out "$fbank_cuts" --storage $fbank_storage --nj "$nj"
 
-run_stage 3 prepare_folds.py "$data_stamps/3_folds.$protocol.json" --input "$cuts" \
-  ${sibling_checks[@]+"${sibling_checks[@]}"} --output "$folds_dir/fold_1.json" -- \
-  "${conf_args[@]}" --cuts "$cuts" --protocol "$protocol" --out-dir "$folds_dir"
+run_stage 3 prepare_folds.py "$data_stamps/3_folds.$protocol.json" --input "$cuts" --input $corpus_json \
+  ${sibling_checks[@]+"${sibling_checks[@]}"} --output "$folds_dir/folds.json" -- \
+  "${conf_args[@]}" --cuts "$cuts" --corpus-json $corpus_json --protocol "$protocol" --out-dir "$folds_dir"
+
+# Of a partial copy, stage 3 may skip folds; it says which.
+if $allow_partial && ((stop_stage > 3)); then
+  folds=$(python3 "$root/local/check_stage.py" folds --folds "$asked_folds" --folds-dir "$folds_dir")
+fi
+folds_checks=()
+predictions=()
+for fold in ${folds//,/ }; do
+  folds_checks+=(--input "$folds_dir/fold_$fold.json")
+  for seed in ${seeds//,/ }; do predictions+=(--input "$exp_dir/fold_$fold/seed_$seed/predictions.jsonl"); done
+done
 
 run_stage 4 prepare_lang.py $data_stamps/4_lang.json --input "$cuts" --output $lang_dir/tokens.txt --output $lang_dir/text -- \
   "${conf_args[@]}" --cuts "$cuts" --lang-dir $lang_dir

@@ -28,6 +28,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--name", default="", help="first part of the experiments' names (default: the conf's)")
     parser.add_argument("--nj", default="")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--allow-partial", action="store_true", help="as in run.sh: the copy of the corpus is partial")
     return parser.parse_args()
 
 
@@ -43,6 +44,7 @@ def main() -> int:
     common += ["--conf", str(args.conf.resolve())] if args.conf else []
     common += ["--folds", args.folds, "--seeds", args.seeds, "--device", args.device]
     common += ["--nj", args.nj] if args.nj else []
+    common += ["--allow-partial"] if args.allow_partial else []
     for override in args.overrides:
         common += ["--set", override]
 

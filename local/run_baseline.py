@@ -17,6 +17,7 @@ from seq.arguments import parse_numbers, recipe_parser
 from seq.baseline import run_baseline
 from seq.errors import InputError, run_main
 from seq.files import write_json
+from seq.fold_files import choose_folds
 from seq.functionals import choose_features
 from seq.recipe import open_recipe
 from seq.report import write_report
@@ -33,7 +34,7 @@ def main() -> None:
     recipe = open_recipe(args.recipe, args.conf, args.overrides, args.protocol)
     if not recipe.cuts.exists():
         raise InputError(f"{recipe.cuts} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
-    folds = recipe.choose_folds([] if args.folds == "all" else parse_numbers(args.folds, "--folds"))
+    folds = choose_folds(recipe.folds_dir, [] if args.folds == "all" else parse_numbers(args.folds, "--folds"))
     seeds = parse_numbers(args.seeds, "--seeds")
     exp_dir = recipe.exp_dir(args.exp_name or f"baseline_{features}_{recipe.protocol.name}")
     command = shlex.join(["local/run_baseline.py", *sys.argv[1:]])

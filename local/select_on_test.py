@@ -16,6 +16,7 @@ from seq.arguments import parse_numbers, parse_tasks, recipe_parser
 from seq.conf import TASKS
 from seq.errors import InputError, run_main
 from seq.files import write_text
+from seq.fold_files import choose_folds
 from seq.recipe import experiment_name, open_recipe
 from seq.selected_on_test import SUFFIX, select_on_test, selection_report
 
@@ -32,7 +33,7 @@ def main() -> None:
         raise InputError(f"{recipe.fbank_cuts} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
     tasks = parse_tasks(args.tasks)
     name = experiment_name(args.name or (args.conf.stem if args.conf else "default"), recipe.protocol.name, tasks)
-    folds = recipe.choose_folds([] if args.folds == "all" else parse_numbers(args.folds, "--folds"))
+    folds = choose_folds(recipe.folds_dir, [] if args.folds == "all" else parse_numbers(args.folds, "--folds"))
     command = shlex.join(["local/select_on_test.py", *sys.argv[1:]])
     seeds = parse_numbers(args.seeds, "--seeds")
     report = selection_report(select_on_test(recipe, name, tasks, folds, seeds, args.nj, args.device, command))

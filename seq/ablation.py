@@ -14,7 +14,7 @@ from seq.errors import InputError
 from seq.files import read_json, read_jsonl
 from seq.intervals import paired_test
 from seq.recipe import Recipe, experiment_name
-from seq.report import MISSING, _interval, _value, markdown_table
+from seq.report import MISSING, _interval, _value, markdown_table, partial_note
 
 METRICS = (("UA", "UA %"), ("WA", "WA %"))
 
@@ -132,7 +132,7 @@ def ablation_report(recipe: Recipe, rows: list[Row], stem: str, command: str, ov
         f"- 95 % intervals: {base['pooled']['emotion']['interval']}. Tests: sign-flip over speakers against the first "
         "row, not corrected for the number of rows; the difference is that of the means over speakers.",
     ]
-    if base.get("partial"):
-        lines.append("- **Incomplete corpus: files are missing, so the test set is not the published one.**")
+    if note := partial_note(base):
+        lines.append(f"- **{note}**")
     lines += [f"- {row.name}: not run, {row.missing}" for row in rows if row.missing]
     return "\n".join([*lines, "", ablation_table(rows, scores)]) + "\n"

@@ -9,7 +9,7 @@ from seq.conf import TASKS, load_conf
 from seq.decoding import Choice
 from seq.errors import InputError
 from seq.experiment import Experiment
-from seq.siblings import count_folds, open_siblings
+from seq.fold_files import choose_folds
 
 # As icefall's str2bool has it.
 _BOOLEANS = {
@@ -91,11 +91,6 @@ def open_experiment(args: argparse.Namespace) -> tuple[Experiment, list[int], li
     experiment = Experiment(
         conf, protocol, tasks, args.cuts, args.folds_dir, args.lang_dir, args.exp_dir, args.device, args.command
     )
-    num_folds = len(protocol.folds) or (protocol.random.num_folds if protocol.random else 0)
-    if siblings := open_siblings(conf.unified):
-        num_folds = count_folds(protocol.name, siblings)
-    folds = parse_numbers(args.folds, "--folds") if args.folds not in ("", "all") else list(range(1, num_folds + 1))
-    for fold in folds:
-        if not 1 <= fold <= num_folds:
-            raise InputError(f"--folds {args.folds}: protocol {protocol.name} has the folds 1 to {num_folds}")
+    asked = parse_numbers(args.folds, "--folds") if args.folds not in ("", "all") else []
+    folds = choose_folds(args.folds_dir, asked)
     return experiment, folds, parse_numbers(args.seeds, "--seeds")

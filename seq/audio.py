@@ -25,6 +25,9 @@ MIN_SAMPLES = 400
 # A recording whose loudest sample lies below this (dB full scale) is silent.
 SILENCE_PEAK_DB = -80.0
 
+# Floats of a file may be scaled as integers are, up to 32 bits; what is far larger overflows when it is squared.
+MAX_MAGNITUDE = 2.0**32
+
 TRIM_FRAME_SECONDS = 0.025
 TRIM_SHIFT_SECONDS = 0.01
 TRIM_BELOW_PEAK_DB = 40.0
@@ -126,9 +129,12 @@ def audio_duration(path: Path | str) -> float:
 
 
 def check_finite(samples: np.ndarray, name: Path | str) -> np.ndarray:
-    """The samples themselves. Raises InputError where one is NaN or infinite."""
+    """The samples themselves. Raises InputError where one is NaN, infinite, or beyond every scale of audio."""
+    remedy = "convert it again from its source, or remove it"
     if not np.isfinite(samples).all():
-        raise InputError(f"{name} has samples that are NaN or infinite: convert it again from its source, or remove it")
+        raise InputError(f"{name} has samples that are NaN or infinite: {remedy}")
+    if len(samples) and (peak := float(np.abs(samples).max())) > MAX_MAGNITUDE:
+        raise InputError(f"{name} has samples as large as {peak:.0e}, where audio reaches 1: {remedy}")
     return samples
 
 

@@ -30,9 +30,15 @@ def checkpoint_path(run_dir: Path, epoch: int) -> Path:
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint under a temporary name, then move it into place."""
-    with atomic_path(path) as temporary:
-        torch.save(state, temporary)
+    """Write a checkpoint under a temporary name, then move it into place. Raises OSError where the disk is full."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            # torch complains of its own position in the file, and hides what the disk said.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -13,9 +13,9 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from tqdm import tqdm
-
 from seq.errors import InputError
+from seq.files import name_in_errors
+from seq.progress import progress_bar
 
 BLOCK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30
@@ -94,10 +94,11 @@ def _fetch(url: str, part: Path) -> None:
         have = have if is_resumed else 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length is not None else None
-        progress = tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem)
+        progress = progress_bar(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem)
         with open(part, "ab" if is_resumed else "wb") as file, progress:
             while block := response.read(BLOCK_BYTES):
-                file.write(block)
+                with name_in_errors(part):
+                    file.write(block)
                 progress.update(len(block))
             have = file.tell()
     # http.client says nothing when a transfer with a known length ends early and is read in blocks.
@@ -115,11 +116,12 @@ def unzip(archive: Path, target: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as file:
-            for member in tqdm(file.infolist(), desc="unpack", unit="file"):
+            for member in progress_bar(file.infolist(), desc="unpack", unit="file"):
                 destination = (temporary / member.filename).resolve()
                 if not destination.is_relative_to(temporary.resolve()):
                     raise InputError(f"{archive} has a member outside its folder ({member.filename}): do not use it")
-                file.extract(member, temporary)
+                with name_in_errors(destination):
+                    file.extract(member, temporary)
     except zipfile.BadZipFile as error:
         raise InputError(
             f"{archive} is not a complete zip file ({error}): delete it and run the same command"

@@ -43,8 +43,11 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
         sys.exit(141)
     except OSError as error:
         where = error.filename or "the disk"
-        if error.errno == errno.ENOSPC:
-            _fail(f"no space left on the disk that holds {where}: free some and run the same command again")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            disk = f"holds {error.filename}" if error.filename else "the output goes to"
+            _fail(f"no space left on the disk that {disk}: free some and run the same command again")
+        if error.errno == errno.EFBIG:
+            _fail(f"{where} is larger than its disk or your limit (ulimit -f) allows: choose another place")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             _fail(
                 f"{where} cannot be read or written ({error.strerror}): change its permissions or choose another place"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +15,7 @@ from seq.calibration import calibrate
 from seq.conf import Conf, ProtocolConf, conf_from_dict
 from seq.errors import InputError
 from seq.files import atomic_path, read_json, read_jsonl, sha256, write_json, write_text
+from seq.folds import describe_protocol
 from seq.model_card import model_card
 from seq.norms import measure_norms
 from seq.provenance import git_commit
@@ -77,21 +82,47 @@ def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path
     description |= _describe_run(run_dir, model.spec, conf, chosen, valid, test)
     description["norms"] = _norms(run_dir, conf, cuts, valid, test)
 
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out / WEIGHTS) as temporary:
-        temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
-    write_onnx(waveform_model, out / ONNX)
-    description["files"] = {name: sha256(out / name) for name in (ONNX, WEIGHTS)}
-    description["sha256"] = description_digest(description)
-    write_text(out / CARD, model_card(description))
-    write_json(out / DESCRIPTION, description)
+    with _staged(out) as staged:
+        with atomic_path(staged / WEIGHTS) as temporary:
+            temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
+        write_onnx(waveform_model, staged / ONNX)
+        description["files"] = {name: sha256(staged / name) for name in (ONNX, WEIGHTS)}
+        description["sha256"] = description_digest(description)
+        write_text(staged / CARD, model_card(description))
+        write_json(staged / DESCRIPTION, description)
     return description
+
+
+@contextlib.contextmanager
+def _staged(out: Path) -> Iterator[Path]:
+    """A folder inside `out` whose files take their places when all are written; of a failure, nothing is left.
+
+    It is inside, and not beside, `out` so that both are on one disk. model.json comes last: an older model is not
+    taken for a whole one while its files are replaced.
+    """
+    is_new = not out.exists()
+    staged = out / f".{os.getpid()}.tmp"
+    try:
+        staged.mkdir(parents=True)
+        yield staged
+        for name in (WEIGHTS, ONNX, CARD, DESCRIPTION):
+            os.replace(staged / name, out / name)
+    except OSError as error:
+        # What was staged is gone in a moment.
+        error.filename = str(out / Path(error.filename).name) if error.filename else str(out)
+        raise
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        if is_new and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
 
 
 def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file: name a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / DESCRIPTION).is_file():
+    # Hidden files are what a killed export leaves.
+    others = out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir())
+    if others and not (out / DESCRIPTION).is_file():
         raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
 
 
@@ -143,13 +174,7 @@ def _describe_run(
     labels = {"emotion": spec.emotions, "gender": list(GENDERS)}
     return {
         "corpus": conf.corpus.name,
-        "protocol": {
-            "name": protocol.name,
-            "description": protocol.description,
-            "speaker_disjoint": protocol.speaker_disjoint,
-            "fold": run["fold"],
-            "seed": run["seed"],
-        },
+        "protocol": {**describe_protocol(protocol), "fold": run["fold"], "seed": run["seed"]},
         "scores": {"valid": valid_scores(valid, spec), "test": valid_scores(test, spec)},
         "calibration": {
             task: calibrate(valid, test, task, names) for task, names in labels.items() if task in spec.tasks

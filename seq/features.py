@@ -6,7 +6,9 @@ at its right edge, so the last two frames of an utterance would depend on its ne
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,13 +23,13 @@ from lhotse import CutSet, Fbank, FeatureExtractor, Features, MonoCut, NumpyFile
 from lhotse.features.base import FEATURE_EXTRACTORS
 from lhotse.qa import validate
 from lhotse.utils import fastcopy
-from tqdm import tqdm
 
 from seq.audio import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio
 from seq.conf import FeaturesConf
 from seq.errors import InputError
 from seq.files import atomic_path, read_jsonl
 from seq.process import die_with_parent
+from seq.progress import progress_bar
 
 CHUNK_SIZE = 32
 KALDIFEAT = "kaldifeat-fbank"
@@ -118,7 +120,7 @@ def compute_and_store(cuts: list[MonoCut], conf: FeaturesConf, storage: Path) ->
                 duration=cut.duration,
                 storage_type=writer.name,
                 storage_path=str(writer.storage_path),
-                storage_key=writer.write(cut.id, fbank),
+                storage_key=_write(writer, cut.id, fbank),
                 recording_id=cut.recording_id,
                 channels=cut.channel,
             )
@@ -126,6 +128,17 @@ def compute_and_store(cuts: list[MonoCut], conf: FeaturesConf, storage: Path) ->
             validate(with_features)
             results.append(with_features)
     return results
+
+
+def _write(writer: NumpyFilesWriter, key: str, fbank: np.ndarray) -> str:
+    """The storage key of the features. Raises OSError, naming the storage, where the disk is full."""
+    try:
+        return writer.write(key, fbank)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # numpy only says how many numbers went in.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), writer.storage_path) from error
 
 
 def prepare_features(conf: FeaturesConf, cuts: Path, out: Path, storage: Path, num_jobs: int = 1) -> None:
@@ -145,7 +158,7 @@ def prepare_features(conf: FeaturesConf, cuts: Path, out: Path, storage: Path, n
     storage = storage.resolve()
     storage.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as temporary:
-        progress = tqdm(total=total, desc="fbank", unit="utt")
+        progress = progress_bar(total=total, desc="fbank", unit="utt")
         with CutSet.open_writer(temporary, overwrite=True) as writer, progress:
             for chunk in _compute_chunks(_chunks(CutSet.from_file(cuts)), conf, storage, num_jobs):
                 for cut in chunk:

@@ -18,17 +18,32 @@ from seq.errors import InputError
 
 
 @contextmanager
+def name_in_errors(path: Path | str, temporary: Path | None = None) -> Iterator[None]:
+    """Let an error of the system say `path` where it names no file, as a full disk does, or names `temporary`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, temporary, str(temporary)):
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` and move it there on success; remove it on failure.
 
     The temporary name keeps the suffixes of `path` (Lhotse chooses gzip by `.gz`). Folders are created.
+
+    Raises:
+        OSError: what the system says, naming `path` where it names no file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with name_in_errors(path, temporary):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -42,6 +57,17 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, obj: Any) -> None:
     """Write `obj` as indented JSON atomically, keys in insertion order."""
     write_text(path, json.dumps(obj, indent=2, ensure_ascii=False) + "\n")
+
+
+def update_json(path: Path | str, obj: Any) -> None:
+    """Write `obj` as `write_json` does, unless the file holds it: its time says when its content last changed."""
+    text = json.dumps(obj, indent=2, ensure_ascii=False) + "\n"
+    try:
+        unchanged = Path(path).read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        unchanged = False
+    if not unchanged:
+        write_text(path, text)
 
 
 def read_json(path: Path | str) -> Any:

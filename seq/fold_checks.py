@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from seq.conf import ProtocolConf
 from seq.errors import InputError
 from seq.labels import EMOTIONS
 
 PARTS = ("train", "valid", "test")
+# What a fold of a conf may name, and the key under which absent ones are listed.
+NAMED: Final = {"speaker": "speakers", "sentence": "sentences"}
 
 
 @dataclass
@@ -29,10 +32,15 @@ class Fold:
 
 @dataclass
 class Folds:
-    """All folds of a protocol, and how many utterances it excludes, by reason."""
+    """All folds of a protocol, and how many utterances it excludes, by reason.
+
+    `skipped` and `absent` are what a partial copy of the corpus costs (see `seq.fold_files.FoldsSummary`).
+    """
 
     folds: list[Fold]
     excluded: dict[str, int] = field(default_factory=dict)
+    skipped: dict[int, str] = field(default_factory=dict)
+    absent: dict[str, list[str]] = field(default_factory=dict)
     # Utterance id to speaker, for the checks.
     speakers: dict[str, str] = field(default_factory=dict)
 
@@ -47,7 +55,12 @@ class FoldItem:
     emotion: str
 
 
-def check_fold(fold: Fold, speakers: dict[str, str] | None = None, allow_empty: bool = False) -> None:
+def empty_parts(fold: Fold) -> list[str]:
+    """Those of train, valid and test that nobody is in."""
+    return [part for part in PARTS if not getattr(fold, part)]
+
+
+def check_fold(fold: Fold, speakers: dict[str, str] | None = None) -> None:
     """Check that the parts of a fold are not empty and share no utterance and, as it claims, no speaker.
 
     Args:
@@ -56,9 +69,8 @@ def check_fold(fold: Fold, speakers: dict[str, str] | None = None, allow_empty: 
     Raises:
         InputError: naming the fold and what it shares.
     """
-    for part in PARTS:
-        if not getattr(fold, part) and not allow_empty:
-            raise InputError(f"fold {fold.fold} has no utterance in {part}: correct the protocol in the conf")
+    if empty := empty_parts(fold):
+        raise InputError(f"fold {fold.fold} has no utterance in {empty[0]}: correct the protocol in the conf")
     for first, second, speakers_too in (
         ("train", "test", fold.speaker_disjoint),
         ("valid", "test", fold.speaker_disjoint),
@@ -105,8 +117,19 @@ def check_protocol(protocol: ProtocolConf) -> None:
         raise InputError(f"protocol {name} {truth}: set speaker_disjoint to {wanted}")
 
 
-def check_names(items: list[FoldItem], protocol: ProtocolConf) -> None:
-    """Check that the corpus has every speaker and sentence that the folds name. Raises InputError for one it lacks."""
+def check_names(items: list[FoldItem], protocol: ProtocolConf, partial: bool = False) -> dict[str, list[str]]:
+    """Check that the corpus has every speaker and sentence that the folds name.
+
+    Args:
+        partial: the corpus is a partial copy, which may lack some.
+
+    Returns:
+        {"speakers": [...], "sentences": [...]} that it lacks; a key without any is left out.
+
+    Raises:
+        InputError: it lacks one and is not partial.
+    """
+    absent: dict[str, list[str]] = {}
     known = {
         "speaker": {item.speaker for item in items},
         "sentence": {item.sentence for item in items if item.sentence is not None},
@@ -115,12 +138,15 @@ def check_names(items: list[FoldItem], protocol: ProtocolConf) -> None:
         for part, selection in (("test", fold.test), ("valid", fold.valid)):
             for what, names in (("speaker", selection.speakers), ("sentence", selection.sentences)):
                 unknown = [name for name in names if name not in known[what]]
-                if unknown:
+                if unknown and partial:
+                    absent[NAMED[what]] = sorted({*absent.get(NAMED[what], []), *unknown})
+                elif unknown:
                     some = ", ".join(sorted(known[what])[:8])
                     raise InputError(
                         f"protocol {protocol.name}, fold {number}, {part} names the {what} {unknown[0]!r}, which the "
                         f"corpus lacks (it has {some}, ...): correct the conf, or complete the corpus"
                     )
+    return absent
 
 
 def check_tests(result: Folds, protocol: ProtocolConf) -> None:

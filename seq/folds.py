@@ -14,8 +14,19 @@ from typing import TYPE_CHECKING
 
 from seq.conf import FoldConf, ProtocolConf, Selection
 from seq.errors import InputError
-from seq.files import read_json, write_json
-from seq.fold_checks import PARTS, Fold, FoldItem, Folds, check_fold, check_names, check_protocol, check_tests
+from seq.files import read_json
+from seq.fold_checks import (
+    PARTS,
+    Fold,
+    FoldItem,
+    Folds,
+    check_fold,
+    check_names,
+    check_protocol,
+    check_tests,
+    empty_parts,
+)
+from seq.fold_files import FoldsSummary, fold_numbers, write_folds
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut
@@ -28,25 +39,53 @@ def protocol_emotion(emotion: str | None, protocol: ProtocolConf) -> str | None:
     return merged if merged in protocol.emotions else None
 
 
-def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, allow_empty: bool = False) -> Folds:
+def describe_protocol(protocol: ProtocolConf) -> dict[str, str | bool]:
+    """What scores.json and a model folder say of a protocol."""
+    return {
+        "name": protocol.name,
+        "description": protocol.description,
+        "speaker_disjoint": protocol.speaker_disjoint,
+    }
+
+
+def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = False) -> Folds:
     """Split the utterances of a corpus as the protocol says, and check every fold.
+
+    Args:
+        partial: the corpus is a partial copy. Folds then go without the speakers and sentences that it lacks, and a
+            fold with nobody left to train on, to choose on or to test is skipped: others never take their place.
 
     Raises:
         InputError: the protocol names an unknown emotion, speaker or sentence, tests a speaker in two folds, or
-            gives an overlapping or (unless `allow_empty`) an empty part.
+            gives an overlapping or an empty part; or a partial copy leaves no fold.
     """
     check_protocol(protocol)
     items, excluded = _select(cuts, protocol)
+    absent: dict[str, list[str]] = {}
     if protocol.random is not None:
-        folds = _random_folds(items, protocol)
+        folds = _random_folds(items, protocol, partial)
     else:
-        check_names(items, protocol)
+        absent = check_names(items, protocol, partial)
         folds = [_split(items, conf, number, protocol) for number, conf in enumerate(protocol.folds, start=1)]
-    result = Folds(folds, excluded, {item.id: item.speaker for item in items})
+    skipped = _skip_empty(folds, protocol) if partial else {}
+    folds = [fold for fold in folds if fold.fold not in skipped]
+    result = Folds(folds, excluded, skipped, absent, {item.id: item.speaker for item in items})
     for fold in folds:
-        check_fold(fold, result.speakers, allow_empty)
+        check_fold(fold, result.speakers)
     check_tests(result, protocol)
     return result
+
+
+def _skip_empty(folds: list[Fold], protocol: ProtocolConf) -> dict[int, str]:
+    skipped = {
+        fold.fold: f"no utterance is left in {' and '.join(empty)}" for fold in folds if (empty := empty_parts(fold))
+    }
+    if len(skipped) == len(folds):
+        raise InputError(
+            f"protocol {protocol.name}: this partial copy leaves no fold with somebody in train, valid and test: "
+            "complete it, or write a conf whose folds name the speakers that are there"
+        )
+    return skipped
 
 
 def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = None) -> Fold:
@@ -57,7 +96,7 @@ def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = No
     """
     path = Path(folds_dir) / f"fold_{number}.json"
     if not path.exists():
-        known = sorted(int(p.stem.removeprefix("fold_")) for p in Path(folds_dir).glob("fold_*.json"))
+        known = fold_numbers(Path(folds_dir))
         what = f"the folds are {', '.join(map(str, known))}" if known else "run stage 3 first"
         raise InputError(f"there is no fold {number} in {folds_dir}: {what}")
     data = read_json(path)
@@ -70,29 +109,19 @@ def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = No
     return fold
 
 
-def prepare_folds(corpus: str, cuts: Iterable[MonoCut], protocol: ProtocolConf, out_dir: Path) -> None:
-    """Write `out_dir/fold_<k>.json` for every fold; files of folds that the protocol lost are removed."""
-    result = make_folds(cuts, protocol)
-    for fold in result.folds:
-        write_json(
-            out_dir / f"fold_{fold.fold}.json",
-            {
-                "corpus": corpus,
-                "protocol": protocol.name,
-                "fold": fold.fold,
-                "speaker_disjoint": fold.speaker_disjoint,
-                "valid_speaker_disjoint": fold.valid_speaker_disjoint,
-                **{part: getattr(fold, part) for part in PARTS},
-                "excluded": result.excluded,
-            },
-        )
-    for stale in out_dir.glob("fold_*.json"):
-        if stale.name not in {f"fold_{fold.fold}.json" for fold in result.folds}:
-            stale.unlink()
+def prepare_folds(
+    corpus: str, cuts: Iterable[MonoCut], protocol: ProtocolConf, out_dir: Path, partial: bool = False
+) -> None:
+    """Make the folds and write them to `out_dir`; see `make_folds` and `seq.fold_files`."""
+    result = make_folds(cuts, protocol, partial)
+    summary = FoldsSummary(len(result.folds) + len(result.skipped), result.skipped, result.absent)
+    write_folds(out_dir, corpus, protocol.name, ((fold, result.excluded) for fold in result.folds), summary)
     kind = "speaker-disjoint" if protocol.speaker_disjoint else "SPEAKER-DEPENDENT"
     print(f"{out_dir}: protocol {protocol.name}, {len(result.folds)} folds, {kind}")
     for reason, count in result.excluded.items():
         print(f"  excluded {count} utterances: {reason}")
+    for line in summary.describe():
+        print(f"  this copy of {corpus} is partial: {line}")
     for fold in result.folds:
         sizes = ", ".join(
             f"{part} {len(ids)} ({len({result.speakers[id_] for id_ in ids})} speakers)"
@@ -135,13 +164,13 @@ def _split(items: list[FoldItem], conf: FoldConf, number: int, protocol: Protoco
     return Fold(number, protocol.speaker_disjoint, valid_disjoint, **parts)
 
 
-def _random_folds(items: list[FoldItem], protocol: ProtocolConf) -> list[Fold]:
+def _random_folds(items: list[FoldItem], protocol: ProtocolConf, partial: bool) -> list[Fold]:
     """Deal the speakers, or the utterances of each speaker and emotion, shuffled, to the folds in turn."""
     assert protocol.random is not None
     num_folds = protocol.random.num_folds
     generator = random.Random(protocol.random.seed)
     if protocol.random.by == "speaker":
-        fold_of = _deal_speakers(items, protocol, generator)
+        fold_of = _deal_speakers(items, protocol, generator, partial)
     else:
         fold_of = _deal_utterances(items, num_folds, generator)
     disjoint = protocol.speaker_disjoint
@@ -155,12 +184,14 @@ def _random_folds(items: list[FoldItem], protocol: ProtocolConf) -> list[Fold]:
     return folds
 
 
-def _deal_speakers(items: list[FoldItem], protocol: ProtocolConf, generator: random.Random) -> dict[str, int]:
+def _deal_speakers(
+    items: list[FoldItem], protocol: ProtocolConf, generator: random.Random, partial: bool
+) -> dict[str, int]:
     """The fold of every utterance, by its speaker."""
     assert protocol.random is not None
     num_folds = protocol.random.num_folds
     speakers = sorted({item.speaker for item in items})
-    if len(speakers) < num_folds:
+    if len(speakers) < num_folds and not partial:
         raise InputError(
             f"protocol {protocol.name} deals {len(speakers)} speakers to {num_folds} folds: lower random.num_folds"
         )

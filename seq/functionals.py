@@ -16,12 +16,12 @@ from typing import Any, Final
 import numpy as np
 from lhotse import CutSet
 from scipy import fft, stats
-from tqdm import tqdm
 
 from seq.audio import SAMPLING_RATE, load_cut_audio
 from seq.errors import InputError
 from seq.files import atomic_path, sha256
 from seq.process import die_with_parent
+from seq.progress import progress_bar
 
 OPENSMILE_SETS: Final = {"compare": "ComParE_2016", "egemaps": "eGeMAPSv02"}
 FEATURE_SETS: Final = (*OPENSMILE_SETS, "own")
@@ -150,7 +150,9 @@ def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) ->
                 return dict(zip(stored["ids"].tolist(), stored["vectors"], strict=True))
     items = list(CutSet.from_file(cuts))
     ids = [cut.id for cut in items]
-    vectors = np.stack(list(tqdm(_map(_Task(name), items, num_jobs), total=len(items), desc="functionals", unit="utt")))
+    vectors = np.stack(
+        list(progress_bar(_map(_Task(name), items, num_jobs), total=len(items), desc="functionals", unit="utt"))
+    )
     with atomic_path(cache) as temporary, open(temporary, "wb") as file:
         np.savez(file, key=np.array(key), ids=np.array(ids), vectors=vectors)
     return dict(zip(ids, vectors, strict=True))

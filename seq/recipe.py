@@ -1,4 +1,4 @@
-"""Where the files of a recipe are, for commands that work beside the runner; local/run.sh defines the same paths."""
+"""A recipe with its conf and protocol, for commands that work beside the runner."""
 
 from __future__ import annotations
 
@@ -7,54 +7,19 @@ from pathlib import Path
 
 from seq.conf import TASKS, Conf, ProtocolConf, load_conf
 from seq.errors import InputError
+from seq.recipe_files import RecipeFiles
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(RecipeFiles):
     """A recipe folder `egs/<corpus>` with one conf and one of its protocols."""
 
     folder: Path
     conf: Conf
     protocol: ProtocolConf
 
-    @property
-    def corpus_json(self) -> Path:
-        return self.folder / "data/corpus.json"
-
-    @property
-    def cuts(self) -> Path:
-        return self.folder / f"data/manifests/{self.conf.corpus.name}_cuts.jsonl.gz"
-
-    @property
-    def fbank_cuts(self) -> Path:
-        return self.folder / f"data/fbank/{self.conf.corpus.name}_cuts.jsonl.gz"
-
-    @property
-    def folds_dir(self) -> Path:
-        return self.folder / "data/folds" / self.protocol.name
-
-    @property
-    def lang_dir(self) -> Path:
-        return self.folder / "data/lang_phone"
-
-    def exp_dir(self, name: str) -> Path:
-        """The folder of the experiment called `name`."""
-        return self.folder / "exp" / name
-
-    def fold_numbers(self) -> list[int]:
-        """The folds that stage 3 has written, ascending. Raises InputError where there are none."""
-        numbers = sorted(int(path.stem.removeprefix("fold_")) for path in self.folds_dir.glob("fold_*.json"))
-        if not numbers:
-            raise InputError(f"{self.folds_dir} has no folds: run {self.folder}/run.sh --stop-stage 4 first")
-        return numbers
-
-    def choose_folds(self, asked: list[int]) -> list[int]:
-        """The folds asked for, or all. Raises InputError for one that there is not."""
-        numbers = self.fold_numbers()
-        unknown = [fold for fold in asked if fold not in numbers]
-        if unknown:
-            raise InputError(f"--folds: {self.folds_dir} has no fold {unknown[0]}; it has {_join(numbers)}")
-        return asked or numbers
+    def place(self) -> tuple[Path, str, str]:
+        return self.folder, self.conf.corpus.name, self.protocol.name
 
 
 def open_recipe(folder: Path, conf: Path | None, overrides: list[str], protocol: str | None) -> Recipe:
@@ -72,7 +37,3 @@ def open_recipe(folder: Path, conf: Path | None, overrides: list[str], protocol:
 def experiment_name(stem: str, protocol: str, tasks: list[str]) -> str:
     """The name that the runner gives an experiment by default (`seq.plan.resolve_plan`)."""
     return f"{stem}_{protocol}" + ("" if len(tasks) == len(TASKS) else "_" + "+".join(tasks))
-
-
-def _join(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers))

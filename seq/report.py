@@ -56,8 +56,8 @@ def header_lines(scores: Scores) -> list[str]:
         lines += ["> **SPEAKER-DEPENDENT: test speakers are also in training. Not comparable with other splits.**", ""]
     if is_post_hoc(scores.get("decoding", [])):
         lines += [f"> **POST-HOC: {POST_HOC_WARNING}**", ""]
-    if scores.get("partial"):
-        lines += ["> **Incomplete corpus: files are missing, so the test set is not the published one.**", ""]
+    if note := partial_note(scores):
+        lines += [f"> **{note}**", ""]
     folds = [row["fold"] for row in scores["folds"]]
     disjoint = "speakers disjoint" if protocol["speaker_disjoint"] else "speaker-dependent"
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in scores["versions"].items())
@@ -84,6 +84,14 @@ def header_lines(scores: Scores) -> list[str]:
             f"peak memory {scores['peak_rss_mib']:.0f} MiB per process, CTC by {scores['ctc_backend'] or 'none'}"
         )
     return lines
+
+
+def partial_note(scores: Scores) -> str | None:
+    """What a partial copy of the corpus lacked, and that the figures are not of the published test set."""
+    if not scores.get("partial"):
+        return None
+    what = "; ".join(scores.get("missing") or ["files are missing"])
+    return f"Incomplete corpus: {what}. The test set is not the published one."
 
 
 def _join(items: Iterable[object]) -> str:

@@ -17,6 +17,8 @@ from seq.conf import TASKS, Conf, ProtocolConf
 from seq.decoding import read_records
 from seq.errors import InputError
 from seq.files import read_json
+from seq.fold_files import choose_folds, read_summary
+from seq.folds import describe_protocol
 from seq.intervals import intervals, mean_values, method_name
 from seq.labels import corpus_anchors
 from seq.metrics import Accuracy, Classification, Intensity, PhoneErrors, Statistic, text_overlap
@@ -210,16 +212,16 @@ def score_experiment(
         InputError: predictions are missing or do not answer exactly the test set; see `read_predictions`.
     """
     protocol = conf.protocol(protocol_name)
-    all_folds = sorted(int(path.stem.removeprefix("fold_")) for path in folds_dir.glob("fold_*.json"))
-    if not all_folds:
-        raise InputError(f"{folds_dir} has no fold_<k>.json: run stage 3 first")
+    chosen = choose_folds(folds_dir, sorted(set(folds)))
+    summary = read_summary(folds_dir)
+    about = read_json(corpus_json) if corpus_json and corpus_json.exists() else {}
     experiment = Experiment(
         exp_dir=exp_dir,
         folds_dir=folds_dir,
         protocol=protocol,
         levels=corpus_anchors(conf.corpus),
         references=read_references(cuts, protocol),
-        folds=sorted(set(folds)) or all_folds,
+        folds=chosen,
         seeds=sorted(set(seeds)),
     )
     scores = score_part(experiment, "test", "predictions.jsonl")
@@ -231,10 +233,8 @@ def score_experiment(
     return {
         "corpus": conf.corpus.name,
         "protocol": {
-            "name": protocol.name,
-            "description": protocol.description,
-            "speaker_disjoint": protocol.speaker_disjoint,
-            "num_folds": len(all_folds),
+            **describe_protocol(protocol),
+            "num_folds": summary.num_folds,
             "emotions": protocol.emotions,
         },
         "tasks": [task for task in TASKS if task in scores["pooled"]],
@@ -245,7 +245,9 @@ def score_experiment(
         "ctc_backend": ", ".join(backends) or None,
         "unit": conf.lang.unit,
         "decoding": read_records(decoded),
-        "partial": read_json(corpus_json).get("partial") if corpus_json and corpus_json.exists() else None,
+        "partial": about.get("partial"),
+        # What a partial copy lacks, and what that costs the folds, a sentence each.
+        "missing": [about["missing"], *summary.describe()] if about.get("missing") else summary.describe(),
         "wall_seconds": sum(run.get("wall_seconds", 0.0) for run in runs) if runs else None,
         "peak_rss_mib": max(run.get("peak_rss_mib", 0.0) for run in runs) if runs else None,
         **scores,

@@ -6,13 +6,15 @@ is written to a folder and a file of their own, whose names and first lines say 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 from seq.experiment import Experiment, decode_experiment, train_experiment
-from seq.files import read_json, write_json
+from seq.files import read_json, update_json, write_json
+from seq.fold_files import SUMMARY, read_summary
 from seq.recipe import Recipe
+from seq.report import partial_note
 from seq.score import score_experiment
 
 LABEL: Final = "SELECTED ON TEST"
@@ -26,6 +28,7 @@ SUFFIX: Final = "selected_on_test"
 
 def swap_folds(folds_dir: Path, out_dir: Path, folds: list[int]) -> None:
     """Write folds to `out_dir` whose valid part is the test part of those in `folds_dir`, and the reverse."""
+    update_json(out_dir / SUMMARY, asdict(read_summary(folds_dir)))
     for number in folds:
         fold = read_json(folds_dir / f"fold_{number}.json")
         swapped = {**fold, "valid": fold["test"], "test": fold["valid"], "selected_on_test": True}
@@ -34,9 +37,7 @@ def swap_folds(folds_dir: Path, out_dir: Path, folds: list[int]) -> None:
             fold["speaker_disjoint"] and fold["valid_speaker_disjoint"],
             fold["speaker_disjoint"],
         )
-        path = out_dir / f"fold_{number}.json"
-        if not path.exists() or read_json(path) != swapped:
-            write_json(path, swapped)
+        update_json(out_dir / f"fold_{number}.json", swapped)
 
 
 def select_on_test(
@@ -60,7 +61,8 @@ def select_on_test(
         conf, recipe.protocol.name, recipe.cuts, folds_dir, exp_dir, folds, seeds, command, recipe.corpus_json
     )
     # The scorer's "valid" is the real test part; what it calls test is the valid part and is left out.
-    keep = ("corpus", "protocol", "tasks", "seeds", "command", "commit", "versions", "partial", "wall_seconds")
+    keep = ("corpus", "protocol", "tasks", "seeds", "command", "commit", "versions", "partial", "missing",
+            "wall_seconds")  # fmt: skip
     result = {"warning": WARNING, "selected_on": "test", **{key: scores[key] for key in keep}, **scores["valid"]}
     write_json(exp_dir / f"{SUFFIX}.json", result)
     return result
@@ -70,6 +72,7 @@ def selection_report(result: dict[str, Any]) -> str:
     """The figure as Markdown, labelled as what it is in every line that holds a number."""
     emotion, protocol = result["pooled"]["emotion"], result["protocol"]
     folds = ", ".join(str(fold["fold"]) for fold in result["folds"])
+    note = partial_note(result)
     return "\n".join(
         [
             f"# {result['corpus']}: {LABEL}",
@@ -80,6 +83,7 @@ def selection_report(result: dict[str, Any]) -> str:
             f"- protocol {protocol['name']}: {protocol['description']}",
             f"- folds {folds} of {protocol['num_folds']}, seeds {', '.join(map(str, result['seeds']))}",
             f"- command: `{result['command']}`; commit {result['commit']}",
+            *([f"- **{note}**"] if note else []),
             "",
         ]
     )

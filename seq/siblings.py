@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from seq.conf import UnifiedConf
 from seq.errors import InputError
+from seq.fold_files import fold_numbers
+from seq.recipe_files import RecipeFiles
 
 JOINT: Final = "joint"
 LEAVE_ONE_OUT: Final = "leave_one_corpus_out"
@@ -19,32 +21,19 @@ PROTOCOLS: Final = (JOINT, LEAVE_ONE_OUT, CROSS)
 
 
 @dataclass(frozen=True)
-class Sibling:
+class Sibling(RecipeFiles):
     """A prepared corpus: its name, its recipe folder seen from ours, and the protocol whose folds it follows."""
 
     name: str
     recipe: Path
     protocol: str
 
-    @property
-    def corpus_json(self) -> Path:
-        return self.recipe / "data/corpus.json"
-
-    @property
-    def cuts(self) -> Path:
-        return self.recipe / f"data/manifests/{self.name}_cuts.jsonl.gz"
-
-    @property
-    def fbank_cuts(self) -> Path:
-        return self.recipe / f"data/fbank/{self.name}_cuts.jsonl.gz"
-
-    @property
-    def folds_dir(self) -> Path:
-        return self.recipe / "data/folds" / self.protocol
+    def place(self) -> tuple[Path, str, str]:
+        return self.recipe, self.name, self.protocol
 
     def fold_numbers(self) -> list[int]:
         """The folds of its protocol, ascending."""
-        return sorted(int(path.stem.removeprefix("fold_")) for path in self.folds_dir.glob("fold_*.json"))
+        return fold_numbers(self.folds_dir)
 
     def inputs(self) -> list[Path]:
         """The files of it that are read."""
@@ -105,5 +94,6 @@ def count_folds(protocol: str, siblings: list[Sibling]) -> int:
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol {protocol}: where unified.corpora is set, protocols are {', '.join(PROTOCOLS)}")
     if protocol == JOINT:
-        return max(len(sibling.fold_numbers()) for sibling in siblings)
+        # The numbers and not how many: a partial copy may skip some.
+        return max(number for sibling in siblings for number in sibling.fold_numbers())
     return len(siblings)

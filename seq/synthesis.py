@@ -6,12 +6,15 @@ to word: the averages vary at random, and overlap. This exercises a pipeline and
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
+from seq.files import atomic_path
 from seq.lang.espeak import speak
 
 SAMPLING_RATE: Final = 16000
@@ -182,3 +185,17 @@ def _loudness(num_samples: int, style: Style, strength: float, rng: np.random.Ge
     rate = style.tremor_rate * math.exp(rng.normal(0, 0.1))
     decibel += 0.5 * strength * style.tremor * np.sin(2 * np.pi * (rate * seconds + rng.random()))
     return 10 ** (decibel / 20)
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int) -> None:
+    """Write (T,) or (T, channels) as 16-bit wav, whole or not at all, and its folders.
+
+    Raises:
+        OSError: the disk is full. libsndfile itself would only say "System error", and not where.
+    """
+    import soundfile
+
+    content = io.BytesIO()
+    soundfile.write(content, samples, rate, subtype="PCM_16", format="WAV")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getvalue())

@@ -21,7 +21,7 @@ import numpy as np
 
 from seq import synthesis
 from seq.errors import InputError
-from seq.files import atomic_path, read_json, write_json, write_text
+from seq.files import read_json, write_json, write_text
 from seq.process import die_with_parent
 
 _SETTINGS_FILE: Final = "synthesis.json"
@@ -57,7 +57,7 @@ def make_corpus(target: Path, settings: Settings, num_processes: int = 2) -> Non
     Raises:
         InputError: a size is out of range, or `target` holds other files or a corpus of other settings.
     """
-    from tqdm import tqdm
+    from seq.progress import progress_bar
 
     _check_sizes(settings)
     _claim(target, settings)
@@ -70,7 +70,7 @@ def make_corpus(target: Path, settings: Settings, num_processes: int = 2) -> Non
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(num_processes, mp_context=context, initializer=die_with_parent) as pool:
             finished = pool.map(_run, missing, chunksize=4)
-            for _ in tqdm(finished, total=len(missing), desc="synthesis", unit="utterance"):
+            for _ in progress_bar(finished, total=len(missing), desc="synthesis", unit="utterance"):
                 pass
     voices = synthesis.VOICES[: settings.speakers]
     texts = (sentence.replace(" ", "") for sentence in synthesis.SENTENCES[: settings.sentences])
@@ -122,8 +122,5 @@ def _jobs(target: Path, settings: Settings) -> Iterator[_Job]:
 
 
 def _run(job: _Job) -> None:
-    import soundfile
-
     samples = synthesis.render(job.voice, job.emotion, job.intensity, job.sentence, job.seed)
-    with atomic_path(job.path) as temporary:
-        soundfile.write(temporary, samples, synthesis.SAMPLING_RATE, subtype="PCM_16")
+    synthesis.write_wav(job.path, samples, synthesis.SAMPLING_RATE)

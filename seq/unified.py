@@ -31,6 +31,7 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
     siblings = open_siblings(conf.unified)
     owner: dict[str, str] = {}
     corpora: list[dict[str, Any]] = []
+    missing: list[str] = []
     for sibling in siblings:
         emotions: Counter[str] = Counter()
         for cut in read_jsonl(sibling.cuts):
@@ -44,12 +45,14 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
         about = read_json(sibling.corpus_json)
         item = {"corpus": sibling.name, "utterances": emotions.total(), "emotions": dict(sorted(emotions.items()))}
         item |= {"protocol": sibling.protocol, "partial": about.get("partial", False)}
+        if about.get("missing"):
+            missing.append(about["missing"])
         corpora.append({**item, "num_silent": about.get("num_silent", 0)})
         listed = ", ".join(f"{name} {count}" for name, count in sorted(emotions.items()))
         print(f"{sibling.name}: {emotions.total()} utterances: {listed}")
     root = (data_dir / "corpus").resolve()
     write_json(root / "corpora.json", corpora)
-    write_jsonl(audio_table, ({"corpus": s.name, "audio_table": str(s.recipe / "data/audio.jsonl")} for s in siblings))
+    write_jsonl(audio_table, ({"corpus": s.name, "audio_table": str(s.audio_table)} for s in siblings))
     write_json(
         out,
         {
@@ -58,6 +61,7 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
             "num_files": sum(item["utterances"] for item in corpora),
             "num_silent": sum(item["num_silent"] for item in corpora),
             "partial": any(item["partial"] for item in corpora),
+            "missing": "; ".join(missing) or None,
             "options": {},
         },
     )

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
 from seq.errors import InputError
-from seq.files import read_jsonl, write_json
+from seq.files import read_jsonl
 from seq.fold_checks import PARTS, Fold, check_fold
+from seq.fold_files import FoldsSummary, read_summary, write_folds
 from seq.folds import load_fold, protocol_emotion
 from seq.siblings import CROSS, JOINT, Sibling, count_folds, open_siblings
 from seq.unified import corpus_of
@@ -46,7 +47,12 @@ def combine_folds(conf: Conf, protocol: ProtocolConf, cuts: Path, out_dir: Path)
         sibling.name: {number: load_fold(sibling.folds_dir, number) for number in sibling.fold_numbers()}
         for sibling in siblings
     }
+    written: list[tuple[Fold, Counter[str]]] = []
+    summary = FoldsSummary(num_folds, absent=_absent(siblings))
     for number in range(1, num_folds + 1):
+        if protocol.name == JOINT and not any(number in folds for folds in folds_of.values()):
+            summary.skipped[number] = "every corpus skips it"
+            continue
         excluded = Counter(utterances.excluded)
         fold = _combine(protocol.name, siblings, folds_of, number, utterances, excluded)
         if protocol.speaker_disjoint and not fold.speaker_disjoint:
@@ -55,25 +61,23 @@ def combine_folds(conf: Conf, protocol: ProtocolConf, cuts: Path, out_dir: Path)
                 "choose another for it under unified.corpora, or set speaker_disjoint: false"
             )
         check_fold(fold, utterances.speakers)
-        write_json(
-            out_dir / f"fold_{number}.json",
-            {
-                "corpus": conf.corpus.name,
-                "protocol": protocol.name,
-                "fold": number,
-                "speaker_disjoint": fold.speaker_disjoint,
-                "valid_speaker_disjoint": fold.valid_speaker_disjoint,
-                **{part: getattr(fold, part) for part in PARTS},
-                "excluded": dict(sorted(excluded.items())),
-            },
-        )
+        written.append((fold, excluded))
         sizes = ", ".join(f"{part} {len(getattr(fold, part))}" for part in PARTS)
         print(f"{out_dir}: fold {number}: {sizes}")
         for reason, count in sorted(excluded.items()):
             print(f"  excluded {count} utterances: {reason}")
-    for stale in out_dir.glob("fold_*.json"):
-        if int(stale.stem.removeprefix("fold_")) > num_folds:
-            stale.unlink()
+    write_folds(out_dir, conf.corpus.name, protocol.name, written, summary)
+    for line in summary.describe():
+        print(f"  partial copies: {line}")
+
+
+def _absent(siblings: list[Sibling]) -> dict[str, list[str]]:
+    """The speakers and sentences that the corpora's own folds go without, prefixed as in the manifest."""
+    absent: dict[str, list[str]] = {}
+    for sibling in siblings:
+        for what, names in read_summary(sibling.folds_dir).absent.items():
+            absent.setdefault(what, []).extend(f"{sibling.name}:{name}" for name in names)
+    return absent
 
 
 def _read(cuts: Path, protocol: ProtocolConf) -> _Utterances:

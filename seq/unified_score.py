@@ -132,7 +132,7 @@ def _alone(block: dict[str, Any], sibling: Sibling, prefix: str) -> dict[str, An
 
     Means over speakers of UA and WA, ours and alone, and the paired test over speakers.
     """
-    path = sibling.recipe / "exp" / f"{prefix}_{sibling.protocol}" / "scores.json"
+    path = sibling.exp_dir(f"{prefix}_{sibling.protocol}") / "scores.json"
     if not path.exists() or "emotion" not in block:
         return None
     theirs = read_json(path)["pooled"]["emotion"].get("speakers") or {}

@@ -47,6 +47,7 @@ def test_a_good_corpus_is_described(corpus: Path, tmp_path: Path) -> None:
         "num_files": 24,
         "num_silent": 0,
         "partial": False,
+        "missing": None,
         "options": {},
     }
     rows = list(read_jsonl(tmp_path / "data/audio.jsonl"))

@@ -19,6 +19,7 @@ import pytest
 import soundfile
 from corpus_builders import speech_like
 from exported_model import make_model_folder
+from small_disk import small_files
 
 from seq.cli import main
 from seq.demo.guard import is_loopback, is_own_name
@@ -121,6 +122,17 @@ def test_too_large_too_long_or_of_unknown_length(
         assert raw(server, request.encode("utf-8")).startswith(b"HTTP/1.1 411")
     request = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert raw(server, request.encode("ascii")).startswith(b"HTTP/1.1 411")
+
+
+def test_a_full_disk_is_told_and_the_page_goes_on(
+    server: DemoServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sound = wav(tmp_path / "a.wav", 2.0)
+    with small_files(20_000):
+        status, answer = upload(server, sound)
+    assert status == 507 and "a.wav cannot be stored here while it is judged (File too large)" in str(answer["error"])
+    assert upload(server, sound)[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 def raw(server: DemoServer, request: bytes) -> bytes:

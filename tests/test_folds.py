@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from seq.conf import FoldConf, ProtocolConf, RandomFolds, RawName, Selection, lo
 from seq.errors import InputError
 from seq.files import read_json, write_json
 from seq.fold_checks import check_fold
+from seq.fold_files import choose_folds, fold_numbers, read_summary
 from seq.folds import load_fold, make_folds, prepare_folds, protocol_emotion
 
 SPEAKERS = ("a", "b", "c", "d")
@@ -131,6 +133,36 @@ def test_broken_protocols(conf: ProtocolConf, what: str) -> None:
         make_folds(make_cuts(), conf)
 
 
+def test_a_partial_copy_goes_without_those_who_are_absent_and_skips_folds(tmp_path: Path) -> None:
+    sentence = FoldConf(Selection(["a"]), Selection(sentences=["09", "99"]))
+    conf = protocol(sentence, by_speaker(["x"], ["b"]), by_speaker(["c"], ["y", "d"]), by_speaker(["d"], ["x", "y"]))
+    with pytest.raises(InputError, match="valid names the sentence '99', which the corpus lacks"):
+        make_folds(make_cuts(), conf)
+    prepare_folds("mini", make_cuts(), conf, tmp_path, partial=True)
+    assert fold_numbers(tmp_path) == [1, 3]
+    assert {id_[0] for id_ in load_fold(tmp_path, 3).valid} == {"d"}
+    summary = read_summary(tmp_path)
+    assert summary.absent == {"speakers": ["x", "y"], "sentences": ["99"]} and summary.num_folds == 4
+    assert summary.skipped == {2: "no utterance is left in test", 4: "no utterance is left in valid"}
+    assert choose_folds(tmp_path, []) == [1, 3] and choose_folds(tmp_path, [3]) == [3]
+    with pytest.raises(InputError, match=r"fold 2 is skipped \(no utterance is left in test\); choose from 1, 3"):
+        choose_folds(tmp_path, [2])
+    with pytest.raises(InputError, match="leaves no fold"):
+        make_folds(make_cuts(), protocol(by_speaker(["x"], ["a"]), by_speaker(["a"], ["y"])), partial=True)
+    # Three of four speakers dealt to four folds: the fourth tests nobody, and the third has nobody to choose on.
+    dealt = make_folds(make_cuts(("a", "b", "c")), protocol(random=RandomFolds(4, 0, "speaker")), partial=True)
+    assert [fold.fold for fold in dealt.folds] == [1, 2] and set(dealt.skipped) == {3, 4}
+
+
+def test_a_fold_that_stays_the_same_keeps_its_time(tmp_path: Path) -> None:
+    conf = protocol(by_speaker(["a"], ["b"]), by_speaker(["b"], ["c"]))
+    prepare_folds("mini", make_cuts(), conf, tmp_path)
+    os.utime(tmp_path / "fold_1.json", (0, 0))
+    os.utime(tmp_path / "fold_2.json", (0, 0))
+    prepare_folds("mini", make_cuts(), protocol(conf.folds[0], by_speaker(["b"], ["d"])), tmp_path)
+    assert [(tmp_path / f"fold_{k}.json").stat().st_mtime > 0 for k in (1, 2)] == [False, True]
+
+
 def test_an_unknown_class_is_named() -> None:
     with pytest.raises(InputError, match="'joy' is not an emotion"):
         make_folds(make_cuts(), ProtocolConf("p", "", ["joy"], folds=[by_speaker(["a"], ["b"])]))
@@ -141,7 +173,7 @@ def test_files_are_checked_again_when_loaded(tmp_path: Path, capsys: pytest.Capt
     write_json(tmp_path / "fold_7.json", {})
     prepare_folds("mini", make_cuts(), conf, tmp_path)
     assert "excluded 40 utterances: emotion other is outside the protocol" in capsys.readouterr().out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold_1.json", "fold_2.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold_1.json", "fold_2.json", "folds.json"]
     speakers = make_folds(make_cuts(), conf).speakers
     assert load_fold(tmp_path, 1, speakers) == make_folds(make_cuts(), conf).folds[0]
     with pytest.raises(InputError, match=r"no fold 3 .*the folds are 1, 2"):

@@ -72,7 +72,7 @@ def test_stages_0_to_4(layout: str, miniatures: dict[str, Path], tmp_path: Path)
     assert all(cut.num_features == 80 for cut in CutSet.from_file(tmp_path / "fbank.jsonl.gz"))
     for protocol in conf.protocols:
         prepare_folds(layout, CutSet.from_file(cuts), protocol, tmp_path / protocol.name)
-        folds = [read_json(path) for path in sorted((tmp_path / protocol.name).iterdir())]
+        folds = [read_json(path) for path in sorted((tmp_path / protocol.name).glob("fold_*.json"))]
         assert len(folds) == protocols[protocol.name]
         assert {part for fold in folds for part in ("train", "valid", "test") if not fold[part]} == set()
     assert prepare_lang(cuts, tmp_path / "lang") == texts == len(read_transcripts(tmp_path / "lang"))

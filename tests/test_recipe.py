@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from seq.layouts.miniature import write_miniature
+
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("egs", "local", "seq", "tools", "path.sh", "pyproject.toml")
 # CASIA's speakers; the synthesiser's are two women and two men in turn.
@@ -153,6 +155,41 @@ def test_casia_reads_its_own_tree(synth: tuple[Path, list[str]], corpus: Path, t
     # CASIA has neither intensities nor, without --transcripts, text: these tasks are masked, and scored on nobody.
     assert scores["pooled"]["emotion"]["n"] == 24
     assert scores["pooled"].get("intensity", {"n": 0})["n"] == 0 and scores["pooled"].get("phone", {"n": 0})["n"] == 0
+
+
+def test_a_partial_copy_goes_on_and_every_table_says_so(tmp_path: Path) -> None:
+    tree, mini = make_tree(tmp_path / "tree"), tmp_path / "mini"
+    recipe = tree / "egs/ravdess"
+    write_miniature("ravdess", mini, recipe / "conf/default.yaml")
+    # Actor 05 is a valid speaker of fold 1, the only one of fold 3, and the only test speaker of fold 4.
+    shutil.rmtree(mini / "Actor_05")
+    options = ["--corpus-dir", str(mini), "--conf", str(mini / "miniature.yaml"), "--tasks", "emotion", "--nj", "1"]
+    sizes = ["train.num_epochs=1"]
+    told = "40 utterances of 5 speakers, but a complete ravdess has 48 of 6"
+    refused = run(tree, "ravdess", *options, sizes=sizes)
+    assert refused.returncode == 2 and told in refused.stderr and "--allow-partial" in refused.stderr
+    done = run(tree, "ravdess", *options, "--allow-partial", sizes=sizes)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"partial: {told}" in done.stderr and "the folds go without the speakers 05" in done.stdout
+    assert "fold 3 is skipped: no utterance is left in valid" in done.stdout
+    report = (recipe / "exp/miniature_emobox_emotion/report.md").read_text()
+    assert "- folds 1, 2 of 4; seeds 0" in report and "\n| fold 2 " in report and "\n| fold 3 " not in report
+    for part in (
+        told,
+        "without the speakers 05",
+        "fold 3 is skipped",
+        "fold 4 is skipped: no utterance is left in test",
+    ):
+        assert part in report.split("- corpus ravdess")[0], part
+    # Without the option, no later run takes it for a complete copy; that costs nothing that was computed.
+    for more in ([], ["--stage", "7"]):
+        silent = run(tree, "ravdess", *options, *more, sizes=sizes)
+        assert silent.returncode == 2 and "this copy of ravdess is partial" in silent.stderr
+        assert len(silent.stderr.strip().splitlines()) == 1
+    again = run(tree, "ravdess", *options, "--allow-partial", sizes=sizes)
+    assert again.returncode == 0 and again.stdout.count("up to date") == 9
+    skipped = run(tree, "ravdess", *options, "--allow-partial", "--folds", "3", sizes=sizes)
+    assert skipped.returncode == 2 and "fold 3 is skipped (no utterance is left in valid)" in skipped.stderr
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,7 @@ def test_very_short_audio_is_judged_and_uncertain(model: Model) -> None:
         (np.zeros(RATE, np.float32), RATE, "silent"),
         (np.zeros(30 * RATE, np.float32), RATE, "silent"),
         (np.full(RATE, np.nan, np.float32), RATE, "NaN"),
+        (np.full(RATE, 1e30, np.float32), RATE, "samples as large as 1e.30, where audio reaches 1"),
         (np.ones((2, RATE), np.float32), RATE, "shape"),
         (np.ones(RATE, np.uint8), RATE, "type uint8"),
         (np.ones(RATE, np.float32), 16, "rate of 16"),

@@ -17,6 +17,7 @@ from seq.balance import balanced_cuts, draws_per_utterance
 from seq.conf import Conf, CorpusConf, ProtocolConf, UnifiedConf, UnifiedCorpus
 from seq.errors import InputError
 from seq.files import read_json, read_jsonl, write_json, write_jsonl
+from seq.fold_files import FoldsSummary, fold_numbers, read_summary
 from seq.score import score_experiment
 from seq.siblings import raw_siblings
 from seq.unified import merge_features, merge_manifests, prepare_corpus
@@ -140,6 +141,22 @@ def test_balance(merged: tuple[Conf, Path]) -> None:
     assert {id_ for id_, _ in first} != {cut.id for cut in cuts}
 
 
+def test_a_fold_that_every_corpus_skips_is_skipped(merged: tuple[Conf, Path], egs: Path, tmp_path: Path) -> None:
+    _, data = merged
+    shutil.copytree(egs / "one", tmp_path / "one")
+    folds = tmp_path / "one/data/folds/p"
+    write_json(folds / "fold_3.json", {**read_json(folds / "fold_2.json"), "fold": 3})
+    (folds / "fold_2.json").unlink()
+    write_json(folds / "folds.json", {"num_folds": 3, "skipped": {"2": "why"}, "absent": {"speakers": ["s9"]}})
+    conf = make_conf(egs, "one", "two")
+    conf.unified.corpora[0].recipe = str(tmp_path / "one")
+    combine_folds(conf, conf.protocol("joint"), data / "fbank/unified_cuts.jsonl.gz", tmp_path / "joint")
+    assert fold_numbers(tmp_path / "joint") == [1, 3]
+    assert read_json(tmp_path / "joint/fold_3.json")["test"] == read_json(folds / "fold_3.json")["test"]
+    summary = read_summary(tmp_path / "joint")
+    assert summary == FoldsSummary(3, {2: "every corpus skips it"}, {"speakers": ["one:s9"]})
+
+
 def answer(conf: Conf, data: Path, protocol: str, fold: int, spoil: bool = False) -> None:
     """Predictions of a fold: right, or (spoiled) with sad likeliest and the truth second."""
     parts = read_json(data / f"folds/{protocol}/fold_{fold}.json")
@@ -225,9 +242,12 @@ def test_through_the_runner(egs: Path, tmp_path: Path) -> None:
     missing = run(tree, "unified")
     assert missing.returncode == 2 and "corpus ravdess is not prepared" in missing.stderr
     assert len(missing.stderr.strip().splitlines()) == 1
+    partial = run(tree, "unified", "--stop-stage", "1", sizes=sizes)
+    assert partial.returncode == 2 and "is partial" in partial.stderr and "--allow-partial" in partial.stderr
     wrong = run(tree, "unified", "--folds", "3", sizes=sizes)
     assert wrong.returncode == 2 and "joint has folds 1 to 2" in wrong.stderr
-    first = run(tree, "unified", "--nj", "1", "--device", "cpu", sizes=sizes)
+    options = ["--nj", "1", "--device", "cpu", "--allow-partial"]
+    first = run(tree, "unified", *options, sizes=sizes)
     assert first.returncode == 0, first.stdout + first.stderr
     exp = tree / "egs/unified/exp/default_joint"
     scores = read_json(exp / "scores.json")
@@ -235,5 +255,5 @@ def test_through_the_runner(egs: Path, tmp_path: Path) -> None:
     assert "Per corpus." in (exp / "report.md").read_text()
     tokens = (tree / "egs/unified/data/lang_phone/tokens.txt").read_text()
     assert "ɪ " in tokens and "IH" not in tokens
-    again = run(tree, "unified", "--nj", "1", "--device", "cpu", sizes=sizes)
+    again = run(tree, "unified", *options, sizes=sizes)
     assert again.returncode == 0 and again.stdout.count("up to date") >= 9

@@ -59,7 +59,7 @@ if name == "prepare_corpus":
 elif name == "compute_fbank":
     put(args["--out"]), Path(args["--storage"]).mkdir(exist_ok=True)
 elif name == "prepare_folds":
-    [put(f"{args['--out-dir']}/fold_{k}.json") for k in (1, 2)]
+    [put(f"{args['--out-dir']}/{name}.json") for name in ("fold_1", "fold_2", "folds")]
 elif name == "prepare_lang":
     [put(f"{args['--lang-dir']}/{f}") for f in ("tokens.txt", "text")]
 elif name == "train_model":

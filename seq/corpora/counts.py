@@ -46,7 +46,6 @@ class CorpusCounts:
                 f"{where} holds no utterance of {conf.name}: pass the folder of the corpus with --corpus-dir"
             )
         expected = {item.name: item.count for item in conf.emotion_counts}
-        short = self._short_speakers() + _differences(expected, self.emotions)
         is_short = (
             self.num_utterances < (conf.num_utterances or 0)
             or len(self.speakers) < (conf.num_speakers or 0)
@@ -57,20 +56,26 @@ class CorpusCounts:
             or len(self.speakers) > (conf.num_speakers or len(self.speakers))
             or any(self.emotions[name] > count for name, count in expected.items())
         )
-        found = f"{self.num_utterances} utterances of {len(self.speakers)} speakers"
-        wanted = f"{conf.num_utterances or 'any number of'} of {conf.num_speakers or 'any number of'}"
-        details = f" ({', '.join(short)})" if short else ""
         if is_more:
             raise InputError(
-                f"{where} has {found}, but a complete {conf.name} has {wanted}{details}: remove what does not belong "
-                "there, or correct the counts in the conf"
+                f"{where} has {self.comparison()}: remove what does not belong there, or correct the counts in the conf"
             )
         if is_short and not allow_partial:
             raise InputError(
-                f"{where} has {found}, but a complete {conf.name} has {wanted}{details}: complete it, or pass "
-                "--allow-partial to go on with what is there"
+                f"{where} has {self.comparison()}: complete it, or pass --allow-partial to go on with what is there"
             )
         return is_short
+
+    def comparison(self) -> str:
+        """What there is beside what a complete copy has, and who and what differs."""
+        conf = self.conf
+        expected = {item.name: item.count for item in conf.emotion_counts}
+        differences = self._short_speakers() + _differences(expected, self.emotions)
+        return (
+            f"{self.num_utterances} utterances of {len(self.speakers)} speakers, but a complete {conf.name} has "
+            f"{conf.num_utterances or 'any number of'} of {conf.num_speakers or 'any number of'}"
+            + (f" ({', '.join(differences)})" if differences else "")
+        )
 
     def _short_speakers(self) -> list[str]:
         """Speakers that lack utterances, where every speaker should have equally many."""

@@ -14,8 +14,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from seq.audio import inspect_audio
 from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
@@ -24,6 +22,7 @@ from seq.errors import InputError
 from seq.files import read_json, write_json, write_jsonl
 from seq.labels import check_labels, map_labels
 from seq.process import die_with_parent
+from seq.progress import progress_bar
 
 NUM_NAMED = 5
 
@@ -63,7 +62,7 @@ def prepare_corpus(
     if silent:
         print(f"warning: {len(silent)} silent recordings are kept: {_name_some(silent)}", file=sys.stderr)
     if is_partial:
-        print(f"warning: this copy of {conf.corpus.name} is partial", file=sys.stderr)
+        print(f"warning: this copy of {conf.corpus.name} is partial: {counts.comparison()}", file=sys.stderr)
     write_jsonl(audio_table, rows)
     write_json(
         out,
@@ -73,6 +72,7 @@ def prepare_corpus(
             "num_files": len(rows),
             "num_silent": len(silent),
             "partial": is_partial,
+            "missing": counts.comparison() if is_partial else None,
             "options": options,
         },
     )
@@ -129,7 +129,9 @@ def _inspect_all(paths: list[Path], root: Path, trim: bool, num_jobs: int) -> li
     rows: list[dict[str, Any]] = []
     errors: list[str] = []
     results = _map(partial(_inspect, trim=trim), paths, num_jobs)
-    for path, result in zip(paths, tqdm(results, total=len(paths), desc="open audio", unit="file"), strict=True):
+    for path, result in zip(
+        paths, progress_bar(results, total=len(paths), desc="open audio", unit="file"), strict=True
+    ):
         if isinstance(result, str):
             errors.append(result)
         else:

@@ -126,9 +126,18 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = self._judge(Path(file.name))
             self._send_json(HTTPStatus.OK, answer)
         except _Refused as refused:
-            self.close_connection = True
-            self._send_json(refused.status, {"error": str(refused)})
-            self._drain(left)
+            self._refuse(refused, left)
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError as error:
+            sentence = f"{self._name()} cannot be stored here while it is judged ({error.strerror}): make room for it"
+            self._refuse(_Refused(HTTPStatus.INSUFFICIENT_STORAGE, sentence), left)
+
+    def _refuse(self, refused: _Refused, left: int) -> None:
+        """Answer with the sentence; `left` bytes of the upload have not been read yet."""
+        self.close_connection = True
+        self._send_json(refused.status, {"error": str(refused)})
+        self._drain(left)
 
     def _check(self) -> None:
         sentence = refusal(self.headers, self.server.host)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-import soundfile
 
 from seq.corpora.cremad import SENTENCES
 from seq.layouts.studio import Studio
+from seq.synthesis import write_wav
 
 # One of every fold of the protocol, and 1076, the actor of the silent file.
 _ACTORS: Final[dict[str, Literal["F", "M"]]] = {
@@ -37,7 +37,7 @@ def write(root: Path, studio: Studio) -> None:
                 tie = {("1001", "ANG"): ("A:D", "37.2:58.6"), ("1001", "SAD"): ("F:N", "48.5:49.0")}
                 vote = tie.get((actor, code), (code[0], f"{20 + 10 * index + 5 * number}.5"))
                 rows.append((name, *vote))
-    soundfile.write(root / f"AudioWAV/{SILENT}.wav", np.zeros(16000, dtype=np.int16), 16000, subtype="PCM_16")
+    write_wav(root / f"AudioWAV/{SILENT}.wav", np.zeros(16000, dtype=np.int16), 16000)
     rows.append((SILENT, "N", "59.8"))
     folder = root / "processedResults"
     folder.mkdir()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-import soundfile
 
 from seq import synthesis
 
@@ -59,5 +58,4 @@ class Studio:
             import soxr
 
             samples = soxr.resample(samples, synthesis.SAMPLING_RATE, rate)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, np.stack([samples] * channels, axis=1), rate, subtype="PCM_16")
+        synthesis.write_wav(path, np.stack([samples] * channels, axis=1), rate)

@@ -56,6 +56,8 @@ def read_model_folder(folder: Path | str) -> dict[str, Any]:
     try:
         description = read_json(path)
     except InputError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise InputError(f"{path} cannot be read: change its permissions") from error
         raise InputError(f"{path} is damaged: copy the model folder again or export again") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{path} is not of format {FORMAT}: export the model again with this version of SpeechEQ")

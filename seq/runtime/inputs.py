@@ -83,7 +83,9 @@ def _folder(folder: str) -> Iterator[Item]:
                 found = True
                 yield Item(os.path.join(parent, name))
     for error in unreadable:
-        yield Item(str(error.filename), error=f"{error.filename} cannot be read ({error.strerror})")
+        yield Item(
+            str(error.filename), error=f"{error.filename} cannot be read ({error.strerror}): change its permissions"
+        )
     if not found and not unreadable:
         raise InputError(f"{folder} has no audio files: name another folder, or the files themselves")
 

@@ -1,0 +1,51 @@
+"""Where the files of a recipe are; local/run.sh defines the same paths. The standard library alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+
+class RecipeFiles(ABC):
+    """The files of one recipe folder, one corpus and one protocol."""
+
+    @abstractmethod
+    def place(self) -> tuple[Path, str, str]:
+        """The recipe's folder, the corpus's name and the protocol's name."""
+
+    @property
+    def corpus_json(self) -> Path:
+        """What stage 0 found."""
+        return self.place()[0] / "data/corpus.json"
+
+    @property
+    def audio_table(self) -> Path:
+        """A row per audio file."""
+        return self.place()[0] / "data/audio.jsonl"
+
+    @property
+    def cuts(self) -> Path:
+        """The manifest of stage 1."""
+        folder, corpus, _ = self.place()
+        return folder / f"data/manifests/{corpus}_cuts.jsonl.gz"
+
+    @property
+    def fbank_cuts(self) -> Path:
+        """The manifest with features of stage 2."""
+        folder, corpus, _ = self.place()
+        return folder / f"data/fbank/{corpus}_cuts.jsonl.gz"
+
+    @property
+    def folds_dir(self) -> Path:
+        """The folds of stage 3."""
+        folder, _, protocol = self.place()
+        return folder / "data/folds" / protocol
+
+    @property
+    def lang_dir(self) -> Path:
+        """Phones and transcripts of stage 4."""
+        return self.place()[0] / "data/lang_phone"
+
+    def exp_dir(self, name: str) -> Path:
+        """The folder of the experiment called `name`."""
+        return self.place()[0] / "exp" / name
