@@ -232,15 +232,15 @@ def test_a_loss_is_called_a_loss() -> None:
     high = scores(dict.fromkeys(names, 0.75), errors=0.625)
     # Six speakers, all better by the same: 2 of 2^6 sign patterns are as extreme.
     better, worse = verdict(low, high), verdict(high, low)
-    assert better.startswith(
-        "Finetuning helped: UA on test went from 25.00 to 75.00 %; paired test over speakers: p = 0.0312"
+    assert better == (
+        "Better after finetuning: UA on test went from 25.00 to 75.00 %; paired test over speakers: p = 0.0312 (n=6). "
+        "Worse: PER (50.00 to 62.50)."
     )
-    assert better.endswith("Worse than before: PER (50.00 to 62.50).")
-    assert worse.startswith(
-        "Finetuning made it WORSE: UA on test went from 75.00 to 25.00 %; the model that you had is better"
+    assert worse == (
+        "WORSE after finetuning: UA on test went from 75.00 to 25.00 %; keep the model that you had; "
+        "paired test over speakers: p = 0.0312 (n=6)."
     )
-    assert "Worse than before" not in worse
-    assert "changed nothing" in verdict(low, low)
+    assert verdict(low, low).startswith("No better after finetuning: UA on test is 25.00 % as before; paired")
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in comparison_table(high, low).splitlines()]
     assert lines[0] == ["test", "UA %", "WA %", "PER %"] and lines[2] == ["before", "75.00", "50.00", "62.50"]
     assert lines[3] == ["95 % interval", "[10.00, 90.00]", "–", "–"]
@@ -278,6 +278,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     fails("--work .*thesis holds other things", None, "--work", str(tmp_path / "thesis"))
     with pytest.raises(InputError, match="is the model that is to be finetuned"):
         finetune(model, table, model)
+    fails("is in --out", None, "--work", str(tmp_path / "out/work"))
     with pytest.raises(InputError, match=r"nothing\.csv is not a file"):
         finetune(model, tmp_path / "nothing.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.work").exists()

@@ -111,7 +111,8 @@ def _check(utterance_id: str, rows: list[Row], table: Path) -> None:
     for row in rows[1:]:
         for fact in FACTS:
             if row[fact] != first[fact]:
-                raise InputError(f"{table}: {utterance_id} has the {fact} {first[fact]!r} and {row[fact]!r}: keep one")
+                way_out = "keep one, or give each an id" if fact == "path" else "keep one"
+                raise InputError(f"{table}: {utterance_id} has the {fact} {first[fact]!r} and {row[fact]!r}: {way_out}")
     annotators = [row["annotator"] for row in rows]
     if len(set(annotators)) < len(annotators):
         raise InputError(f"{table} has {utterance_id} twice by the same annotator: remove one, or name the annotators")

@@ -56,20 +56,19 @@ def verdict(before: Scores, after: Scores) -> str:
     gains = {column: _gain(first, second, column) for column in columns}
     name, (old, new) = _name(main), (_value(_metric(pooled, main), main[2]) for pooled in (first, second))
     unit = " %" if "%" in main[2] else ""
+    went = f"{name} on test went from {old} to {new}{unit}"
     if gains[main] > 0:
-        said = f"Finetuning helped: {name} on test went from {old} to {new}{unit}"
+        said = f"Better after finetuning: {went}"
     elif gains[main] < 0:
-        said = (
-            f"Finetuning made it WORSE: {name} on test went from {old} to {new}{unit}; the model that you had is better"
-        )
+        said = f"WORSE after finetuning: {went}; keep the model that you had"
     else:
-        said = f"Finetuning changed nothing: {name} on test is {new}{unit} as before"
+        said = f"No better after finetuning: {name} on test is {new}{unit} as before"
     others = [
         f"{_name(c)} ({_value(_metric(first, c), c[2])} to {_value(_metric(second, c), c[2])})"
         for c in columns
         if gains[c] < 0 and c != main
     ]
-    worse = f" Worse than before: {', '.join(others)}." if others else ""
+    worse = f" Worse: {', '.join(others)}." if others else ""
     return f"{said}; paired test over speakers: {_paired(first, second, main)}.{worse}"
 
 

@@ -101,6 +101,8 @@ def _check_folders(request: Request, source: Source) -> None:
         if origin.get("sha256") != source.description["sha256"]:
             raise InputError(f"--out {request.out} holds another model: name a new folder, or remove it")
     work = request.work
+    if request.out.resolve() in (work.resolve(), *work.resolve().parents):
+        raise InputError(f"--work {work} is in --out, which becomes a model folder and nothing else: name another one")
     if work.exists() and not work.is_dir():
         raise InputError(f"--work {work} is a file: name a folder")
     names = [path.name for path in work.iterdir()] if work.is_dir() else []
@@ -185,7 +187,7 @@ def report(before: Scores, after: Scores) -> str:
         [
             "\n".join(header_lines(after)),
             f"Before and after on the same {after['pooled']['num_utterances']} test utterances of "
-            f"{len(speakers)} speakers ({name_some(speakers)}), of whom neither heard a word in this training:",
+            f"{len(speakers)} speakers ({name_some(speakers)}), none of whom is in train or valid:",
             comparison_table(before, after),
             verdict(before, after),
         ]
