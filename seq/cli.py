@@ -2,6 +2,7 @@
 
 speecheq export EXP --out DIR        a run or an experiment becomes a model folder
 speecheq predict MODEL PATH...       emotion, intensity, gender and phones of anyone's audio
+speecheq finetune MODEL --corpus CSV --out DIR   go on training on one's own labelled files
 speecheq demo MODEL                  the same on a local web page
 speecheq labels [CORPUS...]          what every corpus's labels become: category, intensity, counts
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from seq import __version__
 from seq.errors import InputError, run_main
+from seq.finetune.command import add_finetune
 
 if TYPE_CHECKING:
     from seq.runtime.batch import Outcome
@@ -35,9 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_export(commands)
     _add_predict(commands)
+    add_finetune(commands, _positive_int, _positive_float)
     _add_demo(commands)
     _add_labels(commands)
     options = parser.parse_args(arguments)
+    options.command = shlex.join(["speecheq", *(sys.argv[1:] if arguments is None else arguments)])
     return int(options.run(options))
 
 

@@ -348,8 +348,8 @@ def conf_to_dict(conf: Conf) -> dict[str, Any]:
     return asdict(conf)
 
 
-def conf_from_dict(data: dict[str, Any]) -> Conf:
-    """Inverse of `conf_to_dict`. Raises InputError where the keys or types do not fit this version."""
+def conf_from_dict(data: dict[str, Any], what: str = "the stored configuration") -> Conf:
+    """Inverse of `conf_to_dict`. Raises InputError, naming `what`, where the keys or types do not fit this version."""
     from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(exit_on_error=False)
@@ -357,4 +357,4 @@ def conf_from_dict(data: dict[str, Any]) -> Conf:
     try:
         return Conf(**vars(parser.instantiate(parser.parse_object(data))))
     except (ArgumentError, TypeError, ValueError, KeyError) as error:
-        raise InputError(f"the stored configuration does not fit this version of SpeechEQ: {error}") from error
+        raise InputError(f"{what} does not fit this version of SpeechEQ: {error}") from error

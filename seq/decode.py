@@ -22,10 +22,11 @@ from seq.embeddings import take_embeddings, write_embeddings
 from seq.errors import InputError
 from seq.experiment import Experiment
 from seq.files import write_json, write_jsonl
+from seq.folds import Fold
 from seq.labels import intensity_value, nearest_level
 from seq.lang import TokenTable
 from seq.lang.bigram import train_bigram
-from seq.lang.units import Lang, open_lang
+from seq.lang.units import Lang
 from seq.models.model import GENDERS, ModelOutput, SpeechEqModel
 
 EVAL_BATCH_DURATION = 60.0
@@ -165,13 +166,26 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
     fold = experiment.load_fold(fold_number)
     weights, state, record = choose_weights(run_dir, choice or Choice())
     model = build_model(state, weights, run_dir)
-    lang = open_lang(experiment.conf.lang, experiment.lang_dir, fold.train, run_dir)
+    lang = experiment.open_lang(fold.train, run_dir)
     check_label_set(model, experiment.protocol, lang.tokens, run_dir)
+    spelling = decode_parts(experiment, model, lang, fold, seed)
+    write_json(run_dir / RECORD_FILE, {**record, **spelling})
+    return state["epoch"]
+
+
+def decode_parts(
+    experiment: Experiment, model: SpeechEqModel, lang: Lang, fold: Fold, seed: int
+) -> dict[str, str | None]:
+    """Write the predictions of a network on the valid and test parts, and embeddings.npz of test, to the run's folder.
+
+    Returns how phones were decoded, for decode.json.
+    """
+    run_dir = experiment.run_dir(fold.fold, seed)
     model.to(pick_device(experiment.device))
     encoder = LabelEncoder(experiment.protocol, lang.tokens, lang.transcripts)
     dataset = SpeechDataset(encoder, experiment.conf.features)
     ctc, graph = _decoding_ctc(experiment, lang, fold.train)
-    head = {"corpus": experiment.conf.corpus.name, "fold": fold_number, "seed": seed}
+    head = {"corpus": experiment.conf.corpus.name, "fold": fold.fold, "seed": seed}
     for part, file_name in PARTS.items():
         cuts = open_cuts(experiment.cuts, getattr(fold, part))
         loader = eval_loader(cuts, dataset, EVAL_BATCH_DURATION)
@@ -181,6 +195,4 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
         write_jsonl(run_dir / file_name, ({"id": row.pop("id"), **head, **row} for row in rows))
         if part == "test":
             write_embeddings(run_dir, vectors)
-    spelling = {"ctc_backend": ctc.name, "graph": graph} if model.phone_head is not None else {"ctc_backend": None}
-    write_json(run_dir / RECORD_FILE, {**record, **spelling})
-    return state["epoch"]
+    return {"ctc_backend": ctc.name, "graph": graph} if model.phone_head is not None else {"ctc_backend": None}

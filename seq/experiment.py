@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,12 @@ from seq.files import read_jsonl, write_json
 from seq.folds import Fold, load_fold
 from seq.identity import complete_identity, difference, run_identity
 from seq.labels import corpus_anchors
-from seq.lang.units import open_lang
+from seq.lang.tokens import TokenTable
+from seq.lang.units import Lang, open_lang
 from seq.process import die_with_parent, run_lock
 from seq.provenance import git_commit, package_versions
 from seq.shar import manifest_files
+from seq.start import Start
 
 if TYPE_CHECKING:
     from lhotse import CutSet
@@ -45,6 +47,8 @@ class Experiment:
     exp_dir: Path
     device: str = "auto"
     command: str = ""
+    # None: random weights.
+    start: Start | None = None
 
     def run_dir(self, fold: int, seed: int) -> Path:
         """The folder of one run."""
@@ -56,29 +60,27 @@ class Experiment:
         speakers = {cut["id"]: cut["supervisions"][0]["speaker"] for cut in rows}
         return load_fold(self.folds_dir, number, speakers)
 
+    def open_lang(self, train_ids: list[str], run_dir: Path | None = None) -> Lang:
+        """Tokens and transcripts of a fold (see `seq.lang.units.open_lang`); the tokens stay those of the start."""
+        lang = open_lang(self.conf.lang, self.lang_dir, train_ids, run_dir)
+        return lang if self.start is None else replace(lang, tokens=TokenTable(self.start.spec.tokens))
+
 
 class RunData:
     """The data of one fold and seed, opened lazily, and what the network must be to learn it."""
 
     def __init__(self, experiment: Experiment, fold_number: int, seed: int) -> None:
         from seq.datamodule import LabelEncoder
-        from seq.models.model import ModelSpec
 
         self.seed = seed
         self._cuts = experiment.cuts
         self._unified = experiment.conf.unified
         self.fold = experiment.load_fold(fold_number)
-        self.lang = open_lang(experiment.conf.lang, experiment.lang_dir, self.fold.train)
+        self.start = experiment.start
+        self.lang = experiment.open_lang(self.fold.train)
         tokens = self.lang.tokens
         self.encoder: LabelEncoder = LabelEncoder(experiment.protocol, tokens, self.lang.transcripts)
-        self.spec: ModelSpec = ModelSpec(
-            model=experiment.conf.model,
-            tasks=experiment.tasks,
-            num_filters=experiment.conf.features.num_filters,
-            emotions=experiment.protocol.emotions,
-            anchors=list(corpus_anchors(experiment.conf.corpus)),
-            tokens=list(tokens.symbols),
-        )
+        self.spec = self.start.spec if self.start is not None else _make_spec(experiment, tokens)
         self.num_train = len(self.fold.train)
         self.identity = run_identity(
             experiment.conf,
@@ -87,6 +89,7 @@ class RunData:
             self.fold,
             experiment.lang_dir,
             experiment.cuts,
+            self.start,
         )
 
     def train_cuts(self) -> CutSet:
@@ -108,6 +111,20 @@ class RunData:
         from seq.datamodule import open_cuts
 
         return open_cuts(self._cuts, self.fold.valid)
+
+
+def _make_spec(experiment: Experiment, tokens: TokenTable) -> ModelSpec:
+    """The network that an experiment trains from random weights."""
+    from seq.models.model import ModelSpec
+
+    return ModelSpec(
+        model=experiment.conf.model,
+        tasks=experiment.tasks,
+        num_filters=experiment.conf.features.num_filters,
+        emotions=experiment.protocol.emotions,
+        anchors=list(corpus_anchors(experiment.conf.corpus)),
+        tokens=list(tokens.symbols),
+    )
 
 
 def _set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
@@ -154,6 +171,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
             "command": experiment.command,
             "commit": git_commit(),
             "versions": package_versions(),
+            **({"start": experiment.start.about} if experiment.start is not None else {}),
             "tasks": experiment.tasks,
             "ctc_backend": trainer.ctc.name,
             "num_parameters": num_parameters(trainer.model),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from seq.models.model import ModelSpec, SpeechEqModel
 
 FRAME_SHIFT_SECONDS = 0.01
+# Sections of the conf that decide how training goes on from a model folder; sizes and features are there in any case.
+CONTINUED = ("lang", "augment", "ctc", "train")
 
 
 def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Path:
@@ -71,7 +74,7 @@ def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path
     from seq.checkpoint import checkpoint_path, load_checkpoint, load_model
     from seq.waveform_model import WaveformModel, write_onnx
 
-    _check_out(out)
+    check_out(out)
     valid = _predictions(run_dir, "valid_predictions.jsonl")
     test = _predictions(run_dir, "predictions.jsonl")
     model, epoch = load_model(run_dir)
@@ -117,12 +120,14 @@ def _staged(out: Path) -> Iterator[Path]:
             out.rmdir()
 
 
-def _check_out(out: Path) -> None:
+def check_out(out: Path) -> None:
+    """Raises InputError where `out` is neither a model folder, whole or left by a killed export, nor new or empty."""
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file: name a folder")
-    # Hidden files are what a killed export leaves.
-    others = out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir())
-    if others and not (out / DESCRIPTION).is_file():
+    # Hidden files are what a killed export leaves; without model.json, it was killed while its files took their places.
+    names = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.is_dir() else set()
+    is_ours = DESCRIPTION in names or (WEIGHTS in names and names <= {WEIGHTS, ONNX, CARD})
+    if names and not is_ours:
         raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
 
 
@@ -180,6 +185,9 @@ def _describe_run(
             task: calibrate(valid, test, task, names) for task, names in labels.items() if task in spec.tasks
         },
         "training": {key: run.get(key) for key in ("command", "commit", "versions", "num_train", "epochs")},
+        # What finetuning takes over.
+        "conf": {section: asdict(getattr(conf, section)) for section in CONTINUED},
+        **({"finetuned_from": run["start"]} if "start" in run else {}),
     }
 
 

@@ -10,9 +10,12 @@ from typing import Any
 from seq.conf import Conf, LangConf, conf_to_dict
 from seq.folds import Fold
 from seq.shar import manifest_files
+from seq.start import Start
 
 # Sections of the conf that decide what a run's weights are, and the keys in them that do not.
 SECTIONS = ("features", "lang", "augment", "model", "ctc", "train")
+# Keys that are digests, and what to say where they differ.
+DIGESTS = {"data": "the data changed", "start": "the weights that it starts from changed"}
 BOOKKEEPING = ("save_every_batches", "keep_last_k", "keep_all_epochs")
 # Keys that came after the first runs had been trained, with the values that stand for what those did.
 LATER_KEYS = {
@@ -23,9 +26,15 @@ LATER_KEYS = {
 
 
 def run_identity(
-    conf: Conf, emotions: list[str], tasks: list[str], fold: Fold, lang_dir: Path, cuts: Path
+    conf: Conf,
+    emotions: list[str],
+    tasks: list[str],
+    fold: Fold,
+    lang_dir: Path,
+    cuts: Path,
+    start: Start | None = None,
 ) -> dict[str, Any]:
-    """Conf, label set and a digest of the data of a run, as plain types."""
+    """Conf, label set and digests of the data of a run and of the weights that it starts from, as plain types."""
     sections = conf_to_dict(conf)
     digest = hashlib.sha256()
     for ids in (fold.train, fold.valid):
@@ -43,6 +52,7 @@ def run_identity(
         **unified,
         "emotions": emotions,
         **{section: _without_bookkeeping(sections[section]) for section in SECTIONS},
+        **({"start": start.digest()} if start is not None else {}),
         "data": digest.hexdigest(),
     }
 
@@ -65,5 +75,5 @@ def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> st
             if found := difference(before, after, f"{prefix}{key}."):
                 return found
         elif before != after:
-            return "the data changed" if key == "data" else f"{prefix}{key} was {before}, is {after}"
+            return DIGESTS.get(key) or f"{prefix}{key} was {before}, is {after}"
     return None

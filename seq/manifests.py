@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,14 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
             f"{corpus_json} is of {corpus['corpus']}, the conf is of {conf.corpus.name}: run stage 0 first"
         )
     root = Path(corpus["root"])
-    table = {str(root / row["path"]): row for row in read_jsonl(audio_table)}
+    table = {os.path.normpath(root / row["path"]): row for row in read_jsonl(audio_table)}
     counts = CorpusCounts(conf.corpus)
     seconds = 0.0
     with atomic_path(out) as temporary, CutSet.open_writer(temporary, overwrite=True) as writer:
         for utterance in _read(conf, root, corpus["options"]):
             emotion, intensity = map_labels(utterance, conf.corpus)
             counts.add(utterance, emotion)
-            row = table.get(str(utterance.audio))
+            row = table.get(os.path.normpath(utterance.audio))
             if row is None:
                 raise InputError(
                     f"{utterance.audio} is not in {audio_table}: the corpus has changed, run stage 0 again"

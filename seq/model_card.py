@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+# What `seq.finetune` notes of the model that it started from; None for a model that was trained from random weights.
+Origin = dict[str, Any] | None
 _SCORES = {
     "UA": "emotion, unweighted accuracy (mean recall)",
     "WA": "emotion, accuracy",
@@ -15,7 +17,7 @@ _SCORES = {
 
 def model_card(description: dict[str, Any]) -> str:
     """The card, in Markdown, of what model.json holds."""
-    protocol = description["protocol"]
+    protocol, origin = description["protocol"], description.get("finetuned_from")
     disjoint = "no speaker of train is in valid or test" if protocol["speaker_disjoint"] else (
         "**speakers of train are in test**: the scores do not hold for new speakers"
     )  # fmt: skip
@@ -29,19 +31,52 @@ def model_card(description: dict[str, Any]) -> str:
         f"- emotions: {', '.join(description['emotions'])}\n"
         f"- intensity: 0 to 1; levels of the training corpus: {_levels(description['intensity_levels'])}\n"
         f"- phones: {len(description['phones']) - 1} symbols, and the blank of CTC",
+        *_origin(origin),
         "## How it was chosen and how well it does",
         f"Corpus {description['corpus']}, protocol `{protocol['name']}` ({protocol['description']}), fold "
         f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {disjoint}. Chosen on valid; "
-        "test was decoded once, after. One fold is one fold: the experiment's report has all of them, with intervals.",
-        _score_table(description["scores"]),
+        f"test was decoded once, after. {_caution(origin)}",
+        _score_table(description["scores"], origin),
         "## Calibration",
         _calibration(description["calibration"]),
         "## Limits",
-        f"It learnt from {description['corpus']} alone. On other languages, microphones, ages and spontaneous speech "
+        f"It learnt from {_teachers(description)} alone. On other languages, microphones, ages and spontaneous speech "
         "it does worse, and the scores above say nothing about how much. It hears how something is said, not what a "
         "person feels. Do not use it to decide about people.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _origin(origin: Origin) -> list[str]:
+    """The section on the model that this one was finetuned from, if it was."""
+    if origin is None:
+        return []
+    text = (
+        f"The model `{origin['name']}` (corpus {origin['corpus']}, protocol `{origin['protocol']}`, SHA-256 of its "
+        f"model.json {origin['sha256']}), by `speecheq finetune`: it began with those weights."
+    )
+    if origin["new_emotions"]:
+        text += f" New emotions, which that model did not have: {', '.join(origin['new_emotions'])}."
+    return ["## What it was finetuned from", text]
+
+
+def _caution(origin: Origin) -> str:
+    if origin is None:
+        return "One fold is one fold: the experiment's report has all of them, with intervals."
+    return (
+        "Whether speakers of test were in the training of the model that this one was finetuned from is not known "
+        "here; if they were, the scores are too good. The report in the work folder has intervals."
+    )
+
+
+def _teachers(description: dict[str, Any]) -> str:
+    """All corpora that the weights have learnt from, the first one first."""
+    names = [description["corpus"]]
+    origin = description.get("finetuned_from")
+    while origin is not None:
+        names.insert(0, origin["corpus"])
+        origin = origin["finetuned_from"]
+    return " and then ".join(names)
 
 
 def _usage() -> str:
@@ -62,11 +97,14 @@ def _levels(levels: list[float]) -> str:
     return ", ".join(f"{level:.3g}" for level in levels) or "none, it does not rate intensity"
 
 
-def _score_table(scores: dict[str, dict[str, float]]) -> str:
-    lines = ["| | valid | test |", "|---|---|---|"]
+def _score_table(scores: dict[str, dict[str, float]], origin: Origin) -> str:
+    columns = {"valid": scores["valid"], "test": scores["test"]}
+    if origin is not None:
+        columns["test, before finetuning"] = origin["test"]
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for key, name in _SCORES.items():
         if any(key in part for part in scores.values()):
-            cells = [f"{100 * scores[part][key]:.1f} %" if key in scores[part] else "–" for part in ("valid", "test")]
+            cells = [f"{100 * part[key]:.1f} %" if key in part else "–" for part in columns.values()]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -81,7 +81,11 @@ class Trainer:
         self.ctc = make_ctc(conf.ctc.backend)
         torch.manual_seed(data.seed)
         self.model = SpeechEqModel(data.spec)
-        self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
+        if data.start is None:
+            self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
+        else:
+            # The statistics of what it was trained on first are among the weights.
+            self.model.load_state_dict(data.start.load())
         self.model.to(self.device)
         labels = (data.encoder.encode([cut]) for cut in data.train_cuts())
         self.class_weights = class_weights(labels, len(data.spec.emotions), conf.train.class_balance).to(self.device)

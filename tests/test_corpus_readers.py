@@ -164,6 +164,17 @@ def test_seqd(tmp_path: Path, rows: str, message: str) -> None:
     fails("seqd", tmp_path, message)
 
 
+def test_seqd_needs_paths_speakers_and_emotions(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,my audio/a.wav,s\n,/b.wav,t\n")
+    assert get_reader("seqd").find_root(tmp_path) == tmp_path
+    first, second = read("seqd", tmp_path)
+    assert (first.id, first.audio, first.raw_emotion) == ("my_audio_a", tmp_path / "my audio/a.wav", "sad")
+    assert (first.text, first.gender, first.raw_intensity) == (None, None, None)
+    assert (second.id, second.audio, second.raw_emotion) == ("_b", Path("/b.wav"), None)
+    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,a/b.wav,s\nsad,a_b.wav,t\n")
+    fails("seqd", tmp_path, "a_b has the path 'a/b.wav' and 'a_b.wav': keep one, or give each an id")
+
+
 def test_seqd_intensity_is_checked_rating_by_rating_and_averaged(tmp_path: Path) -> None:
     conf = load_conf(EGS / "seqd/conf/default.yaml").corpus
     row = "{0},a.wav,,s,,{1},{2},{3}\n"

@@ -165,6 +165,13 @@ def test_the_card_may_be_edited_and_nothing_else_is_overwritten(copied: Path, ex
     export_run(experiment.run_dir(1, 0), copied)
     assert (copied / "notes.txt").read_text() == "keep"
     Engine(copied)
+    # What an export leaves that is killed.
+    killed = copied.parent / "killed"
+    killed.mkdir()
+    (killed / "model.safetensors").write_bytes(b"whole")
+    (killed / ".7.tmp.model.onnx").write_bytes(b"half")
+    export_run(experiment.run_dir(1, 0), killed)
+    Engine(killed)
     other = copied.parent / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("dear")

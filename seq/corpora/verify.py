@@ -48,9 +48,23 @@ def prepare_corpus(
         InputError: there is no corpus, it is another one or incomplete, or some of its files are bad.
     """
     check_labels(conf.corpus)
-    reader = get_reader(conf.corpus.reader)
     options = {name: str(Path(value).resolve()) for name, value in (options or {}).items() if value}
-    root = _find_root(reader, corpus_dir, data_dir, out)
+    root = _find_root(get_reader(conf.corpus.reader), corpus_dir, data_dir, out)
+    verify_corpus(conf, root, out, audio_table, num_jobs, allow_partial, options)
+
+
+def verify_corpus(
+    conf: Conf,
+    root: Path,
+    out: Path,
+    audio_table: Path,
+    num_jobs: int = 1,
+    allow_partial: bool = False,
+    options: dict[str, str] | None = None,
+) -> None:
+    """The same for a corpus whose root is known; `options` are the reader's as it takes them."""
+    options = options or {}
+    reader = get_reader(conf.corpus.reader)
     counts = CorpusCounts(conf.corpus)
     files: dict[Path, None] = {}
     for utterance in reader.read(root, options):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,9 +44,7 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = "phone
     lang_dir.mkdir(parents=True, exist_ok=True)
     lexicon: set[tuple[str, tuple[str, ...]]] = set()
     num_texts = 0
-    # Actors of one corpus say the same sentences again and again.
-    spell = pronounce if unit == "phone" else pronounce_ipa if unit == "ipa" else _spell
-    pronounce_cached = lru_cache(maxsize=10_000)(spell)
+    pronounce_cached = _speller(unit)
     with atomic_path(lang_dir / "text") as temporary, open(temporary, "w", encoding="utf-8") as file:
         for utterance_id, text, language in _read_texts(cuts_path):
             try:
@@ -73,6 +71,46 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = "phone
     write_text(lang_dir / "unit", "phone\n" if unit in PHONE_UNITS else "word\n")
     _write_transducer(lang_dir, sorted(lexicon), tokens, {word: i for i, word in enumerate(table)})
     return num_texts
+
+
+def prepare_known_lang(
+    cuts_path: Path | str, lang_dir: Path | str, unit: str, tokens: Sequence[str]
+) -> tuple[int, int, str]:
+    """Write the lang folder of a network that was trained before: its tokens, and the texts that they can spell.
+
+    Returns how many texts they spell, how many they do not, and why not the first of these. Pieces (bpe) spell none:
+    the model that finds them does not come with a network.
+
+    Raises:
+        InputError: the cuts cannot be read.
+    """
+    lang_dir = Path(lang_dir)
+    spell, known = _speller(unit), set(tokens)
+    num_spelt, num_others, reason = 0, 0, ""
+    with atomic_path(lang_dir / "text") as temporary, open(temporary, "w", encoding="utf-8") as file:
+        for utterance_id, text, language in _read_texts(cuts_path):
+            try:
+                if unit == "bpe":
+                    raise InputError("the model spells pieces of words (bpe)")
+                words = spell(text, language)
+                phones = [phone for _, pronunciation in words for phone in pronunciation]
+                if unit in PHONE_UNITS and not known.issuperset(phones):
+                    raise InputError(f"the model has no {', '.join(sorted({*phones} - known))}")
+            except InputError as error:
+                num_others += 1
+                reason = reason or f"utterance {utterance_id}: {error}"
+                continue
+            transcript = phones if unit in PHONE_UNITS else [word for word, _ in words]
+            file.write(f"{utterance_id} {' '.join(transcript)}\n")
+            num_spelt += 1
+    TokenTable(tokens).write(lang_dir / "tokens.txt")
+    write_text(lang_dir / "unit", "phone\n" if unit in PHONE_UNITS else "word\n")
+    return num_spelt, num_others, reason
+
+
+def _speller(unit: str) -> Callable[[str, str], list[tuple[str, list[str]]]]:
+    """From a text and its language to words and what spells them, remembered: actors repeat their sentences."""
+    return lru_cache(maxsize=10_000)(pronounce if unit == "phone" else pronounce_ipa if unit == "ipa" else _spell)
 
 
 def _spell(text: str, language: str) -> list[tuple[str, list[str]]]:

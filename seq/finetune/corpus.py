@@ -1,0 +1,137 @@
+"""One's own labelled files, a table in SEQD's form (egs/seqd/README.md): checked, prepared, and split by speakers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq.conf import CorpusConf, IntensityScale, RawName
+from seq.corpora.base import Utterance
+from seq.corpora.seqd import TABLE, read_table
+from seq.corpora.verify import verify_corpus
+from seq.errors import InputError
+from seq.files import read_json, sha256, write_json
+from seq.labels import EMOTIONS
+from seq.recipe import Recipe
+
+if TYPE_CHECKING:
+    from seq.models.model import ModelSpec
+
+FORM = "egs/seqd/README.md describes its form"
+MIN_SPEAKERS = 3
+
+
+@dataclass(frozen=True)
+class OwnCorpus:
+    """A table that was read and found to be usable, audio not yet opened."""
+
+    table: Path
+    utterances: list[Utterance]
+    conf: CorpusConf
+
+    def tasks(self) -> set[str]:
+        """The tasks that some utterance has a label for."""
+        of = {"emotion": "raw_emotion", "intensity": "raw_intensity", "gender": "gender", "phone": "text"}
+        return {task for task, name in of.items() if any(getattr(u, name) is not None for u in self.utterances)}
+
+    def emotions(self) -> set[str]:
+        """The categories that occur."""
+        names = {item.raw: item.name for item in self.conf.emotions}
+        return {names[u.raw_emotion] for u in self.utterances if u.raw_emotion is not None}
+
+
+def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
+    """Read a table.
+
+    Args:
+        mapping: words of its emotion column that are no category, and the category that each stands for.
+
+    Raises:
+        InputError: the table is missing or malformed, has an unknown emotion, or too few speakers.
+    """
+    if not table.is_file():
+        raise InputError(f"--corpus {table} is not a file: name the CSV file of your recordings; {FORM}")
+    table = table.resolve()
+    utterances = read_table(table)
+    if not utterances:
+        raise InputError(f"{table} has no rows: add one for every recording; {FORM}")
+    names = {**{name: name for name in EMOTIONS}, **mapping}
+    for word, name in mapping.items():
+        if name not in EMOTIONS:
+            raise InputError(f"--map {word}={name}: {name} is no category; choose from {', '.join(EMOTIONS)}")
+    for utterance in utterances:
+        if utterance.raw_emotion is not None and utterance.raw_emotion not in names:
+            raise InputError(
+                f"{table}: {utterance.id} has the emotion {utterance.raw_emotion!r}: write one of "
+                f"{', '.join(EMOTIONS)}, or say which it is with --map {utterance.raw_emotion}=CATEGORY"
+            )
+    speakers = {utterance.speaker for utterance in utterances if utterance.raw_emotion is not None}
+    if len(speakers) < MIN_SPEAKERS:
+        raise InputError(
+            f"{table} has {len(speakers)} speakers with labelled emotions, and no fewer than {MIN_SPEAKERS} can be "
+            "split into train, valid and test without hearing one twice: add recordings of other speakers"
+        )
+    is_rated = any(utterance.raw_intensity for utterance in utterances)
+    conf = CorpusConf(
+        name=table.parent.name if table.name == TABLE else table.stem,
+        reader="seqd",
+        emotions=[RawName(word, name) for word, name in names.items()],
+        intensity_scale=IntensityScale(0, 3) if is_rated else None,
+    )
+    return OwnCorpus(table, utterances, conf)
+
+
+def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int) -> None:
+    """Stages 0 to 2 for the table, unless what they wrote is up to date.
+
+    Raises:
+        InputError: audio is bad (every such file is counted, the first are named), or a label does not fit.
+    """
+    from seq.features import prepare_features
+    from seq.manifests import prepare_manifests
+
+    data = recipe.folder / "data"
+    stamp, audio_table = data / "prepared.json", data / "audio.jsonl"
+    outputs = (recipe.corpus_json, audio_table, recipe.cuts, recipe.fbank_cuts)
+    made_from = {
+        "table": sha256(own.table),
+        "audio": _audio_state(own.utterances),
+        "corpus": asdict(recipe.conf.corpus),
+        "features": asdict(recipe.conf.features),
+    }
+    if stamp.exists() and read_json(stamp) == made_from and all(path.exists() for path in outputs):
+        print(f"{recipe.fbank_cuts}: up to date")
+        return
+    stamp.unlink(missing_ok=True)
+    options = {"table": own.table.name}
+    verify_corpus(recipe.conf, own.table.parent, recipe.corpus_json, audio_table, num_jobs, options=options)
+    prepare_manifests(recipe.conf, recipe.corpus_json, audio_table, recipe.cuts)
+    prepare_features(recipe.conf.features, recipe.cuts, recipe.fbank_cuts, data / "fbank/storage", num_jobs)
+    write_json(stamp, made_from)
+
+
+def _audio_state(utterances: list[Utterance]) -> str:
+    """A digest of the sizes and times of all audio files; those that are missing are found by stage 0."""
+    digest = hashlib.sha256()
+    for path in sorted({utterance.audio for utterance in utterances}):
+        if path.is_file():
+            stat = path.stat()
+            digest.update(f"{path}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def prepare_phones(recipe: Recipe, spec: ModelSpec) -> None:
+    """Write the lang folder: the model's symbols, and the transcripts that they can spell; the others are masked."""
+    from seq.lang.lexicon import prepare_known_lang
+
+    unit = recipe.conf.lang.unit
+    num_spelt, num_others, reason = prepare_known_lang(recipe.cuts, recipe.lang_dir, unit, spec.tokens)
+    if "phone" not in spec.tasks:
+        return
+    if num_others:
+        texts = f"{num_others} of {num_spelt + num_others} texts"
+        print(f"{texts} cannot be spelt in the model's phones, which are masked there: {reason}")
+    elif num_spelt == 0:
+        print("there are no texts: phones are masked")

@@ -1,0 +1,116 @@
+"""The model folder that finetuning starts from: its network, with room for the classes that it lacks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seq.conf import Conf, CorpusConf, apply_override, conf_from_dict
+from seq.errors import InputError
+from seq.files import atomic_path
+from seq.labels import EMOTIONS, corpus_anchors
+from seq.models.model import ModelSpec, SpeechEqModel
+from seq.runtime.folder import read_model_folder
+from seq.start import Start
+from seq.waveform_model import load_waveform_model
+
+# What training from random weights does (`seq.conf.TrainConf`), but more gently and for less long.
+TRAINING = {
+    "num_epochs": 15,
+    "learning_rate": 3e-4,
+    "warmup_epochs": 1.0,
+    "average_epochs": 5,
+    "early_stop_epochs": 0,
+    "keep_all_epochs": False,
+}
+# Sections that `--set` may change: the others are the model's, or follow from the split.
+FREE_SECTIONS = ("corpus", "augment", "train", "ctc", "decode")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model folder, read and checked."""
+
+    folder: Path
+    # model.json.
+    description: dict[str, Any]
+    model: SpeechEqModel
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.model.spec
+
+    def emotions_with(self, used: set[str]) -> list[str]:
+        """The model's classes in their order, then those of `used` that it lacks, in that of `seq.labels`."""
+        return [*self.spec.emotions, *(name for name in EMOTIONS if name in used and name not in self.spec.emotions)]
+
+    def spec_for(self, corpus: CorpusConf, emotions: list[str]) -> ModelSpec:
+        """The network after finetuning: intensity is read out at the levels of `corpus`, where it rates any."""
+        return replace(self.spec, emotions=emotions, anchors=list(corpus_anchors(corpus)) or self.spec.anchors)
+
+    def conf(self, corpus: CorpusConf, overrides: list[str]) -> Conf:
+        """The conf of finetuning, without a protocol yet: the model's, less what `TRAINING` and `overrides` change.
+
+        Raises:
+            InputError: an override is malformed, unknown, or would change the network.
+        """
+        features, network = self.description["features"], self.description["network"]
+        kept = self.description.get("conf", {})
+        raw: dict[str, Any] = {
+            **kept,
+            "corpus": asdict(corpus),
+            "protocols": [],
+            "features": {name: features[name] for name in ("extractor", "num_filters", "trim")},
+            "model": network["model"],
+            "train": {**kept.get("train", {}), **TRAINING},
+        }
+        for override in overrides:
+            if override.split(".")[0] not in FREE_SECTIONS:
+                raise InputError(
+                    f"--set {override}: finetuning keeps the network, features and phones of the model and splits by "
+                    f"speakers; what can be set begins with {', '.join(FREE_SECTIONS)}"
+                )
+            apply_override(raw, override)
+        return conf_from_dict(raw, f"the conf of {self.folder} with {' '.join(overrides) or 'the defaults'}")
+
+
+def open_source(folder: Path) -> Source:
+    """Read a model folder. Raises InputError where it is missing, altered, or of another version."""
+    return Source(folder, read_model_folder(folder), load_waveform_model(folder).model)
+
+
+def grow(model: SpeechEqModel, spec: ModelSpec, seed: int) -> SpeechEqModel:
+    """A copy of a network whose emotion head has the classes of `spec`; the new ones, at the end, are random."""
+    torch.manual_seed(seed)
+    grown = SpeechEqModel(spec)
+    weights = grown.state_dict()
+    for name, value in model.state_dict().items():
+        if name.startswith("heads.emotion."):
+            weights[name][: len(value)] = value
+        else:
+            weights[name] = value
+    grown.load_state_dict(weights)
+    return grown.eval()
+
+
+def silence_new_classes(model: SpeechEqModel, num_known: int) -> SpeechEqModel:
+    """The network with a probability of exactly 0 for every emotion from number `num_known` on, in place."""
+    if "emotion" in model.heads:
+        head = model.heads["emotion"]
+        with torch.no_grad():
+            head.weight[num_known:] = 0.0
+            head.bias[num_known:] = -torch.inf
+    return model
+
+
+def write_start(source: Source, spec: ModelSpec, seed: int, path: Path) -> Start:
+    """Write the weights that training starts from."""
+    from safetensors.torch import save
+
+    with atomic_path(path) as temporary:
+        weights = grow(source.model, spec, seed).state_dict()
+        temporary.write_bytes(save({name: value.contiguous() for name, value in weights.items()}))
+    return Start(spec, path)

@@ -1,0 +1,99 @@
+"""Which speakers of one's own corpus train, validate and test: dealt by a seed, before any result is seen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from seq.conf import FoldConf, ProtocolConf, RandomFolds, Selection
+from seq.fold_checks import PARTS, Folds
+from seq.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lhotse import MonoCut
+
+PROTOCOL = "finetune"
+# Test is a fifth of the speakers, and valid another; of three or four speakers, one each.
+NUM_PARTS = 5
+NUM_DEALS = 20
+NUM_NAMED = 12
+
+
+class Labels(NamedTuple):
+    """What train should have of everything."""
+
+    emotion: str | None
+    gender: str | None
+
+
+def split_speakers(manifest: Path, emotions: list[str], seed: int) -> ProtocolConf:
+    """A protocol of one fold: test and valid are speakers that the seed deals, train is the others.
+
+    Of `NUM_DEALS` deals it takes the first whose train part lacks the fewest of all emotions and genders, and then
+    whose valid and test parts do: with few speakers, chance alone may leave only men to learn from.
+    """
+    from lhotse import CutSet
+
+    from seq.folds import make_folds
+
+    cuts = list(CutSet.from_file(manifest))
+    labels = _labels(cuts)
+    num_parts = min(NUM_PARTS, len({cut.supervisions[0].speaker for cut in cuts if labels[cut.id].emotion}))
+
+    def deal(number: int) -> Folds:
+        random = RandomFolds(num_parts, seed * NUM_DEALS + number, "speaker")
+        return make_folds(cuts, ProtocolConf(PROTOCOL, "", emotions, random=random))
+
+    def coverage(folds: Folds) -> tuple[int, int]:
+        train, *others = (_found(getattr(folds.folds[0], part), labels) for part in PARTS)
+        return len(train), sum(map(len, others))
+
+    # The first of equally good ones.
+    best = max((deal(number) for number in range(NUM_DEALS)), key=coverage)
+    of = {part: sorted({best.speakers[id_] for id_ in getattr(best.folds[0], part)}) for part in ("test", "valid")}
+    about = (
+        f"one split by speakers, dealt with seed {seed}; test {name_some(of['test'])}, valid {name_some(of['valid'])}"
+    )
+    fold = FoldConf(test=Selection(speakers=of["test"]), valid=Selection(speakers=of["valid"]))
+    return ProtocolConf(PROTOCOL, about, emotions, folds=[fold])
+
+
+def _labels(cuts: Iterable[MonoCut]) -> dict[str, Labels]:
+    """Emotion and gender of every utterance, by id."""
+    supervisions = ((cut.id, cut.supervisions[0]) for cut in cuts)
+    return {id_: Labels((found.custom or {}).get("emotion"), found.gender) for id_, found in supervisions}
+
+
+def _found(ids: list[str], labels: dict[str, Labels]) -> set[str]:
+    """The emotions and genders that occur among some utterances."""
+    return {name for id_ in ids for name in labels[id_] if name is not None}
+
+
+def name_some(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    return ", ".join(names[:NUM_NAMED]) + more
+
+
+def with_protocol(recipe: Recipe, protocol: ProtocolConf) -> Recipe:
+    """The same folder under a protocol."""
+    return Recipe(recipe.folder, replace(recipe.conf, protocols=[protocol]), protocol)
+
+
+def prepare_split(recipe: Recipe) -> None:
+    """Write the fold of the recipe's protocol, and warn of emotions and genders that train lacks."""
+    from lhotse import CutSet
+
+    from seq.folds import load_fold, prepare_folds
+
+    prepare_folds(recipe.conf.corpus.name, CutSet.from_file(recipe.cuts), recipe.protocol, recipe.folds_dir)
+    fold = load_fold(recipe.folds_dir, 1)
+    labels = _labels(CutSet.from_file(recipe.cuts))
+    if unseen := _found(fold.test, labels) - _found(fold.train, labels):
+        print(
+            f"warning: nobody in train is {name_some(sorted(unseen))}, and test is: it cannot be learnt",
+            file=sys.stderr,
+        )
