@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 import resource
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from seq.checkpoint import (
     average_between,
@@ -45,11 +42,8 @@ from seq.files import write_jsonl
 from seq.losses import class_weights, combine_losses, multitask_losses
 from seq.models.model import SpeechEqModel
 from seq.optimizer import learning_rate, make_optimizer
+from seq.training_log import TOO_SHORT, TrainingLog
 from seq.validation import selection_score, valid_scores
-
-LOG_SECONDS = 5.0
-# In the history: utterances of an epoch whose text does not fit into their frames, so that CTC leaves them out.
-TOO_SHORT = "too_short_for_text"
 
 
 @dataclass
@@ -69,8 +63,16 @@ class Trainer:
     def __init__(
         self, conf: Conf, data: RunData, run_dir: Path, device_name: str = "auto", label: str = "", bar_row: int = 0
     ) -> None:
+        """Build the network and what trains it, or go on from the last checkpoint of `run_dir`.
+
+        Args:
+            label: what the progress bar is called.
+            bar_row: its row when several runs share a terminal.
+
+        Raises:
+            InputError: a checkpoint, the weights to start from or the data are not what they should be.
+        """
         self.conf, self.data, self.run_dir = conf, data, run_dir
-        # What the progress bar is called, and its row when several runs share a terminal.
         self.label, self.bar_row = label, bar_row
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world_size = dist.get_world_size() if dist.is_initialized() else 1
@@ -81,11 +83,15 @@ class Trainer:
         self.ctc = make_ctc(conf.ctc.backend)
         torch.manual_seed(data.seed)
         self.model = SpeechEqModel(data.spec)
-        if data.start is None:
-            self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
-        else:
-            # The statistics of what it was trained on first are among the weights.
+        last = read_pointer(run_dir, "last")
+        state = None if last is None else load_checkpoint(checkpoint_path(run_dir, last))
+        # The statistics of the features are among the weights.
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+        elif data.start is not None:
             self.model.load_state_dict(data.start.load())
+        else:
+            self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
         self.model.to(self.device)
         labels = (data.encoder.encode([cut]) for cut in data.train_cuts())
         self.class_weights = class_weights(labels, len(data.spec.emotions), conf.train.class_balance).to(self.device)
@@ -95,6 +101,8 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, conf)
         self.average = start_average(self.model)
         self.progress = Progress()
+        if state is not None:
+            self._resume(state)
         self.dataset = SpeechDataset(
             data.encoder, conf.features, conf.augment, self.model.feature_mean.cpu().clone(), data.seed, self.device
         )
@@ -108,13 +116,8 @@ class Trainer:
         )
         self.eval_model = copy.deepcopy(self.model).eval()
 
-    def resume(self) -> int:
-        """Go on from the last checkpoint, if there is one; returns its epoch or 0."""
-        epoch = read_pointer(self.run_dir, "last")
-        if epoch is None:
-            return 0
-        state = load_checkpoint(checkpoint_path(self.run_dir, epoch))
-        self.model.load_state_dict(state["model"])
+    def _resume(self, state: dict[str, Any]) -> None:
+        """What a checkpoint holds besides the weights."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = {name: value.to(self.device) for name, value in state["model_avg"].items()}
         self.progress = Progress(
@@ -124,7 +127,6 @@ class Trainer:
             best_score=list(state["best_score"]),
             history=list(state["history"]),
         )
-        return epoch
 
     def is_finished(self) -> bool:
         """Whether all epochs are trained, or valid has not improved for as long as conf allows."""
@@ -134,31 +136,20 @@ class Trainer:
 
     def run(self, stop_after_epoch: int | None = None) -> Progress:
         """Train until finished (or, for a test of resuming, until an epoch is done)."""
-        self.resume()
-        writer = None
-        if self.rank == 0:
-            writer = SummaryWriter(str(self.run_dir / "tensorboard"), purge_step=self.progress.epoch + 1)
-        bar = tqdm(
-            total=self.conf.train.num_epochs, initial=self.progress.epoch, desc=self.label, unit="epoch",
-            position=self.bar_row, disable=self.rank > 0 or not sys.stderr.isatty(), dynamic_ncols=True,
-        )  # fmt: skip
+        num_epochs = self.conf.train.num_epochs
+        log = TrainingLog(self.run_dir, self.label, self.progress.epoch, num_epochs, self.bar_row, self.rank == 0)
         while not self.is_finished() and self.progress.epoch != stop_after_epoch:
-            row = self._run_epoch(bar)
-            bar.update(1)
-            if self.rank == 0:
-                self._log(row, writer, bar)
-        bar.close()
-        if writer is not None:
-            writer.close()
+            log.epoch(self._run_epoch(log))
+        log.close()
         if self.is_finished() and self.rank == 0 and not self.conf.train.keep_all_epochs:
             keep = {self.progress.best_epoch, self.progress.best_epoch - self.conf.train.average_epochs}
             prune_checkpoints(self.run_dir, keep | {self.progress.epoch})
         return self.progress
 
-    def _run_epoch(self, bar: tqdm[Any]) -> dict[str, Any]:
+    def _run_epoch(self, log: TrainingLog) -> dict[str, Any]:
         started = time.monotonic()
         epoch = self.progress.epoch + 1
-        train_losses = self._train_epoch(epoch, bar)
+        train_losses = self._train_epoch(epoch, log)
         row: dict[str, Any] = {"epoch": epoch, "train": train_losses, "lr": self.optimizer.param_groups[0]["lr"]}
         row["valid"] = self._validate(epoch)
         row["seconds"] = time.monotonic() - started
@@ -175,7 +166,7 @@ class Trainer:
             dist.barrier()
         return row
 
-    def _train_epoch(self, epoch: int, bar: tqdm[Any]) -> dict[str, float]:
+    def _train_epoch(self, epoch: int, log: TrainingLog) -> dict[str, float]:
         conf = self.conf.train
         self.dataset.epoch = epoch
         self.loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
@@ -194,9 +185,7 @@ class Trainer:
             for task, (total, count) in losses.items():
                 previous = sums.get(task, (0.0, 0))
                 sums[task] = (previous[0] + total, previous[1] + count)
-            if bar.format_dict["elapsed"] - getattr(self, "_shown", 0.0) > LOG_SECONDS:
-                self._shown = bar.format_dict["elapsed"]
-                bar.set_postfix_str(self._postfix(sums, f"{100 * seen * self.world_size // self.data.num_train}%"))
+            log.batch(seen * self.world_size / self.data.num_train, sums, self.progress.history)
         means = {task: total / max(count, 1) for task, (total, count) in sums.items()}
         scales = vars(conf)
         loss = sum(scales[f"{task}_scale"] * mean for task, mean in means.items())
@@ -282,22 +271,3 @@ class Trainer:
         prune_checkpoints(
             self.run_dir, {*recent, progress.best_epoch, progress.best_epoch - self.conf.train.average_epochs}
         )
-
-    def _postfix(self, sums: dict[str, tuple[float, int]], done: str) -> str:
-        parts = [done, *(f"{task} {total / max(count, 1):.2f}" for task, (total, count) in sums.items())]
-        if self.progress.history and "UA" in (last := self.progress.history[-1]["valid"]):
-            parts.append(f"valid UA {100 * last['UA']:.1f}")
-        return ", ".join(parts)
-
-    def _log(self, row: dict[str, Any], writer: SummaryWriter | None, bar: tqdm[Any]) -> None:
-        for part in ("train", "valid"):
-            for name, value in row[part].items():
-                writer.add_scalar(f"{part}/{name}", value, row["epoch"])  # type: ignore[union-attr]
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in row["valid"].items())
-        if short := row["train"].get(TOO_SHORT):
-            scores += f"; CTC left out {short} utterances with more text than frames"
-        epochs = f"{row['epoch']}/{self.conf.train.num_epochs}"
-        line = f"{self.label} epoch {epochs}: loss {row['train']['loss']:.3f}; valid {scores}; {row['seconds']:.0f} s"
-        bar.write(line, file=sys.stderr)
-        with open(self.run_dir / "train.log", "a", encoding="utf-8") as log:
-            log.write(line + "\n")
