@@ -33,6 +33,7 @@ def model_card(description: dict[str, Any]) -> str:
         f"Corpus {description['corpus']}, protocol `{protocol['name']}` ({protocol['description']}), fold "
         f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {disjoint}. Chosen on valid; "
         "test was decoded once, after. One fold is one fold: the experiment's report has all of them, with intervals.",
+        *([f"**Incomplete corpus: {missing}.**"] if (missing := description.get("missing")) else []),
         _score_table(description["scores"]),
         "## Calibration",
         _calibration(description["calibration"]),
