@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FRAME_SHIFT_SECONDS = 0.01
 # Sections of the conf that decide how training goes on from a model folder; sizes and features are there in any case.
 CONTINUED = ("lang", "augment", "ctc", "train")
+# In the order in which they take their places.
+_FILES = (WEIGHTS, ONNX, CARD, DESCRIPTION)
 
 
 def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Path:
@@ -83,6 +85,7 @@ def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path
     description = _describe_model(model, conf, epoch)
     chosen = _protocol(conf, model.spec.emotions, run_dir, protocol)
     description |= _describe_run(run_dir, model.spec, conf, chosen, valid, test)
+    description["missing"] = _missing(run_dir)
     description["norms"] = _norms(run_dir, conf, cuts, valid, test)
 
     with _staged(out) as staged:
@@ -108,11 +111,12 @@ def _staged(out: Path) -> Iterator[Path]:
     try:
         staged.mkdir(parents=True)
         yield staged
-        for name in (WEIGHTS, ONNX, CARD, DESCRIPTION):
+        for name in _FILES:
             os.replace(staged / name, out / name)
     except OSError as error:
-        # What was staged is gone in a moment.
-        error.filename = str(out / Path(error.filename).name) if error.filename else str(out)
+        # What was staged is gone in a moment: name the place that it was for.
+        name = Path(error.filename or "").name
+        error.filename = str(out / name if name in _FILES else out)
         raise
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -126,7 +130,7 @@ def check_out(out: Path) -> None:
         raise InputError(f"--out {out} is a file: name a folder")
     # Hidden files are what a killed export leaves; without model.json, it was killed while its files took their places.
     names = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.is_dir() else set()
-    is_ours = DESCRIPTION in names or (WEIGHTS in names and names <= {WEIGHTS, ONNX, CARD})
+    is_ours = DESCRIPTION in names or (WEIGHTS in names and names <= {*_FILES})
     if names and not is_ours:
         raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
 
@@ -202,12 +206,23 @@ def _protocol(conf: Conf, emotions: list[str], run_dir: Path, name: str | None) 
     return next((protocol for protocol in fitting if f"_{protocol.name}_" in experiment), fitting[0])
 
 
+def recipe_of(run_dir: Path) -> Path:
+    """The recipe's folder, four above a run's; of a run that was copied elsewhere, a folder without a recipe."""
+    # Not `parents[3]`: a copy may lie less deep than that.
+    return (run_dir.resolve() / "../../../..").resolve()
+
+
+def _missing(run_dir: Path) -> str | None:
+    """What the copy of the corpus lacked, if it was partial."""
+    corpus_json = recipe_of(run_dir) / "data" / "corpus.json"
+    return read_json(corpus_json).get("missing") if corpus_json.is_file() else None
+
+
 def _norms(
     run_dir: Path, conf: Conf, cuts: Path | None, valid: list[dict[str, Any]], test: list[dict[str, Any]]
 ) -> dict[str, Any] | None:
     if cuts is None:
-        recipe = run_dir.resolve().parents[3]
-        cuts = recipe / "data" / "manifests" / f"{conf.corpus.name}_cuts.jsonl.gz"
+        cuts = recipe_of(run_dir) / "data" / "manifests" / f"{conf.corpus.name}_cuts.jsonl.gz"
         if not cuts.is_file():
             return None
     return measure_norms(cuts, conf.corpus.name, {row["id"] for row in test}, valid)

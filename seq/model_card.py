@@ -36,6 +36,7 @@ def model_card(description: dict[str, Any]) -> str:
         f"Corpus {description['corpus']}, protocol `{protocol['name']}` ({protocol['description']}), fold "
         f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {disjoint}. Chosen on valid; "
         f"test was decoded once, after. {_caution(origin)}",
+        *([f"**Incomplete corpus: {missing}.**"] if (missing := description.get("missing")) else []),
         _score_table(description["scores"], origin),
         "## Calibration",
         _calibration(description["calibration"]),

@@ -20,9 +20,9 @@ from seq.checkpoint import load_model
 from seq.conf import FeaturesConf, ModelConf
 from seq.errors import InputError
 from seq.experiment import Experiment
-from seq.export import export_run, find_run
+from seq.export import export_run, find_run, recipe_of
 from seq.features import compute_fbank
-from seq.files import read_json, write_jsonl
+from seq.files import read_json, write_json, write_jsonl
 from seq.models.model import ModelSpec, SpeechEqModel
 from seq.norms import measure_norms
 from seq.runtime.engine import Engine, Graph
@@ -177,6 +177,16 @@ def test_the_card_may_be_edited_and_nothing_else_is_overwritten(copied: Path, ex
     (other / "thesis.tex").write_text("dear")
     with pytest.raises(InputError, match="holds other things"):
         export_run(experiment.run_dir(1, 0), other)
+
+
+def test_the_card_says_that_the_corpus_was_incomplete(experiment: Experiment, tmp_path: Path) -> None:
+    run_dir = tmp_path / "egs/tiny/exp/name/fold_1/seed_0"
+    shutil.copytree(experiment.run_dir(1, 0), run_dir)
+    write_json(tmp_path / "egs/tiny/data/corpus.json", {"missing": "3 utterances, but a complete one has 4"})
+    assert export_run(run_dir, tmp_path / "model")["missing"] == "3 utterances, but a complete one has 4"
+    assert "**Incomplete corpus: 3 utterances, but a" in (tmp_path / "model/README.md").read_text(encoding="utf-8")
+    # A run that was copied to a place less deep than a recipe's has no corpus beside it.
+    assert recipe_of(Path("/copy")) == Path("/")
 
 
 def test_the_best_run_of_an_experiment_is_found(tmp_path: Path) -> None:
