@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -15,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq.conf import Conf, ProtocolConf, conf_to_dict
+from seq.errors import InputError
 from seq.files import read_jsonl, write_json
 from seq.folds import Fold, load_fold
-from seq.identity import complete_identity, difference, run_identity
+from seq.identity import run_identity, set_aside
 from seq.labels import corpus_anchors
 from seq.lang.tokens import TokenTable
 from seq.lang.units import Lang, open_lang
@@ -70,7 +69,7 @@ class RunData:
     """The data of one fold and seed, opened lazily, and what the network must be to learn it."""
 
     def __init__(self, experiment: Experiment, fold_number: int, seed: int) -> None:
-        from seq.datamodule import LabelEncoder
+        from seq.datamodule import NUM_BUCKETS, LabelEncoder
 
         self.seed = seed
         self._cuts = experiment.cuts
@@ -82,6 +81,10 @@ class RunData:
         self.encoder: LabelEncoder = LabelEncoder(experiment.protocol, tokens, self.lang.transcripts)
         self.spec = self.start.spec if self.start is not None else _make_spec(experiment, tokens)
         self.num_train = len(self.fold.train)
+        if self.num_train < NUM_BUCKETS:
+            raise InputError(
+                f"fold {fold_number} has {self.num_train} utterances to train on; {NUM_BUCKETS} are the least"
+            )
         self.identity = run_identity(
             experiment.conf,
             experiment.protocol.emotions,
@@ -127,23 +130,6 @@ def _make_spec(experiment: Experiment, tokens: TokenTable) -> ModelSpec:
     )
 
 
-def _set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
-    """Keep a run of another configuration or other data under another name; this one starts afresh."""
-    from seq.checkpoint import checkpoint_path, load_checkpoint, read_pointer
-
-    epoch = read_pointer(run_dir, "last")
-    if epoch is None:
-        return
-    before = complete_identity(load_checkpoint(checkpoint_path(run_dir, epoch)).get("identity", {}))
-    reason = difference(before, identity)
-    if reason is None:
-        return
-    kept = run_dir.with_name(f"{run_dir.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
-    run_dir.rename(kept)
-    run_dir.mkdir()
-    print(f"{run_dir}: {reason}; the earlier run is kept in {kept.name} and training starts afresh", file=sys.stderr)
-
-
 def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) -> dict[str, Any]:
     """Train one fold with one seed, or go on where it was stopped; returns what run.json holds."""
     # oneDNN keeps a compiled kernel per shape, 1024 of them by default: half a gigabyte that is hardly used twice.
@@ -160,7 +146,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
         run_dir.mkdir(parents=True, exist_ok=True)
         data = RunData(experiment, fold, seed)
         if is_first_rank:
-            _set_aside(run_dir, data.identity)
+            set_aside(run_dir, data.identity)
             data.lang.save(run_dir)
         trainer = Trainer(experiment.conf, data, run_dir, experiment.device, f"fold {fold} seed {seed}", bar_row)
         progress = trainer.run()

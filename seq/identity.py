@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +79,20 @@ def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> st
         elif before != after:
             return DIGESTS.get(key) or f"{prefix}{key} was {before}, is {after}"
     return None
+
+
+def set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
+    """Keep a run of another configuration or other data under another name; this one starts afresh."""
+    from seq.checkpoint import checkpoint_path, load_checkpoint, read_pointer
+
+    epoch = read_pointer(run_dir, "last")
+    if epoch is None:
+        return
+    before = complete_identity(load_checkpoint(checkpoint_path(run_dir, epoch)).get("identity", {}))
+    reason = difference(before, identity)
+    if reason is None:
+        return
+    kept = run_dir.with_name(f"{run_dir.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+    run_dir.rename(kept)
+    run_dir.mkdir()
+    print(f"{run_dir}: {reason}; the earlier run is kept in {kept.name} and training starts afresh", file=sys.stderr)

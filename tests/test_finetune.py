@@ -284,7 +284,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.work").exists()
 
 
-def test_bad_audio_is_named_file_by_file(model: Path, tmp_path: Path) -> None:
+def test_bad_audio_is_named_file_by_file_and_too_little_is_too_little(model: Path, tmp_path: Path) -> None:
     table = make_table(tmp_path, ["sad"], ["anna", "bert", "cora"])
     (tmp_path / "my audio/anna/sad 0.wav").unlink()
     (tmp_path / "my audio/bert/sad 1.wav").write_bytes(b"not audio at all")
@@ -294,3 +294,5 @@ def test_bad_audio_is_named_file_by_file(model: Path, tmp_path: Path) -> None:
     line = done.stderr.splitlines()[-1]
     assert line.startswith("error: 2 of 6 audio files are bad: ")
     assert "sad 0.wav does not exist" in line and "sad 1.wav is not audio" in line
+    with pytest.raises(InputError, match="fold 1 has 2 utterances to train on; 6 are the least"):
+        finetune(model, make_table(tmp_path, ["sad"], ["anna", "bert", "cora"]), tmp_path / "out")

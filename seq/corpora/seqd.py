@@ -76,7 +76,7 @@ def _read_rows(table: Path) -> dict[str, list[Row]]:
     by_id: dict[str, list[Row]] = {}
     for row in read_csv(table, REQUIRED):
         filled = {**dict.fromkeys((*COLUMNS, *OPTIONAL), ""), **row}
-        filled["id"] = filled["id"] or _NOT_IN_ID.sub("_", os.path.splitext(row["path"])[0])
+        filled["id"] = filled["id"] or _NOT_IN_ID.sub("_", os.path.splitext(os.path.normpath(row["path"]))[0])
         by_id.setdefault(filled["id"], []).append(filled)
     for utterance_id, rows in by_id.items():
         _check(utterance_id, rows, table)

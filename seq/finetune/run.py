@@ -183,11 +183,12 @@ def report(before: Scores, after: Scores) -> str:
     speakers = sorted(
         {name for block in after["pooled"].values() if isinstance(block, dict) for name in block.get("speakers", ())}
     )
+    who = f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}"
     return "\n\n".join(
         [
             "\n".join(header_lines(after)),
-            f"Before and after on the same {after['pooled']['num_utterances']} test utterances of "
-            f"{len(speakers)} speakers ({name_some(speakers)}), none of whom is in train or valid:",
+            f"Before and after on the same {after['pooled']['num_utterances']} test utterances of {who} "
+            f"({name_some(speakers)}), none of whom is in train or valid:",
             comparison_table(before, after),
             verdict(before, after),
         ]
