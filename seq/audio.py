@@ -49,7 +49,16 @@ def read_audio(path: Path | str, start: float = 0.0, duration: float | None = No
 
 
 def load_cut_audio(cut: MonoCut) -> np.ndarray:
-    """The audio of a cut, (cut.num_samples,) float32, 16 kHz, mono, read from its source file."""
+    """The audio of a cut, (cut.num_samples,) float32, 16 kHz, mono, read from its source file.
+
+    Raises:
+        InputError: the cut knows of no audio, or `read_audio` refuses it.
+    """
+    if cut.recording is None:
+        raise InputError(
+            f"the manifest has features but no audio for {cut.id}, and augmentation of waveforms needs it: train with "
+            "--set augment.speed_prob=0 --set augment.noise_prob=0"
+        )
     samples = read_audio(cut.recording.sources[0].source, cut.start, cut.duration)
     # Seconds were rounded to samples twice, at the rate of the file and at 16 kHz.
     return _fit(samples, cut.num_samples)

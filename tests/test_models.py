@@ -42,7 +42,7 @@ def test_batched_equals_single(encoder: str, subsampling: int) -> None:
 
 def test_layer_mix_is_a_mean_until_it_learns() -> None:
     layers = [torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(i)) * (i + 1) for i in range(3)]
-    mix = LayerMix(3)
+    mix = LayerMix(3, 8)
     normalised = [(x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True, correction=0) for x in layers]
     torch.testing.assert_close(mix(layers), sum(normalised) / 3, atol=1e-4, rtol=1e-4)
     with torch.no_grad():

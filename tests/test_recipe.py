@@ -165,7 +165,7 @@ def test_a_partial_copy_goes_on_and_every_table_says_so(tmp_path: Path) -> None:
     shutil.rmtree(mini / "Actor_05")
     options = ["--corpus-dir", str(mini), "--conf", str(mini / "miniature.yaml"), "--tasks", "emotion", "--nj", "1"]
     sizes = ["train.num_epochs=1"]
-    told = "40 utterances of 5 speakers, but a complete ravdess has 48 of 6"
+    told = "48 utterances of 6 speakers, but a complete ravdess has 56 of 7"
     refused = run(tree, "ravdess", *options, sizes=sizes)
     assert refused.returncode == 2 and told in refused.stderr and "--allow-partial" in refused.stderr
     done = run(tree, "ravdess", *options, "--allow-partial", sizes=sizes)

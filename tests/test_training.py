@@ -23,6 +23,7 @@ from seq.experiment import Experiment, RunData, train_experiment, train_run
 from seq.files import read_jsonl
 from seq.losses import combine_losses
 from seq.trainer import Trainer
+from seq.training_log import TrainingLog
 from seq.validation import valid_scores
 
 
@@ -95,7 +96,7 @@ def test_averaged_weights_are_the_mean_over_the_last_epochs(tmp_path: Path) -> N
         snapshots.append(trainer.model.embedding[2].weight.detach().double().clone())
 
     trainer.optimizer.step = recording_step  # type: ignore[method-assign, assignment]
-    trainer._run_epoch(__import__("tqdm").tqdm(disable=True))
+    trainer._run_epoch(TrainingLog(tmp_path, "", 2, 3, 0, is_heard=False))
     assert len(snapshots) > 1
     mean = torch.stack(snapshots).mean(0)
     averaged = averaged_weights(experiment.run_dir(1, 0), 3, 1)["embedding.2.weight"]

@@ -247,6 +247,9 @@ def test_through_the_runner(egs: Path, tmp_path: Path) -> None:
     wrong = run(tree, "unified", "--folds", "3", sizes=sizes)
     assert wrong.returncode == 2 and "joint has folds 1 to 2" in wrong.stderr
     options = ["--nj", "1", "--device", "cpu", "--allow-partial"]
+    mute = run(tree, "unified", *options, sizes=sizes)
+    assert mute.returncode == 2 and "features but no audio" in mute.stderr and "Traceback" not in mute.stderr
+    sizes.append("augment.speed_prob=0")
     first = run(tree, "unified", *options, sizes=sizes)
     assert first.returncode == 0, first.stdout + first.stderr
     exp = tree / "egs/unified/exp/default_joint"

@@ -8,14 +8,14 @@ from typing import Final
 from seq.corpora.ravdess import SENTENCES
 from seq.layouts.studio import Studio
 
-_ACTORS: Final = (1, 4, 5, 8, 9, 20)
+_ACTORS: Final = (1, 4, 5, 8, 9, 12, 20)
 _EMOTIONS: Final = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 _LEVELS: Final = {"01": "moderate", "02": "strong"}
 _RATE: Final = 48000
 
 
 def write(root: Path, studio: Studio) -> None:
-    """48 utterances: 6 actors, 8 emotions; intensity and sentence in turn."""
+    """56 utterances: 7 actors, 8 emotions; intensity and sentence in turn."""
     for actor in _ACTORS:
         folder = root / f"Actor_{actor:02d}"
         for index, emotion in enumerate(_EMOTIONS):

@@ -12,12 +12,13 @@ class LayerMix(nn.Module):
     CTC drives the last layer towards what is said and away from how; the heads of the utterance may look below it.
     """
 
-    def __init__(self, num_layers: int) -> None:
+    def __init__(self, num_layers: int, channels: int) -> None:
         super().__init__()
+        self.norm = nn.LayerNorm(channels, elementwise_affine=False)
         self.scores = nn.Parameter(torch.zeros(num_layers))
 
     def forward(self, layers: list[Tensor]) -> Tensor:
         """`num_layers` times (N, T, C) -> (N, T, C)."""
         weights = self.scores.softmax(dim=0)
-        normalised = [nn.functional.layer_norm(layer, layer.shape[-1:]) for layer in layers]
-        return torch.stack([weight * layer for weight, layer in zip(weights, normalised, strict=True)]).sum(dim=0)
+        terms = [weight * self.norm(layer) for weight, layer in zip(weights, layers, strict=True)]
+        return torch.stack(terms).sum(dim=0)

@@ -81,7 +81,7 @@ class SpeechEqModel(nn.Module):
             self.encoder = ConformerEncoder(
                 conf.channels, conf.feedforward, conf.num_heads, conf.num_layers, conf.kernel_size, conf.dropout
             )
-        self.layer_mix = LayerMix(conf.num_layers + 1)
+        self.layer_mix = LayerMix(conf.num_layers + 1, conf.channels)
         self.pooling = AttentiveStatisticsPooling(conf.channels)
         self.embedding = nn.Sequential(
             nn.LayerNorm(2 * conf.channels),
