@@ -147,7 +147,7 @@ def test_cremad_levels(miniatures: dict[str, Path], tmp_path: Path) -> None:
 
 def test_ravdess_is_48_khz_and_one_file_stereo(miniatures: dict[str, Path]) -> None:
     infos = [soundfile.info(u.audio) for u in read(miniatures["ravdess"]).values()]
-    assert Counter((info.samplerate, info.channels) for info in infos) == {(48000, 1): 47, (48000, 2): 1}
+    assert Counter((info.samplerate, info.channels) for info in infos) == {(48000, 1): 55, (48000, 2): 1}
 
 
 def test_seqd_has_a_tie_and_ratings_of_three(miniatures: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
