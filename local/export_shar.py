@@ -2,9 +2,10 @@
 """Pack cuts and their features into Lhotse Shar: a few tar files, for data in object stores.
 
 Usage: local/export_shar.py --cuts data/fbank/ravdess_cuts.jsonl.gz --out data/shar [--shard-size 1000]
-       local/train_model.py --cuts data/shar ...           (training and decoding read the folder)
+       local/train_model.py --cuts data/shar --set augment.speed_prob=0 ...
 In:    the cuts with fbank (stage 2)
-Out:   cuts.000000.jsonl.gz, features.000000.tar, ... in --out; features are stored without loss
+Out:   cuts.000000.jsonl.gz, features.000000.tar, ... in --out; features are stored without loss. Training and decoding
+       read the folder; augmentation of waveforms, which the default conf has, would still read the audio
 """
 
 from __future__ import annotations
