@@ -26,11 +26,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq import plan, stages
 from seq.conf import read_conf_file
-from seq.errors import InputError, run_main
-from seq.fold_files import choose_folds
-from seq.siblings import raw_siblings
+from seq.data.fold_files import choose_folds
+from seq.errors import InputError
+from seq.recipe import plan, stages
+from seq.recipe.siblings import raw_siblings
+from seq.utils.script import run_main
 
 
 def parse() -> argparse.Namespace:

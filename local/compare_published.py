@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.errors import InputError, run_main
-from seq.files import write_text
-from seq.published import COMPARED, comparison
+from seq.errors import InputError
+from seq.studies.published import COMPARED, comparison
+from seq.utils.files import write_text
+from seq.utils.script import run_main
 
 
 def parse_scores(text: str) -> tuple[tuple[str, str], Path]:

@@ -14,10 +14,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq import unified
 from seq.conf import load_conf
-from seq.errors import run_main
-from seq.features import prepare_features
+from seq.data.features import prepare_features
+from seq.unified import prepare as unified
+from seq.utils.script import run_main
 
 
 def main() -> None:

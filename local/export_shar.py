@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.errors import run_main
-from seq.shar import export_shar
+from seq.data.shar import export_shar
+from seq.utils.script import run_main
 
 
 def main() -> None:

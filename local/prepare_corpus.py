@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq import unified
 from seq.conf import load_conf
 from seq.corpora.base import get_reader
 from seq.corpora.verify import prepare_corpus
-from seq.errors import run_main
+from seq.unified import prepare as unified
+from seq.utils.script import run_main
 
 
 def make_parser(add_help: bool) -> argparse.ArgumentParser:

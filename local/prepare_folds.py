@@ -17,10 +17,11 @@ from pathlib import Path
 from lhotse import CutSet
 
 from seq.conf import load_conf
-from seq.errors import InputError, run_main
-from seq.files import read_json
-from seq.folds import prepare_folds
-from seq.unified_folds import combine_folds
+from seq.data.folds import prepare_folds
+from seq.errors import InputError
+from seq.unified.folds import combine_folds
+from seq.utils.files import read_json
+from seq.utils.script import run_main
 
 
 def main() -> None:

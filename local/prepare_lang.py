@@ -14,8 +14,9 @@ import argparse
 from pathlib import Path
 
 from seq.conf import load_conf
-from seq.errors import run_main
-from seq.lang import TokenTable, prepare_lang
+from seq.lang.lexicon import prepare_lang
+from seq.lang.tokens import TokenTable
+from seq.utils.script import run_main
 
 
 def main() -> None:

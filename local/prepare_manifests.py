@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq import unified
 from seq.conf import load_conf
-from seq.errors import run_main
-from seq.manifests import prepare_manifests
+from seq.data.manifests import prepare_manifests
+from seq.unified import prepare as unified
+from seq.utils.script import run_main
 
 
 def main() -> None:

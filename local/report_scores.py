@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.errors import run_main
-from seq.report import write_report
+from seq.report.report import write_report
+from seq.utils.script import run_main
 
 
 def main() -> None:

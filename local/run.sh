@@ -150,7 +150,7 @@ on_signal() { # name, exit code
 trap 'on_signal INT 130' INT
 trap 'on_signal TERM 143' TERM
 trap 'on_signal HUP 129' HUP
-# A stage ends by itself when this process is gone (seq/process.py): even kill -9 leaves nothing running.
+# A stage ends by itself when this process is gone (seq/utils/process.py): even kill -9 leaves nothing running.
 export SPEECHEQ_RUNNER_PID=$$
 run_child() {
   local status=0

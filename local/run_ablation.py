@@ -15,11 +15,12 @@ import shlex
 import subprocess
 import sys
 
-from seq.ablation import ablation_report, ablation_rows, labelled_tasks
-from seq.arguments import recipe_parser
-from seq.errors import InputError, run_main
-from seq.files import write_text
-from seq.recipe import open_recipe
+from seq.errors import InputError
+from seq.recipe.arguments import recipe_parser
+from seq.recipe.recipe import open_recipe
+from seq.studies.ablation import ablation_report, ablation_rows, labelled_tasks
+from seq.utils.files import write_text
+from seq.utils.script import run_main
 
 
 def parse() -> argparse.Namespace:

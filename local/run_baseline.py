@@ -13,15 +13,16 @@ from __future__ import annotations
 import shlex
 import sys
 
-from seq.arguments import parse_numbers, recipe_parser
-from seq.baseline import run_baseline
-from seq.errors import InputError, run_main
-from seq.files import write_json
-from seq.fold_files import choose_folds
-from seq.functionals import choose_features
-from seq.recipe import open_recipe
-from seq.report import write_report
-from seq.score import score_experiment
+from seq.data.fold_files import choose_folds
+from seq.errors import InputError
+from seq.recipe.arguments import parse_numbers, recipe_parser
+from seq.recipe.recipe import open_recipe
+from seq.report.report import write_report
+from seq.score.score import score_experiment
+from seq.studies.baseline import run_baseline
+from seq.studies.functionals import choose_features
+from seq.utils.files import write_json
+from seq.utils.script import run_main
 
 
 def main() -> None:

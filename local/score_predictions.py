@@ -14,10 +14,10 @@ import argparse
 from pathlib import Path
 
 from seq.conf import load_conf
-from seq.errors import run_main
-from seq.files import write_json
-from seq.score import score_experiment
-from seq.unified_score import score_corpora
+from seq.score.score import score_experiment
+from seq.unified.score import score_corpora
+from seq.utils.files import write_json
+from seq.utils.script import run_main
 
 
 def numbers(text: str) -> list[int]:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import shlex
 import sys
 
-from seq.arguments import parse_numbers, parse_tasks, recipe_parser
 from seq.conf import TASKS
-from seq.errors import InputError, run_main
-from seq.files import write_text
-from seq.fold_files import choose_folds
-from seq.recipe import experiment_name, open_recipe
-from seq.selected_on_test import SUFFIX, select_on_test, selection_report
+from seq.data.fold_files import choose_folds
+from seq.errors import InputError
+from seq.recipe.arguments import parse_numbers, parse_tasks, recipe_parser
+from seq.recipe.recipe import experiment_name, open_recipe
+from seq.studies.selected_on_test import SUFFIX, select_on_test, selection_report
+from seq.utils.files import write_text
+from seq.utils.script import run_main
 
 
 def main() -> None:

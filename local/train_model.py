@@ -11,9 +11,9 @@ Out: exp/<name>/conf.json; per run, in exp/<name>/fold_<k>/seed_<s>: epoch-N.pt,
      train.log, tensorboard/
 """
 
-from seq.arguments import experiment_parser, open_experiment
-from seq.errors import run_main
-from seq.experiment import train_experiment
+from seq.recipe.arguments import experiment_parser, open_experiment
+from seq.train.experiment import train_experiment
+from seq.utils.script import run_main
 
 
 def main() -> None:

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from seq import __version__
-from seq.errors import InputError, run_main
+from seq.errors import InputError
 from seq.finetune.command import add_finetune
+from seq.utils.script import run_main
 
 if TYPE_CHECKING:
     from seq.runtime.batch import Outcome
@@ -58,7 +59,7 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _export(options: argparse.Namespace) -> int:
-    from seq.export import export_run, find_run
+    from seq.export.run import export_run, find_run
 
     run_dir = find_run(options.exp, options.fold, options.seed)
     export_run(run_dir, options.out, options.protocol, options.cuts)
@@ -75,7 +76,7 @@ def _add_labels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _labels(options: argparse.Namespace) -> int:
-    from seq.labels_table import print_labels
+    from seq.corpora.labels_table import print_labels
 
     print_labels(options.corpora, options.egs, options.format)
     return 0
@@ -198,7 +199,7 @@ def _open_output(path: Path | None) -> Iterator[TextIO]:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
         yield sys.stdout
         return
-    from seq.files import atomic_path
+    from seq.utils.files import atomic_path
 
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         yield stream

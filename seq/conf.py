@@ -113,7 +113,7 @@ class ProtocolConf:
 
 @dataclass
 class FeaturesConf:
-    """Stage 0 trims (see `seq.audio.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
+    """Stage 0 trims (see `seq.audio.reading.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
 
     extractor: str = "kaldi-fbank"
     num_filters: int = 80

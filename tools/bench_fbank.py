@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seq.audio import SAMPLING_RATE, read_audio
+from seq.audio.reading import SAMPLING_RATE, read_audio
 from seq.corpora.base import AUDIO_SUFFIXES
-from seq.errors import InputError, run_main
-from seq.features import compute_fbank
+from seq.data.features import compute_fbank
+from seq.errors import InputError
+from seq.utils.script import run_main
 
 NUM_ROUNDS = 3
 

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from seq.conf import load_conf
 from seq.corpora.esd import EMOTIONS, SENTENCES_EACH, Reader
-from seq.errors import run_main
-from seq.files import write_json, write_jsonl
-from seq.manifests import prepare_manifests
+from seq.data.manifests import prepare_manifests
+from seq.utils.files import write_json, write_jsonl
+from seq.utils.script import run_main
 
 CONF = Path(__file__).resolve().parent.parent / "egs/esd/conf/default.yaml"
 TEXTS = {"zh": "我们明天上午去图书馆", "en": "we go to the library tomorrow morning"}

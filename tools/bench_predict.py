@@ -32,10 +32,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from seq.audio import SAMPLING_RATE, read_audio
-from seq.errors import InputError, run_main
+from seq.audio.reading import SAMPLING_RATE, read_audio
+from seq.errors import InputError
 from seq.runtime import load_model
 from seq.runtime.inputs import expand
+from seq.utils.script import run_main
 
 PARTS = ("parity", "speed", "start", "long")
 BATCH_SIZE = 8
@@ -49,8 +50,8 @@ def measure_parity(model_dir: Path, waveforms: list[np.ndarray]) -> list[tuple[s
     import torch
 
     from seq.conf import FeaturesConf
-    from seq.features import compute_fbank
-    from seq.waveform_model import load_waveform_model
+    from seq.data.features import compute_fbank
+    from seq.export.waveform_model import load_waveform_model
 
     torch.set_num_threads(1)
     graph = load_model(model_dir).engine.graph

@@ -44,7 +44,7 @@ prove() {
   (cd "$root" && "$python" - <<'EOF'
 import math
 import torch
-from seq.ctc import make_ctc
+from seq.train.ctc import make_ctc
 
 log_probs = torch.full((1, 2, 2), 0.5).log().requires_grad_()
 loss = make_ctc("k2").loss(log_probs, torch.tensor([2]), [[1]])

@@ -18,9 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from seq.errors import InputError, run_main
-from seq.layouts.miniature import LAYOUTS, write_miniature
-from seq.synthetic_corpus import Settings, make_corpus
+from seq.corpora.miniature import LAYOUTS, write_miniature
+from seq.errors import InputError
+from seq.synth.corpus import Settings, make_corpus
+from seq.utils.script import run_main
 
 RECIPES = Path(__file__).resolve().parent.parent / "egs"
 

@@ -1,1 +1,1 @@
-"""Corpus readers, one file each: `seq.corpora.<name>` defines `Reader`. See `seq.corpora.base`."""
+"""Stage 0, and corpus readers, one file each: `seq.corpora.<name>` defines `Reader` (see `seq.corpora.base`)."""

@@ -67,7 +67,7 @@ class Reader(CorpusReader):
 
     def download(self, target: Path) -> Path:
         """Download and unpack the corpus below `target`; returns its root."""
-        from seq.download import download_zip
+        from seq.corpora.download import download_zip
 
         return self.find_root(download_zip(URL, MD5, target, self.obtain))
 

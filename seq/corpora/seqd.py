@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final
 
-from seq.agreement import Vote, describe_agreement, majority
+from seq.corpora.agreement import Vote, describe_agreement, majority
 from seq.corpora.base import CorpusReader, Utterance
 from seq.corpora.tables import has_columns, read_csv
 from seq.corpora.trees import find_below

@@ -1,4 +1,4 @@
-"""The synthetic corpus: made by `seq.synthetic_corpus`, in CASIA's tree, and read by CASIA's reader."""
+"""The synthetic corpus: made by `seq.synth.corpus`, in CASIA's tree, and read by CASIA's reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ tools/synth_corpus.py --out DIR makes one of another size or seed, to be passed 
             InputError: espeak-ng is not installed, or `target` holds something else.
         """
         # Imported here, so that asking for the recipe's options needs no numpy.
-        from seq.synthetic_corpus import Settings, make_corpus
+        from seq.synth.corpus import Settings, make_corpus
 
         make_corpus(target, Settings())
         return target

@@ -11,7 +11,7 @@ from seq.errors import InputError
 
 
 class Reader(CorpusReader):
-    """Stands in the conf of egs/unified; `seq.unified` does the work of stages 0 to 2."""
+    """Stands in the conf of egs/unified; `seq.unified.prepare` does the work of stages 0 to 2."""
 
     name: ClassVar[str] = "unified"
     obtain: ClassVar[str] = (

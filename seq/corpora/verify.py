@@ -14,15 +14,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from seq.audio import inspect_audio
+from seq.audio.reading import inspect_audio
 from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
 from seq.corpora.counts import CorpusCounts
-from seq.errors import InputError
-from seq.files import read_json, write_json, write_jsonl
+from seq.errors import InputError, name_some
 from seq.labels import check_labels, map_labels
-from seq.process import die_with_parent
-from seq.progress import progress_bar
+from seq.utils.files import read_json, write_json, write_jsonl
+from seq.utils.process import die_with_parent
+from seq.utils.progress import progress_bar
 
 NUM_NAMED = 5
 
@@ -74,7 +74,7 @@ def verify_corpus(
     rows = _inspect_all(list(files), root, conf.features.trim, num_jobs)
     silent = [row["path"] for row in rows if row["silent"]]
     if silent:
-        print(f"warning: {len(silent)} silent recordings are kept: {_name_some(silent)}", file=sys.stderr)
+        print(f"warning: {len(silent)} silent recordings are kept: {name_some(silent, NUM_NAMED)}", file=sys.stderr)
     if is_partial:
         print(f"warning: this copy of {conf.corpus.name} is partial: {counts.comparison()}", file=sys.stderr)
     write_jsonl(audio_table, rows)
@@ -163,10 +163,6 @@ def _map(function: partial[dict[str, Any] | str], paths: list[Path], num_jobs: i
         return
     with ProcessPoolExecutor(num_jobs, mp_context=get_context("forkserver"), initializer=die_with_parent) as pool:
         yield from pool.map(function, paths, chunksize=16)
-
-
-def _name_some(names: list[str]) -> str:
-    return ", ".join(names[:NUM_NAMED]) + (f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else "")
 
 
 def _summarise_audio(rows: list[dict[str, Any]]) -> str:

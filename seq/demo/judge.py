@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from seq.audio import SAMPLING_RATE, audio_duration, is_silent, read_audio
+from seq.audio.reading import SAMPLING_RATE, audio_duration, is_silent, read_audio
 from seq.errors import InputError
 from seq.runtime.engine import Piece
 from seq.runtime.model import Model

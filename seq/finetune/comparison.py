@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from seq.intervals import PairedTest, paired_test
-from seq.markdown_text import markdown_table
-from seq.report import _columns, _interval, _value
+from seq.report.report import _columns, _interval, _value
+from seq.score.intervals import paired_by_speaker, paired_test
+from seq.utils.markdown_text import markdown_table
 
 Scores = dict[str, Any]
 # The first of these that both have is what the last line is about.
@@ -18,7 +18,7 @@ ERRORS = ("MAE", "PER")
 def comparison_table(before: Scores, after: Scores) -> str:
     """A row each for before and after with their intervals over speakers, and the difference (after - before)."""
     first, second = before["pooled"], after["pooled"]
-    columns = [c for c in _columns(after) if _metric(first, c) is not None and _metric(second, c) is not None]
+    columns = _shared_columns(before, after)
 
     def row(name: str, pooled: Scores, suffix: str = "") -> list[str]:
         if suffix:
@@ -37,6 +37,11 @@ def comparison_table(before: Scores, after: Scores) -> str:
     return markdown_table(["test", *(heading for _, _, heading in columns)], rows)
 
 
+def _shared_columns(before: Scores, after: Scores) -> list[tuple[str, str, str]]:
+    """The columns of the report that both have a value for."""
+    return [c for c in _columns(after) if all(_metric(scores["pooled"], c) is not None for scores in (before, after))]
+
+
 def _metric(pooled: Scores, column: tuple[str, str, str]) -> Any:
     return pooled.get(column[0], {}).get(column[1])
 
@@ -49,7 +54,7 @@ def _signed(difference: float, heading: str) -> str:
 def verdict(before: Scores, after: Scores) -> str:
     """Whether the main metric rose or fell, by how much, with a paired test over speakers; and what else got worse."""
     first, second = before["pooled"], after["pooled"]
-    columns = [c for c in _columns(after) if _metric(first, c) is not None and _metric(second, c) is not None]
+    columns = _shared_columns(before, after)
     main = next((column for name in MAIN_METRICS for column in columns if column[:2] == name), None)
     if main is None:
         return "Nothing can be compared: no test utterance has a label of what the model names."
@@ -69,7 +74,8 @@ def verdict(before: Scores, after: Scores) -> str:
         if gains[c] < 0 and c != main
     ]
     worse = f" Worse: {', '.join(others)}." if others else ""
-    return f"{said}; paired test over speakers: {_paired(first, second, main)}.{worse}"
+    test = paired_test(*paired_by_speaker(second[main[0]]["speakers"], first[main[0]]["speakers"], main[1]))
+    return f"{said}; paired test over speakers: {test}.{worse}"
 
 
 def _gain(first: Scores, second: Scores, column: tuple[str, str, str]) -> float:
@@ -80,13 +86,3 @@ def _gain(first: Scores, second: Scores, column: tuple[str, str, str]) -> float:
 def _name(column: tuple[str, str, str]) -> str:
     heading = column[2].removesuffix(" %")
     return f"{column[0]} {heading}" if heading in ("MAE", "Spearman") else heading
-
-
-def _paired(first: Scores, second: Scores, column: tuple[str, str, str]) -> PairedTest:
-    task, metric, _ = column
-    pairs = [
-        (values[metric], first[task]["speakers"][speaker][metric])
-        for speaker, values in second[task]["speakers"].items()
-    ]
-    known = [pair for pair in pairs if None not in pair]
-    return paired_test([pair[0] for pair in known], [pair[1] for pair in known])

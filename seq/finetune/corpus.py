@@ -12,9 +12,9 @@ from seq.corpora.base import Utterance
 from seq.corpora.seqd import TABLE, read_table
 from seq.corpora.verify import verify_corpus
 from seq.errors import InputError
-from seq.files import read_json, sha256, write_json
 from seq.labels import EMOTIONS
-from seq.recipe import Recipe
+from seq.recipe.recipe import Recipe
+from seq.utils.files import read_json, sha256, write_json
 
 if TYPE_CHECKING:
     from seq.models.model import ModelSpec
@@ -89,8 +89,8 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int) -> None:
     Raises:
         InputError: audio is bad (every such file is counted, the first are named), or a label does not fit.
     """
-    from seq.features import prepare_features
-    from seq.manifests import prepare_manifests
+    from seq.data.features import prepare_features
+    from seq.data.manifests import prepare_manifests
 
     data = recipe.folder / "data"
     stamp, audio_table = data / "prepared.json", data / "audio.jsonl"

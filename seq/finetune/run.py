@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from seq.conf import ProtocolConf, conf_to_dict
-from seq.decode import decode_parts, decode_run
-from seq.errors import InputError
-from seq.experiment import Experiment, train_run
-from seq.export import check_out, export_run
-from seq.files import read_json, write_json, write_text
+from seq.decode.run import decode_parts, decode_run
+from seq.errors import InputError, name_some
+from seq.export.run import check_out, export_run
 from seq.finetune.comparison import Scores, comparison_table, verdict
 from seq.finetune.corpus import prepare_data, prepare_phones, read_own_corpus
 from seq.finetune.source import Source, grow, open_source, silence_new_classes, write_start
-from seq.finetune.split import PROTOCOL, name_some, prepare_split, split_speakers, with_protocol
-from seq.process import run_lock
-from seq.recipe import Recipe
-from seq.report import header_lines
+from seq.finetune.split import PROTOCOL, prepare_split, split_speakers, with_protocol
+from seq.recipe.recipe import Recipe
+from seq.report.report import header_lines
 from seq.runtime.folder import DESCRIPTION
-from seq.score import score_experiment
-from seq.start import Start
+from seq.score.score import score_experiment
+from seq.train.experiment import Experiment, train_run
+from seq.train.start import Start
+from seq.utils.files import read_json, write_json, write_text
+from seq.utils.process import run_lock
 
 MARKER = "finetune.json"
 FOLD = 1

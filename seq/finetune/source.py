@@ -10,12 +10,12 @@ import torch
 
 from seq.conf import Conf, CorpusConf, apply_override, conf_from_dict
 from seq.errors import InputError
-from seq.files import atomic_path
+from seq.export.waveform_model import load_waveform_model
 from seq.labels import EMOTIONS, corpus_anchors
 from seq.models.model import ModelSpec, SpeechEqModel
 from seq.runtime.folder import read_model_folder
-from seq.start import Start
-from seq.waveform_model import load_waveform_model
+from seq.train.start import Start
+from seq.utils.files import atomic_path
 
 # What training from random weights does (`seq.conf.TrainConf`), but more gently and for less long.
 TRAINING = {

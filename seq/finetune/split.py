@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from seq.conf import FoldConf, ProtocolConf, RandomFolds, Selection
-from seq.fold_checks import PARTS, Folds
-from seq.recipe import Recipe
+from seq.data.fold_checks import PARTS, Folds
+from seq.errors import name_some
+from seq.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
@@ -19,7 +20,6 @@ PROTOCOL = "finetune"
 # Test is a fifth of the speakers, and valid another; of three or four speakers, one each.
 NUM_PARTS = 5
 NUM_DEALS = 20
-NUM_NAMED = 12
 
 
 class Labels(NamedTuple):
@@ -37,7 +37,7 @@ def split_speakers(manifest: Path, emotions: list[str], seed: int) -> ProtocolCo
     """
     from lhotse import CutSet
 
-    from seq.folds import make_folds
+    from seq.data.folds import make_folds
 
     cuts = list(CutSet.from_file(manifest))
     labels = _labels(cuts)
@@ -72,12 +72,6 @@ def _found(ids: list[str], labels: dict[str, Labels]) -> set[str]:
     return {name for id_ in ids for name in labels[id_] if name is not None}
 
 
-def name_some(names: list[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
-    return ", ".join(names[:NUM_NAMED]) + more
-
-
 def with_protocol(recipe: Recipe, protocol: ProtocolConf) -> Recipe:
     """The same folder under a protocol."""
     return Recipe(recipe.folder, replace(recipe.conf, protocols=[protocol]), protocol)
@@ -87,7 +81,7 @@ def prepare_split(recipe: Recipe) -> None:
     """Write the fold of the recipe's protocol, and warn of emotions and genders that train lacks."""
     from lhotse import CutSet
 
-    from seq.folds import load_fold, prepare_folds
+    from seq.data.folds import load_fold, prepare_folds
 
     prepare_folds(recipe.conf.corpus.name, CutSet.from_file(recipe.cuts), recipe.protocol, recipe.folds_dir)
     fold = load_fold(recipe.folds_dir, 1)

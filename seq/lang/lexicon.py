@@ -21,11 +21,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from seq.errors import InputError
-from seq.files import atomic_path, read_jsonl, write_text
 from seq.lang.g2p import pronounce
 from seq.lang.ipa import pronounce_ipa
 from seq.lang.tokens import SPOKEN_NOISE, UNKNOWN, TokenTable
 from seq.lang.units import PHONE_UNITS, normalise_text
+from seq.utils.files import atomic_path, read_jsonl, write_text
 
 UNKNOWN_WORD = "<UNK>"
 
@@ -147,7 +147,7 @@ def _write_transducer(
     if not lexicon or importlib.util.find_spec("k2") is None:
         return
     # torch takes seconds to import, and this stage needs it for nothing else.
-    from seq.ctc import write_lexicon_fst
+    from seq.train.ctc import write_lexicon_fst
 
     try:
         write_lexicon_fst(lexicon_arcs(lexicon, tokens, words), lang_dir / "L.pt")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seq.errors import InputError
-from seq.files import write_text
+from seq.utils.files import write_text
 
 BLANK = "<blk>"
 # What the lexicon says for a word that it does not know (icefall's spoken noise).

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from seq.conf import LangConf
 from seq.errors import InputError
-from seq.files import atomic_path
 from seq.lang.bpe import BpeModel, train_bpe
 from seq.lang.tokens import BLANK, UNKNOWN, TokenTable
+from seq.utils.files import atomic_path
 
 # Stands between two words of a text that is spelt in letters, as in sentencepiece.
 WORD_BOUNDARY = "▁"

@@ -1,1 +1,1 @@
-"""The network: subsampling, encoder, pooling, heads, and the whole (`seq.models.model`)."""
+"""The network: front end, encoder, pooling, heads, and the whole (`seq.models.model`)."""

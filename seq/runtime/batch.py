@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
 
-from seq.audio import SAMPLING_RATE
-from seq.audio_stream import stream_audio
+from seq.audio.reading import SAMPLING_RATE
+from seq.audio.streams import stream_audio
 from seq.errors import InputError
 from seq.runtime.engine import Piece
 from seq.runtime.inputs import Item

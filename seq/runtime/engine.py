@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from seq.audio import MIN_SAMPLES, SAMPLING_RATE
+from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.errors import InputError
 from seq.labels import INTENSITY_ANCHORS, INTENSITY_NAMES, intensity_value, nearest_level
 from seq.runtime.folder import ONNX, read_model_folder
@@ -31,7 +31,7 @@ class Piece:
 
 
 class Graph:
-    """The exported network: waveforms in, the outputs named in `seq.waveform_model` out."""
+    """The exported network: waveforms in, the outputs named in `seq.export.waveform_model` out."""
 
     def __init__(self, path: Path, num_threads: int = 1) -> None:
         """Raises InputError where onnxruntime cannot load the file."""
@@ -47,7 +47,7 @@ class Graph:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs of the graph (see `seq.waveform_model`) for N waveforms (S_i,), by name.
+        """The outputs of the graph (see `seq.export.waveform_model`) for N waveforms (S_i,), by name.
 
         What is shorter than one frame of 25 ms is padded with zeros to one.
         """

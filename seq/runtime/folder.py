@@ -2,7 +2,7 @@
 
 model.json            labels, phones, features, calibration, protocol, scores, norms; SHA-256 of itself and of
 model.onnx            waveform -> answers, for onnxruntime
-model.safetensors     the same weights, for torch (seq.waveform_model)
+model.safetensors     the same weights, for torch (seq.export.waveform_model)
 README.md             the model card, free to be edited
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seq.errors import InputError
-from seq.files import read_json, sha256
+from seq.utils.files import read_json, sha256
 
 FORMAT = 1
 DESCRIPTION = "model.json"

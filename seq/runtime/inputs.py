@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seq.errors import InputError
-from seq.files import read_jsonl
+from seq.utils.files import read_jsonl
 
 # Files with these suffixes are taken from a folder; a file that is named itself may have any. The last six are
 # recordings that libsndfile cannot read: they get their line, which says so.

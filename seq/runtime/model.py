@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from seq.audio import SAMPLING_RATE, audio_duration, read_audio, resample
-from seq.audio_stream import stream_audio
+from seq.audio.reading import SAMPLING_RATE, audio_duration, read_audio, resample
+from seq.audio.streams import stream_audio
 from seq.runtime.engine import Engine, Piece
 from seq.runtime.recording import LONG_SECONDS, Recording, answer_pieces, utterance_piece
 from seq.runtime.results import Result

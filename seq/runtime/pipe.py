@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from seq.audio_faults import UNKNOWN_WAV_SIZE
+from seq.audio.faults import UNKNOWN_WAV_SIZE
 from seq.errors import InputError
 from seq.runtime.model import Model
 from seq.runtime.results import Result

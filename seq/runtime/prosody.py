@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seq.audio import SAMPLING_RATE
+from seq.audio.reading import SAMPLING_RATE
 
 MIN_PITCH_HZ, MAX_PITCH_HZ = 75.0, 500.0
 # Three periods of the lowest pitch.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq.audio import SAMPLING_RATE
-from seq.audio_stream import stream_resampler
+from seq.audio.reading import SAMPLING_RATE
+from seq.audio.streams import stream_resampler
 from seq.errors import InputError
 from seq.runtime.engine import Engine
 from seq.runtime.recording import Recording

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq.audio import check_finite
+from seq.audio.reading import check_finite
 from seq.errors import InputError
 
 MAX_CHANNELS = 64

@@ -1,0 +1,217 @@
+"""Stage 2: 80-dim log-mel filter banks by one of Lhotse's extractors, stored without loss.
+
+Utterances are extracted one by one: Lhotse's batches pad with zeros and reflect the padding, not the utterance,
+at its right edge, so the last two frames of an utterance would depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import fields
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from lhotse import CutSet, Fbank, FeatureExtractor, Features, MonoCut, NumpyFilesWriter
+from lhotse.features.base import FEATURE_EXTRACTORS
+from lhotse.qa import validate
+from lhotse.utils import fastcopy
+
+from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio
+from seq.conf import FeaturesConf
+from seq.errors import InputError
+from seq.utils.files import atomic_path, read_jsonl
+from seq.utils.process import die_with_parent
+from seq.utils.progress import progress_bar
+
+CHUNK_SIZE = 32
+KALDIFEAT = "kaldifeat-fbank"
+
+
+def make_extractor(conf: FeaturesConf) -> FeatureExtractor:
+    """The extractor that `conf` names, from Lhotse's registry; made once per process.
+
+    "kaldi-fbank" is Kaldi's: 25 ms Povey window every 10 ms, snip_edges off, no dither, pre-emphasis 0.97.
+
+    Raises:
+        InputError: Lhotse has no such extractor, or it cannot have this many filters.
+    """
+    return _make_extractor(conf.extractor, conf.num_filters)
+
+
+@lru_cache(maxsize=4)
+def _make_extractor(name: str, num_filters: int, device: str = "cpu") -> FeatureExtractor:
+    if name == KALDIFEAT:
+        from seq.data.kaldifeat_fbank import make_kaldifeat
+
+        return make_kaldifeat(num_filters, device)
+    if name not in FEATURE_EXTRACTORS:
+        known = ", ".join(sorted(FEATURE_EXTRACTORS))
+        raise InputError(f"features.extractor: Lhotse has no extractor {name!r}; choose from {known}")
+    extractor_type = FEATURE_EXTRACTORS[name]
+    wanted = {"sampling_rate": SAMPLING_RATE, "num_filters": num_filters, "device": device}
+    known_fields = {field.name for field in fields(extractor_type.config_type)}
+    config = extractor_type.config_type(**{key: value for key, value in wanted.items() if key in known_fields})
+    extractor = extractor_type(config)
+    if extractor.feature_dim(SAMPLING_RATE) != num_filters:
+        raise InputError(
+            f"features.num_filters is {num_filters}, but {name} has {extractor.feature_dim(SAMPLING_RATE)} features"
+        )
+    if isinstance(extractor, Fbank):
+        # Lhotse squares the absolute value: the root that this takes and undoes is a third of all its time.
+        extractor.extractor._to_spec = _power
+    return extractor
+
+
+def _power(spectrum: torch.Tensor) -> torch.Tensor:
+    """|X|^2 (N, T, F) of a complex spectrum (N, T, F)."""
+    return spectrum.real.square().add_(spectrum.imag.square())
+
+
+def compute_fbank(samples: np.ndarray, conf: FeaturesConf | None = None) -> np.ndarray:
+    """Features (T, num_filters) float32 of (S,) float32 samples, 16 kHz; T = S / 160, rounded half up.
+
+    Raises:
+        InputError: fewer than 400 samples, one frame of 25 ms.
+    """
+    if len(samples) < MIN_SAMPLES:
+        raise InputError(f"{len(samples)} samples are less than one frame of {MIN_SAMPLES} samples (25 ms)")
+    with torch.inference_mode():
+        return make_extractor(conf or FeaturesConf()).extract(samples, SAMPLING_RATE)
+
+
+def compute_fbanks(waveforms: list[np.ndarray], conf: FeaturesConf, device: torch.device) -> list[torch.Tensor]:
+    """Features (T, num_filters) on `device` of each waveform (S,), as `compute_fbank` computes them.
+
+    kaldifeat takes all of them at once; Lhotse's own extractors one by one (see above).
+    """
+    if conf.extractor == KALDIFEAT:
+        from seq.data.kaldifeat_fbank import extract_batch
+
+        return extract_batch(waveforms, conf.num_filters, device)
+    if device.type == "cpu":
+        return [torch.from_numpy(compute_fbank(samples, conf)) for samples in waveforms]
+    extractor = _make_extractor(conf.extractor, conf.num_filters, str(device))
+    with torch.no_grad():
+        return [extractor.extract(torch.from_numpy(samples), SAMPLING_RATE) for samples in waveforms]
+
+
+def compute_and_store(cuts: list[MonoCut], conf: FeaturesConf, storage: Path) -> list[MonoCut]:
+    """Features of each cut, written below `storage`; returns the cuts with their features, in the same order."""
+    extractor = make_extractor(conf)
+    results = []
+    with NumpyFilesWriter(storage) as writer:
+        for cut in cuts:
+            fbank = compute_fbank(load_cut_audio(cut), conf)
+            features = Features(
+                type=conf.extractor,
+                num_frames=fbank.shape[0],
+                num_features=fbank.shape[1],
+                frame_shift=extractor.frame_shift,
+                sampling_rate=SAMPLING_RATE,
+                start=cut.start,
+                duration=cut.duration,
+                storage_type=writer.name,
+                storage_path=str(writer.storage_path),
+                storage_key=_write(writer, cut.id, fbank),
+                recording_id=cut.recording_id,
+                channels=cut.channel,
+            )
+            with_features = fastcopy(cut, features=features)
+            validate(with_features)
+            results.append(with_features)
+    return results
+
+
+def _write(writer: NumpyFilesWriter, key: str, fbank: np.ndarray) -> str:
+    """The storage key of the features. Raises OSError, naming the storage, where the disk is full."""
+    try:
+        return writer.write(key, fbank)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # numpy only says how many numbers went in.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), writer.storage_path) from error
+
+
+def prepare_features(conf: FeaturesConf, cuts: Path, out: Path, storage: Path, num_jobs: int = 1) -> None:
+    """Compute the features of all cuts of a manifest and write the cuts with features to `out`.
+
+    `out` is removed first and written last, so it never names features that are of another run or half written.
+    Memory does not grow with the corpus.
+
+    Raises:
+        InputError: an utterance was lost on the way (it is named), or its audio cannot be read any more.
+    """
+    make_extractor(conf)
+    total = sum(1 for _ in read_jsonl(cuts))
+    if not total:
+        raise InputError(f"{cuts} has no cuts: run stage 1 again")
+    out.unlink(missing_ok=True)
+    storage = storage.resolve()
+    storage.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out) as temporary:
+        progress = progress_bar(total=total, desc="fbank", unit="utt")
+        with CutSet.open_writer(temporary, overwrite=True) as writer, progress:
+            for chunk in _compute_chunks(_chunks(CutSet.from_file(cuts)), conf, storage, num_jobs):
+                for cut in chunk:
+                    writer.write(cut)
+                progress.update(len(chunk))
+        check_same_ids(cuts, temporary)
+    print(f"{out}: {total} utterances, {conf.extractor}, {conf.num_filters} filters, float32 in {storage}")
+
+
+def check_same_ids(expected: Path, found: Path) -> None:
+    """Check that two manifests have the same ids in the same order. Raises InputError naming the first lost one."""
+    pairs = itertools.zip_longest(read_jsonl(expected), read_jsonl(found))
+    for number, (before, after) in enumerate(pairs):
+        if before is None or after is None or before["id"] != after["id"]:
+            lost = before["id"] if before else "nothing"
+            seen = after["id"] if after else "nothing"
+            raise InputError(f"features: utterance {number} should be {lost} and is {seen}; run stage 2 again")
+
+
+def _chunks(cuts: Iterable[MonoCut]) -> Iterator[list[MonoCut]]:
+    iterator = iter(cuts)
+    while chunk := list(itertools.islice(iterator, CHUNK_SIZE)):
+        yield chunk
+
+
+def _compute_chunks(
+    chunks: Iterator[list[MonoCut]], conf: FeaturesConf, storage: Path, num_jobs: int
+) -> Iterator[list[MonoCut]]:
+    """Chunks with features, in order; no more than a few chunks are ever in flight."""
+    if num_jobs <= 1:
+        # Frames are too small to share between threads: two threads on a busy machine are slower than one.
+        num_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for chunk in chunks:
+                yield compute_and_store(chunk, conf, storage)
+        finally:
+            torch.set_num_threads(num_threads)
+        return
+    # A server that imports torch and Lhotse once and then forks: neither one import per process, nor a fork of
+    # this process, which has threads.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["seq.data.features"])
+    with ProcessPoolExecutor(num_jobs, mp_context=context, initializer=_start_worker) as pool:
+        pending: deque[Future[list[MonoCut]]] = deque()
+        for chunk in chunks:
+            pending.append(pool.submit(compute_and_store, chunk, conf, storage))
+            if len(pending) > 2 * num_jobs:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _start_worker() -> None:
+    die_with_parent()
+    torch.set_num_threads(1)

@@ -1,0 +1,1 @@
+"""Stage 6: which weights decode, and what they say of the valid and test parts."""

@@ -1,0 +1,35 @@
+"""embeddings.npz: the vector that the heads read, of each utterance of a run's test part. Stage 6 writes, 8 draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq.utils.files import atomic_path
+
+EMBEDDINGS = "embeddings.npz"
+
+
+def take_embeddings(rows: Iterable[dict[str, Any]], vectors: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+    """The rows of `seq.decode.run.predict` without their `embedding`, which is put into `vectors` by id."""
+    for row in rows:
+        vectors[row["id"]] = row.pop("embedding").cpu().numpy()
+        yield row
+
+
+def write_embeddings(run_dir: Path, vectors: dict[str, np.ndarray]) -> None:
+    """`ids` (N,) and `embeddings` (N, embedding_dim) float32; loadable without pickle."""
+    with atomic_path(run_dir / EMBEDDINGS) as temporary, open(temporary, "wb") as file:
+        np.savez(file, ids=np.array(list(vectors)), embeddings=np.stack(list(vectors.values())))
+
+
+def read_embeddings(run_dir: Path) -> dict[str, np.ndarray]:
+    """(embedding_dim,) by id; empty where stage 6 wrote none."""
+    path = run_dir / EMBEDDINGS
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return dict(zip(file["ids"].tolist(), file["embeddings"], strict=True))

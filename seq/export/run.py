@@ -1,0 +1,228 @@
+"""From a run of an experiment to a model folder: weights, ONNX, description, model card (see `seq.runtime.folder`)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import seq
+from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
+from seq.conf import Conf, ProtocolConf, conf_from_dict
+from seq.data.folds import describe_protocol
+from seq.errors import InputError
+from seq.export.model_card import model_card
+from seq.export.norms import measure_norms
+from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, description_digest
+from seq.score.calibration import calibrate
+from seq.utils.files import atomic_path, read_json, read_jsonl, sha256, write_json, write_text
+from seq.utils.provenance import git_commit
+
+if TYPE_CHECKING:
+    from seq.models.model import ModelSpec, SpeechEqModel
+
+FRAME_SHIFT_SECONDS = 0.01
+# Sections of the conf that decide how training goes on from a model folder; sizes and features are there in any case.
+CONTINUED = ("lang", "augment", "ctc", "train")
+# In the order in which they take their places.
+_FILES = (WEIGHTS, ONNX, CARD, DESCRIPTION)
+
+
+def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Path:
+    """The run folder that `exp` is, or, below an experiment folder, the run of the best valid score.
+
+    Args:
+        exp: `exp/<name>/fold_<k>/seed_<s>` or `exp/<name>`.
+        fold, seed: only runs of this fold, of this seed.
+
+    Raises:
+        InputError: there is no finished run.
+    """
+    if (exp / "run.json").is_file():
+        if fold is not None or seed is not None:
+            raise InputError(f"{exp} is one run already: leave out --fold and --seed, or pass the experiment's folder")
+        return exp
+    pattern = f"fold_{'*' if fold is None else fold}/seed_{'*' if seed is None else seed}/run.json"
+    runs = [path.parent for path in sorted(exp.glob(pattern)) if path.parent.name.removeprefix("seed_").isdigit()]
+    if not runs:
+        raise InputError(f"{exp} has no finished run ({pattern}): train first (stage 5), or pass another folder")
+    return max(runs, key=_valid_score)
+
+
+def _valid_score(run_dir: Path) -> tuple[float, float]:
+    from seq.train.validation import selection_score
+
+    return selection_score(read_json(run_dir / "run.json")["best_valid"], "UA")
+
+
+def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path | None = None) -> dict[str, Any]:
+    """Write the model folder of a run; model.json comes last and vouches for the others. Returns what it holds.
+
+    Args:
+        run_dir: a run that was trained (stage 5) and decoded (stage 6).
+        out: the folder to write; the files of an older model there are replaced, others stay.
+        protocol: name of the protocol that the run was trained by; by default the one that fits.
+        cuts: manifest whose audio gives the norms of `--describe`; by default the recipe's own, if it is there.
+
+    Raises:
+        InputError: the run is not complete, or `out` is something else than a model folder.
+    """
+    from safetensors.torch import save
+
+    from seq.export.waveform_model import WaveformModel, write_onnx
+    from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
+
+    check_out(out)
+    valid = _predictions(run_dir, "valid_predictions.jsonl")
+    test = _predictions(run_dir, "predictions.jsonl")
+    model, epoch = load_model(run_dir)
+    conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"])
+    waveform_model = WaveformModel(model, conf.features).eval()
+    description = _describe_model(model, conf, epoch)
+    chosen = _protocol(conf, model.spec.emotions, run_dir, protocol)
+    description |= _describe_run(run_dir, model.spec, conf, chosen, valid, test)
+    description["missing"] = _missing(run_dir)
+    description["norms"] = _norms(run_dir, conf, cuts, valid, test)
+
+    with _staged(out) as staged:
+        with atomic_path(staged / WEIGHTS) as temporary:
+            temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
+        write_onnx(waveform_model, staged / ONNX)
+        description["files"] = {name: sha256(staged / name) for name in (ONNX, WEIGHTS)}
+        description["sha256"] = description_digest(description)
+        write_text(staged / CARD, model_card(description))
+        write_json(staged / DESCRIPTION, description)
+    return description
+
+
+@contextlib.contextmanager
+def _staged(out: Path) -> Iterator[Path]:
+    """A folder inside `out` whose files take their places when all are written; of a failure, nothing is left.
+
+    It is inside, and not beside, `out` so that both are on one disk. model.json comes last: an older model is not
+    taken for a whole one while its files are replaced.
+    """
+    is_new = not out.exists()
+    staged = out / f".{os.getpid()}.tmp"
+    try:
+        staged.mkdir(parents=True)
+        yield staged
+        for name in _FILES:
+            os.replace(staged / name, out / name)
+    except OSError as error:
+        # What was staged is gone in a moment: name the place that it was for.
+        name = Path(error.filename or "").name
+        error.filename = str(out / name if name in _FILES else out)
+        raise
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        if is_new and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+
+
+def check_out(out: Path) -> None:
+    """Raises InputError where `out` is neither a model folder, whole or left by a killed export, nor new or empty."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file: name a folder")
+    # Hidden files are what a killed export leaves; without model.json, it was killed while its files took their places.
+    names = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.is_dir() else set()
+    is_ours = DESCRIPTION in names or (WEIGHTS in names and names <= {*_FILES})
+    if names and not is_ours:
+        raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
+
+
+def _predictions(run_dir: Path, name: str) -> list[dict[str, Any]]:
+    if not (run_dir / name).is_file():
+        raise InputError(f"{run_dir} has no {name}, which calibration is fitted on: decode first (stage 6)")
+    return list(read_jsonl(run_dir / name))
+
+
+def _describe_model(model: SpeechEqModel, conf: Conf, epoch: int) -> dict[str, Any]:
+    from seq.models.model import GENDERS, num_parameters
+
+    spec = model.spec
+    return {
+        "format": FORMAT,
+        "version": seq.__version__,
+        "commit": git_commit(),
+        "tasks": spec.tasks,
+        "emotions": spec.emotions,
+        "intensity_levels": spec.anchors,
+        "genders": list(GENDERS),
+        "phones": spec.tokens,
+        "features": {
+            "extractor": conf.features.extractor,
+            "num_filters": conf.features.num_filters,
+            "trim": conf.features.trim,
+            "sampling_rate": SAMPLING_RATE,
+            "min_samples": MIN_SAMPLES,
+            "frame_seconds": FRAME_SHIFT_SECONDS * spec.model.subsampling,
+        },
+        "network": spec.to_dict(),
+        "num_parameters": num_parameters(model),
+        "epoch": epoch,
+    }
+
+
+def _describe_run(
+    run_dir: Path,
+    spec: ModelSpec,
+    conf: Conf,
+    protocol: ProtocolConf,
+    valid: list[dict[str, Any]],
+    test: list[dict[str, Any]],
+) -> dict[str, Any]:
+    from seq.models.model import GENDERS
+    from seq.train.validation import valid_scores
+
+    run = read_json(run_dir / "run.json")
+    labels = {"emotion": spec.emotions, "gender": list(GENDERS)}
+    return {
+        "corpus": conf.corpus.name,
+        "protocol": {**describe_protocol(protocol), "fold": run["fold"], "seed": run["seed"]},
+        "scores": {"valid": valid_scores(valid, spec), "test": valid_scores(test, spec)},
+        "calibration": {
+            task: calibrate(valid, test, task, names) for task, names in labels.items() if task in spec.tasks
+        },
+        "training": {key: run.get(key) for key in ("command", "commit", "versions", "num_train", "epochs")},
+        # What finetuning takes over.
+        "conf": {section: asdict(getattr(conf, section)) for section in CONTINUED},
+        **({"finetuned_from": run["start"]} if "start" in run else {}),
+    }
+
+
+def _protocol(conf: Conf, emotions: list[str], run_dir: Path, name: str | None) -> ProtocolConf:
+    if name is not None:
+        return conf.protocol(name)
+    fitting = [protocol for protocol in conf.protocols if protocol.emotions == emotions]
+    if not fitting:
+        raise InputError(f"{run_dir}: no protocol of its conf has the model's emotions; name one with --protocol")
+    # An experiment is called <conf>_<protocol>[_<tasks>].
+    experiment = f"{run_dir.resolve().parent.parent.name}_"
+    return next((protocol for protocol in fitting if f"_{protocol.name}_" in experiment), fitting[0])
+
+
+def recipe_of(run_dir: Path) -> Path:
+    """The recipe's folder, four above a run's; of a run that was copied elsewhere, a folder without a recipe."""
+    # Not `parents[3]`: a copy may lie less deep than that.
+    return (run_dir.resolve() / "../../../..").resolve()
+
+
+def _missing(run_dir: Path) -> str | None:
+    """What the copy of the corpus lacked, if it was partial."""
+    corpus_json = recipe_of(run_dir) / "data" / "corpus.json"
+    return read_json(corpus_json).get("missing") if corpus_json.is_file() else None
+
+
+def _norms(
+    run_dir: Path, conf: Conf, cuts: Path | None, valid: list[dict[str, Any]], test: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    if cuts is None:
+        cuts = recipe_of(run_dir) / "data" / "manifests" / f"{conf.corpus.name}_cuts.jsonl.gz"
+        if not cuts.is_file():
+            return None
+    return measure_norms(cuts, conf.corpus.name, {row["id"] for row in test}, valid)

@@ -1,0 +1,96 @@
+"""Arguments that the stages of training and decoding share, and those of the commands beside the runner."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seq.conf import TASKS, load_conf
+from seq.data.fold_files import choose_folds
+from seq.decode.choice import Choice
+from seq.errors import InputError
+from seq.train.experiment import Experiment
+
+# As icefall's str2bool has it.
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "f", "n", "0"), False),
+}
+
+
+def parse_tasks(text: str) -> list[str]:
+    """`emotion,gender` to a list in canonical order. Raises InputError for an unknown or missing task."""
+    chosen = [task.strip() for task in text.split(",") if task.strip()]
+    for task in chosen:
+        if task not in TASKS:
+            raise InputError(f"--tasks {text}: {task} is not a task; choose from {','.join(TASKS)}")
+    if not chosen:
+        raise InputError(f"--tasks is empty; choose from {','.join(TASKS)}")
+    return [task for task in TASKS if task in chosen]
+
+
+def parse_numbers(text: str, option: str) -> list[int]:
+    """`1,2,4` to numbers. Raises InputError, naming the option, for anything else."""
+    try:
+        numbers = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise InputError(f"{option} {text}: write numbers with commas, for example 1,2,3") from None
+    if numbers[0] < 0:
+        raise InputError(f"{option} {text}: numbers cannot be negative")
+    return numbers
+
+
+def parse_choice(args: argparse.Namespace) -> Choice:
+    """The weights that `--epoch`, `--iter`, `--avg` and `--use-averaged-model` name. Raises InputError for nonsense."""
+    for option in ("epoch", "iter", "avg"):
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            raise InputError(f"--{option} {value}: a number from 1")
+    flag = _BOOLEANS.get(args.use_averaged_model.lower())
+    if flag is None:
+        raise InputError(f"--use-averaged-model {args.use_averaged_model}: write true or false")
+    return Choice(args.epoch, args.iter, args.avg, flag)
+
+
+def recipe_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments of the commands that work on a whole recipe beside its runner."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
+    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
+    parser.add_argument("--folds", default="all")
+    parser.add_argument("--seeds", default="0")
+    return parser
+
+
+def experiment_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments that training and decoding share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--conf", type=Path, required=True, help="conf file of the recipe")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--protocol", default=None, help="evaluation protocol of the conf (default: its first)")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="heads to train")
+    parser.add_argument("--cuts", type=Path, required=True, help="cuts with fbank (stage 2)")
+    parser.add_argument("--folds-dir", type=Path, required=True, help="folds of the protocol (stage 3)")
+    parser.add_argument("--lang-dir", type=Path, required=True, help="phone set and transcripts (stage 4)")
+    parser.add_argument("--exp-dir", type=Path, required=True, help="folder of the experiment")
+    parser.add_argument("--folds", default="", help="fold numbers with commas (default: all of the protocol)")
+    parser.add_argument("--seeds", default="0", help="seeds with commas")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--nj", type=int, default=1, help="runs side by side on a CPU, a process each")
+    parser.add_argument("--command", default="", help="what to note as the command that was given")
+    return parser
+
+
+def open_experiment(args: argparse.Namespace) -> tuple[Experiment, list[int], list[int]]:
+    """The experiment, folds and seeds that the arguments name. Raises InputError for any that is wrong."""
+    conf = load_conf(args.conf, args.overrides)
+    protocol = conf.protocol(args.protocol)
+    tasks = parse_tasks(args.tasks)
+    experiment = Experiment(
+        conf, protocol, tasks, args.cuts, args.folds_dir, args.lang_dir, args.exp_dir, args.device, args.command
+    )
+    asked = parse_numbers(args.folds, "--folds") if args.folds not in ("", "all") else []
+    folds = choose_folds(args.folds_dir, asked)
+    return experiment, folds, parse_numbers(args.seeds, "--seeds")

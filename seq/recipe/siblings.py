@@ -1,0 +1,99 @@
+"""The recipes whose manifests, features and folds egs/unified combines: where their files are, and whether they are.
+
+The runner asks before every run, so this imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from seq.conf import UnifiedConf
+from seq.data.fold_files import fold_numbers
+from seq.errors import InputError
+from seq.recipe.files import RecipeFiles
+
+JOINT: Final = "joint"
+LEAVE_ONE_OUT: Final = "leave_one_corpus_out"
+CROSS: Final = "cross_corpus"
+PROTOCOLS: Final = (JOINT, LEAVE_ONE_OUT, CROSS)
+
+
+@dataclass(frozen=True)
+class Sibling(RecipeFiles):
+    """A prepared corpus: its name, its recipe folder seen from ours, and the protocol whose folds it follows."""
+
+    name: str
+    recipe: Path
+    protocol: str
+
+    def place(self) -> tuple[Path, str, str]:
+        return self.recipe, self.name, self.protocol
+
+    def fold_numbers(self) -> list[int]:
+        """The folds of its protocol, ascending."""
+        return fold_numbers(self.folds_dir)
+
+    def inputs(self) -> list[Path]:
+        """The files of it that are read."""
+        folds = [self.folds_dir / f"fold_{number}.json" for number in self.fold_numbers()]
+        return [self.corpus_json, self.cuts, self.fbank_cuts, *folds]
+
+    def check(self) -> None:
+        """Raises InputError where its recipe has not prepared what is read."""
+        missing = [path for path in self.inputs() if not path.exists()]
+        if not self.fold_numbers():
+            missing.append(self.folds_dir / "fold_1.json")
+        if missing:
+            raise InputError(
+                f"corpus {self.name} is not prepared ({missing[0]} is missing): run "
+                f"{self.recipe}/run.sh --protocol {self.protocol} --stop-stage 4 first, or take it out of "
+                "unified.corpora in the conf"
+            )
+
+
+def make_siblings(entries: list[tuple[str, str, str]]) -> list[Sibling]:
+    """(name, protocol, recipe or "") of every corpus, checked.
+
+    Raises:
+        InputError: fewer than two corpora, one of them twice, or one that is not prepared.
+    """
+    names = [name for name, _, _ in entries]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"unified.corpora of the conf names {twice[0]} twice: keep one")
+    if len(names) == 1:
+        raise InputError(f"unified.corpora of the conf names {names[0]} alone: name two corpora or more")
+    siblings = [Sibling(name, Path(recipe or f"../{name}"), protocol) for name, protocol, recipe in entries]
+    for sibling in siblings:
+        sibling.check()
+    return siblings
+
+
+def open_siblings(conf: UnifiedConf) -> list[Sibling]:
+    """The corpora of a conf; none in the recipe of a single corpus. Raises as `make_siblings`."""
+    return make_siblings([(item.name, item.protocol, item.recipe) for item in conf.corpora])
+
+
+def raw_siblings(raw: dict[str, Any]) -> list[Sibling]:
+    """The corpora of a conf that is still plain types. Raises as `make_siblings`, and for a malformed entry."""
+    section = raw.get("unified") or {}
+    entries = section.get("corpora") if isinstance(section, dict) else None
+    if not entries:
+        return []
+    if not isinstance(entries, list) or not all(
+        isinstance(e, dict) and {"name", "protocol"} <= set(e) for e in entries
+    ):
+        raise InputError("unified.corpora of the conf must be a list of {name: ..., protocol: ...}")
+    return make_siblings([(str(e["name"]), str(e["protocol"]), str(e.get("recipe") or "")) for e in entries])
+
+
+def count_folds(protocol: str, siblings: list[Sibling]) -> int:
+    """How many folds a protocol of egs/unified has. Raises InputError for a protocol that it does not know."""
+    if protocol not in PROTOCOLS:
+        raise InputError(f"protocol {protocol}: where unified.corpora is set, protocols are {', '.join(PROTOCOLS)}")
+    if protocol == JOINT:
+        # The numbers and not how many: a partial copy may skip some.
+        return max(number for sibling in siblings for number in sibling.fold_numbers())
+    return len(siblings)

@@ -1,0 +1,1 @@
+"""Stage 8: tables and figures out of scores.json and predictions."""

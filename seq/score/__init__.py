@@ -1,0 +1,1 @@
+"""Stage 7: predictions against references; intervals and tests over speakers, calibration."""

@@ -1,0 +1,138 @@
+"""95 % intervals over speakers, and a paired test over speakers.
+
+Utterances of one speaker are alike, so speakers, not utterances, are what is sampled.
+
+- 20 speakers or more: bootstrap. Whole speakers are drawn with replacement; the interval is the expanded
+  percentile interval, whose two tails are widened from 2.5 % to Phi(-sqrt(n / (n - 1)) t) so that it has the
+  length of a t interval (Hesterberg 2015, "What teachers should know about the bootstrap").
+- 2 to 19 speakers: a t interval with n - 1 degrees of freedom, centred on the metric itself, with the
+  leave-one-speaker-out jackknife's standard error. Where the metric is a mean over speakers (UA and WA of a
+  balanced corpus) this is exactly the t interval over per-speaker values; where it is not (macro-F1, PER,
+  unbalanced classes) the mean of per-speaker values would be another quantity, and could lie outside.
+- Fewer, or all speakers exactly alike (then there is no spread to estimate from): none.
+
+The intervals speak of new speakers for the models at hand: not of new training runs or new sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from seq.tasks.metrics import Statistic
+
+LEVEL = 0.95
+NUM_DRAWS = 2000
+MIN_BOOTSTRAP_SPEAKERS = 20
+MAX_EXACT_SPEAKERS = 20
+
+
+def method_name(num_speakers: int) -> str:
+    """How the interval over `num_speakers` speakers is made, as printed beside it."""
+    if num_speakers < 2:
+        return "none (fewer than 2 speakers)"
+    if num_speakers < MIN_BOOTSTRAP_SPEAKERS:
+        return f"t over {num_speakers} speakers"
+    return f"speaker bootstrap, n={num_speakers}"
+
+
+def mean_values(runs: Sequence[Statistic], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Metrics averaged over runs (seeds) on the same speakers: weights (D, S) to (D,) per metric."""
+    values = [run.values(weights) for run in runs]
+    return {name: np.mean([value[name] for value in values], axis=0) for name in values[0]}
+
+
+def intervals(runs: Sequence[Statistic], num_draws: int = NUM_DRAWS, seed: int = 0) -> dict[str, list[float] | None]:
+    """95 % interval of each metric's mean over `runs`, which share their speakers; None where there is none."""
+    num_speakers, bounds = len(runs[0].speakers), runs[0].bounds
+    if num_speakers < 2:
+        return dict.fromkeys(bounds)
+    if num_speakers < MIN_BOOTSTRAP_SPEAKERS:
+        ends = _jackknife_t(runs, num_speakers)
+    else:
+        ends = _bootstrap(runs, num_speakers, num_draws, seed)
+    result: dict[str, list[float] | None] = {}
+    for name, (low, high) in ends.items():
+        known = np.isfinite(low) and np.isfinite(high) and high > low
+        result[name] = [float(end) for end in np.clip((low, high), *bounds[name])] if known else None
+    return result
+
+
+def _jackknife_t(runs: Sequence[Statistic], num_speakers: int) -> dict[str, tuple[float, float]]:
+    everyone = mean_values(runs, np.ones((1, num_speakers)))
+    left_out = mean_values(runs, 1.0 - np.eye(num_speakers))
+    quantile = stats.t.ppf((1 + LEVEL) / 2, num_speakers - 1)
+    ends = {}
+    for name, values in left_out.items():
+        error = np.sqrt(num_speakers - 1) * values.std()
+        # Rounding leaves about 1e-16 where all speakers are alike.
+        half = quantile * error if error > 1e-12 else 0.0
+        ends[name] = (everyone[name][0] - half, everyone[name][0] + half)
+    return ends
+
+
+def _bootstrap(
+    runs: Sequence[Statistic], num_speakers: int, num_draws: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(num_speakers, np.full(num_speakers, 1 / num_speakers), num_draws).astype(float)
+    quantile = stats.t.ppf((1 + LEVEL) / 2, num_speakers - 1)
+    tail = stats.norm.cdf(-quantile * np.sqrt(num_speakers / (num_speakers - 1)))
+    ends = {}
+    for name, values in mean_values(runs, weights).items():
+        low, high = np.quantile(values, (tail, 1 - tail))
+        ends[name] = (low, high) if high - low > 1e-12 else (low, low)
+    return ends
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Result of `paired_test`; `p_value` is None where no outcome could have reached 0.05."""
+
+    difference: float
+    num_speakers: int
+    p_value: float | None
+
+    def __str__(self) -> str:
+        if self.p_value is None:
+            return f"untestable (n={self.num_speakers})"
+        return f"p = {self.p_value:.4f} (n={self.num_speakers})"
+
+
+def paired_by_speaker(
+    first: Mapping[str, Mapping[str, float | None]], second: Mapping[str, Mapping[str, float | None]], metric: str
+) -> tuple[list[float], list[float]]:
+    """The values of a metric of the speakers that two systems share and that both have one for, in the same order."""
+    common = ((first[name][metric], second[name][metric]) for name in sorted(set(first) & set(second)))
+    pairs = [(one, other) for one, other in common if one is not None and other is not None]
+    return [one for one, _ in pairs], [other for _, other in pairs]
+
+
+def paired_test(first: Sequence[float], second: Sequence[float], num_draws: int = 100_000, seed: int = 0) -> PairedTest:
+    """Two-sided sign-flip permutation test of the mean difference first - second, one value per speaker.
+
+    Exact up to 20 speakers (all 2^n sign patterns), Monte Carlo beyond. The smallest p that n speakers can
+    reach is 2 / 2^n, so fewer than 6 are untestable at 0.05.
+    """
+    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    n = len(differences)
+    if 2 / 2**n > 1 - LEVEL:
+        return PairedTest(float(differences.mean()) if n else float("nan"), n, None)
+    threshold = abs(differences.sum()) - 1e-9 * max(1.0, np.abs(differences).sum())
+    if n <= MAX_EXACT_SPEAKERS:
+        sums = np.zeros(1)
+        for difference in differences:
+            sums = np.concatenate((sums + difference, sums - difference))
+        p_value = np.mean(np.abs(sums) >= threshold)
+    else:
+        rng = np.random.default_rng(seed)
+        extreme = 0
+        for start in range(0, num_draws, 10_000):
+            signs = rng.choice((-1.0, 1.0), size=(min(10_000, num_draws - start), n))
+            extreme += int(np.sum(np.abs(signs @ differences) >= threshold))
+        # The observed pattern is one of the draws, so that p is never 0.
+        p_value = (1 + extreme) / (1 + num_draws)
+    return PairedTest(float(differences.mean()), n, float(p_value))

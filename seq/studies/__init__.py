@@ -1,0 +1,1 @@
+"""The paper's tables: ablation, baseline, published figures beside ours."""

@@ -1,0 +1,120 @@
+"""Figures that others have published, each with the protocol it was measured under, beside ours.
+
+None of them was measured by us. A figure whose split is not published cannot be compared with one whose split is;
+the table says so and does not rank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from seq.report.report import MISSING, _interval, _value, markdown_table
+from seq.utils.files import read_json
+
+PAPER: Final = "SpeechEQ, arXiv 2206.13101"
+EMOBOX: Final = "EmoBox, frozen encoder"
+UNKNOWN_SPLIT: Final = "split and selection not published"
+NOT_RUN: Final = "not run: needs the licensed corpus"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published figure; UA and WA in percent, None where it is not given."""
+
+    corpus: str
+    source: str
+    system: str
+    protocol: str
+    ua: float | None
+    wa: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A corpus of the comparison, and the protocols of ours that stand beside the published figures."""
+
+    corpus: str
+    title: str
+    # Protocol of our conf, and how it relates to the published ones.
+    protocols: tuple[tuple[str, str], ...]
+
+
+FIGURES: Final = (
+    Published("casia", PAPER, "SpeechEQ", UNKNOWN_SPLIT, None, None, "accuracy 8.0 above its own baseline (abstract)"),
+    Published("casia", EMOBOX, "WavLM-large", "EmoBox, 4 folds by speaker", 52.12, None),
+    Published("casia", EMOBOX, "Whisper-large-v3", "EmoBox, 4 folds by speaker", 59.58, None),
+    Published("esd", PAPER, "SpeechEQ", f"Mandarin; {UNKNOWN_SPLIT}", None, None,
+              "accuracy 6.5 above its own baseline (abstract)"),
+    Published("esd", EMOBOX, "WavLM-large", "EmoBox, 5 folds by speaker", 79.14, None),
+    Published("esd", EMOBOX, "Whisper-large-v3", "EmoBox, 5 folds by speaker", 84.62, None),
+    Published("iemocap", PAPER, "SpeechEQ", f"4 classes; {UNKNOWN_SPLIT}", 77.47, 78.16),
+    Published("iemocap", EMOBOX, "WavLM-large", "EmoBox, 4 classes, 5 folds by session", 69.47, None),
+    Published("iemocap", EMOBOX, "Whisper-large-v3", "EmoBox, 4 classes, 5 folds by session", 73.54, None),
+    Published("ravdess", EMOBOX, "WavLM-large", "EmoBox, 6 folds by speaker", 72.00, None),
+    Published("ravdess", EMOBOX, "Whisper-large-v3", "EmoBox, 6 folds by speaker", 75.32, None),
+    Published("ravdess", "openSMILE, measured on EmoBox's folds", "ComParE_2016 + SVM", "EmoBox, 6 folds by speaker",
+              56.45, None, "C chosen on test: an upper figure"),
+    Published("ravdess", "openSMILE, measured on EmoBox's folds", "eGeMAPS + SVM", "EmoBox, 6 folds by speaker",
+              48.96, None, "C chosen on test: an upper figure"),
+)  # fmt: skip
+
+COMPARED: Final = (
+    Compared("casia", "CASIA (Mandarin)", (("loso", "EmoBox's folds"), ("random10", "SPEAKER-DEPENDENT"))),
+    Compared("esd", "ESD", (
+        ("zh", "Mandarin, the paper's language; our split"),
+        ("emobox", "EmoBox's folds, both languages"),
+        ("official", "SPEAKER-DEPENDENT"),
+    )),
+    Compared("iemocap", "IEMOCAP (English)", (("four", "EmoBox's sessions"),)),
+    Compared("ravdess", "RAVDESS (English)", (("emobox", "EmoBox's folds"),)),
+)  # fmt: skip
+
+
+def comparison(egs: Path, experiments: dict[tuple[str, str], Path], with_public: bool) -> str:
+    """The tables as Markdown.
+
+    Args:
+        egs: folder of the recipes; ours is `egs/<corpus>/exp/default_<protocol>/scores.json`.
+        experiments: (corpus, protocol) to another scores.json.
+        with_public: RAVDESS too, which is public and not in the paper.
+    """
+    parts = [
+        "# Ours beside published figures",
+        "Published figures are quoted, not measured here. EmoBox's are of large frozen pretrained encoders, ours of a "
+        "small network trained from scratch; a figure whose split is not published is no measure of either.",
+    ]
+    for item in COMPARED:
+        if item.corpus == "ravdess" and not with_public:
+            continue
+        rows = [
+            [figure.source, figure.system, figure.protocol, *_percent(figure.ua), *_percent(figure.wa), figure.note]
+            for figure in FIGURES
+            if figure.corpus == item.corpus
+        ]
+        for protocol, relation in item.protocols:
+            default = egs / item.corpus / "exp" / f"default_{protocol}" / "scores.json"
+            rows.append(_ours(experiments.get((item.corpus, protocol), default), protocol, relation))
+        header = ["source", "system", "protocol", "UA %", "WA %", "note"]
+        parts.append(f"## {item.title}\n\n{markdown_table(header, rows)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _percent(value: float | None) -> list[str]:
+    return [MISSING if value is None else f"{value:.2f}"]
+
+
+def _ours(path: Path, protocol: str, relation: str) -> list[str]:
+    if not path.exists():
+        return ["ours", f"default_{protocol}", f"{protocol}: {relation}", MISSING, MISSING, NOT_RUN]
+    scores: dict[str, Any] = read_json(path)
+    emotion = scores["pooled"]["emotion"]
+    done, total = len(scores["folds"]), scores["protocol"]["num_folds"]
+    notes = [f"UA 95 % {_interval(emotion['UA_ci95'], '%')}", f"seeds {', '.join(map(str, scores['seeds']))}"]
+    notes += [f"{done} OF {total} FOLDS"] if done < total else []
+    notes += ["INCOMPLETE CORPUS"] if scores.get("partial") else []
+    system = path.parent.name
+    return ["ours", system, f"{protocol}: {relation}", _value(emotion["UA"], "%"), _value(emotion["WA"], "%"),
+            "; ".join(notes)]  # fmt: skip

@@ -1,0 +1,205 @@
+"""The metrics of the four tasks, as functions of how much weight each speaker has.
+
+Every class below keeps what a metric needs per speaker (a confusion matrix, a sum of errors), so that
+`values(weights)` evaluates thousands of reweighted speaker samples at once: all ones gives the metric itself,
+multinomial counts a bootstrap draw, and ones with a single zero a leave-one-speaker-out sample. `seq.score.intervals`
+turns these into intervals.
+
+In all shapes D is the number of draws, S of speakers, K of classes, U of utterances. Utterances without a
+reference label are left out by the caller, per task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+import kaldialign
+import numpy as np
+
+# Spearman needs (draws, utterances) arrays; this bounds each to about 16 MiB.
+MAX_ELEMENTS = 2_000_000
+
+
+class Statistic(Protocol):
+    """What `seq.score.intervals` needs of a task."""
+
+    bounds: ClassVar[dict[str, tuple[float, float]]]
+    speakers: list[str]
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to the metrics named in `bounds`, each (D,); NaN where undefined."""
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient, NaN where the denominator is 0."""
+    result = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    return np.divide(numerator, denominator, out=result, where=denominator != 0)
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN; NaN where nothing is left."""
+    known = ~np.isnan(values)
+    return _divide(np.where(known, values, 0.0).sum(-1), known.sum(-1))
+
+
+def _index(items: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    lookup = {name: i for i, name in enumerate(names)}
+    return np.array([lookup[item] for item in items], dtype=np.intp)
+
+
+class Classification:
+    """UA, WA and macro-F1 of a classification.
+
+    WA is accuracy. UA is the mean recall over the classes that occur in the reference. Macro-F1 is the mean
+    over the classes that occur in reference or hypothesis (scikit-learn's default).
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"UA": (0.0, 1.0), "WA": (0.0, 1.0), "macro_f1": (0.0, 1.0)}
+
+    def __init__(
+        self, refs: Sequence[str], hyps: Sequence[str], speakers: Sequence[str], labels: Sequence[str]
+    ) -> None:
+        """Raises KeyError for a label that is not in `labels`."""
+        self.speakers = names = sorted(set(speakers))
+        self.labels = list(labels)
+        size = len(self.labels)
+        cell = np.ravel_multi_index(
+            (_index(speakers, names), _index(refs, labels), _index(hyps, labels)), (max(len(names), 1), size, size)
+        )
+        counts = np.bincount(cell, minlength=len(names) * size * size)
+        self.per_speaker = counts.reshape(len(names), size, size)
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Counts (K, K), rows reference, columns hypothesis."""
+        return self.per_speaker.sum(0)
+
+    def recall(self) -> np.ndarray:
+        """Recall per class (K,); NaN for a class that the reference lacks."""
+        return _divide(np.diagonal(self.confusion), self.confusion.sum(1))
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to UA, WA and macro_f1, each (D,)."""
+        size = len(self.labels)
+        matrices = (weights @ self.per_speaker.reshape(len(self.speakers), -1)).reshape(len(weights), size, size)
+        correct = np.diagonal(matrices, axis1=1, axis2=2)
+        in_ref, in_hyp = matrices.sum(2), matrices.sum(1)
+        return {
+            "UA": _nanmean(_divide(correct, in_ref)),
+            "WA": _divide(correct.sum(1), in_ref.sum(1)),
+            "macro_f1": _nanmean(_divide(2 * correct, in_ref + in_hyp)),
+        }
+
+
+class Accuracy(Classification):
+    """Accuracy alone, for a task of two classes (gender)."""
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"accuracy": (0.0, 1.0)}
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to accuracy (D,)."""
+        return {"accuracy": super().values(weights)["WA"]}
+
+
+def nearest_levels(values: Sequence[float], levels: Sequence[float]) -> list[str]:
+    """The name (see `level_names`) of the level nearest to each value; the lower one of two equally near."""
+    names = level_names(levels)
+    distance = np.abs(np.asarray(values, dtype=float).reshape(-1, 1) - np.asarray(levels))
+    return [names[i] for i in distance.argmin(1)]
+
+
+def level_names(levels: Sequence[float]) -> list[str]:
+    """Levels as the keys of a table, three decimals: 2/3 is "0.667"."""
+    return [f"{level:.3f}" for level in levels]
+
+
+class Intensity(Classification):
+    """Intensity on [0, 1]: UA over the corpus's levels; mean absolute error and Spearman's rho of the real value.
+
+    A reference between two levels counts for the nearer one in UA, and as it is in the other two.
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"UA": (0.0, 1.0), "MAE": (0.0, 1.0), "spearman": (-1.0, 1.0)}
+
+    def __init__(
+        self,
+        refs: Sequence[float],
+        hyps: Sequence[float],
+        values: Sequence[float],
+        speakers: Sequence[str],
+        levels: Sequence[float],
+    ) -> None:
+        """`refs`, `hyps` (the predicted levels) and `values` (the predicted real values) are (U,); `levels` ascend."""
+        super().__init__(nearest_levels(refs, levels), nearest_levels(hyps, levels), speakers, level_names(levels))
+        self.owner = _index(speakers, self.speakers)
+        self.refs, self.real = np.asarray(refs, dtype=float), np.asarray(values, dtype=float)
+        self.errors = np.bincount(self.owner, np.abs(self.refs - self.real), len(self.speakers))
+        self.counts = np.bincount(self.owner, minlength=len(self.speakers))
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to UA, MAE and spearman, each (D,)."""
+        step = max(1, MAX_ELEMENTS // max(len(self.refs), 1))
+        spearman = [
+            weighted_spearman(self.refs, self.real, weights[start : start + step][:, self.owner])
+            for start in range(0, len(weights), step)
+        ]
+        return {
+            "UA": super().values(weights)["UA"],
+            "MAE": _divide(weights @ self.errors, weights @ self.counts),
+            "spearman": np.concatenate(spearman),
+        }
+
+
+def _weighted_ranks(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mid-ranks (D, U), up to a constant, of x (U,) where utterance u occurs weights[d, u] times."""
+    order = np.argsort(x, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(x[order]) > 0])
+    mass = np.add.reduceat(weights[:, order], starts, axis=1)
+    ranks = np.cumsum(mass, axis=1) - mass / 2
+    group = np.searchsorted(x[order][starts], x)
+    return ranks[:, group]
+
+
+def weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Spearman's rho (D,) of x and y (U,), ties at their mid-rank, with utterance weights (D, U); NaN if constant."""
+    if not len(x):
+        return np.full(len(weights), np.nan)
+    total = weights.sum(1, keepdims=True)
+    centred = []
+    for ranks in (_weighted_ranks(x, weights), _weighted_ranks(y, weights)):
+        centred.append(ranks - _divide((weights * ranks).sum(1, keepdims=True), total))
+    a, b = centred
+    covariance = (weights * a * b).sum(1)
+    scale = np.sqrt((weights * a * a).sum(1) * (weights * b * b).sum(1))
+    return np.clip(_divide(covariance, scale), -1.0, 1.0)
+
+
+class PhoneErrors:
+    """Phone error rate: substitutions + insertions + deletions of the best alignments, over the reference phones."""
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"PER": (0.0, np.inf)}
+
+    def __init__(self, refs: Sequence[Sequence[str]], hyps: Sequence[Sequence[str]], speakers: Sequence[str]) -> None:
+        self.speakers = names = sorted(set(speakers))
+        # Columns: substitutions, insertions, deletions, reference phones.
+        self.per_speaker = np.zeros((len(names), 4), dtype=np.int64)
+        for owner, ref, hyp in zip(_index(speakers, names), refs, hyps, strict=True):
+            edits = kaldialign.edit_distance(list(ref), list(hyp))
+            self.per_speaker[owner] += (edits["sub"], edits["ins"], edits["del"], len(ref))
+
+    def counts(self) -> dict[str, int]:
+        """Totals over all utterances."""
+        names = ("substitutions", "insertions", "deletions", "reference_phones")
+        return dict(zip(names, self.per_speaker.sum(0).tolist(), strict=True))
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to PER (D,)."""
+        totals = weights @ self.per_speaker
+        return {"PER": _divide(totals[:, :3].sum(1), totals[:, 3])}
+
+
+def text_overlap(test: Sequence[str], train: Sequence[str]) -> tuple[int, int]:
+    """How many distinct test sentences also occur in training, and how many there are."""
+    sentences = set(test)
+    return len(sentences & set(train)), len(sentences)

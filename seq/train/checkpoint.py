@@ -1,0 +1,176 @@
+"""Checkpoints: `epoch-N.pt` and `checkpoint-<batch>.pt` with icefall's keys, plain types inside, whole or absent.
+
+    model           weights after epoch N                  optimizer, scheduler, grad_scaler, sampler   their states
+    model_avg       float64 mean of the weights of all     batch_idx_train, average_period              as in icefall
+                    batches so far (icefall's definition)  epoch, history, best_epoch, best_score, spec, conf, rng
+
+The mean over the last epochs is the difference of two running means, so any range can be had afterwards.
+`last` and `best` are text files that name an epoch.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seq.errors import InputError
+from seq.models.model import ModelSpec, SpeechEqModel
+from seq.utils.files import atomic_path, write_text
+
+StateDict = dict[str, Tensor]
+
+
+def checkpoint_path(run_dir: Path, epoch: int) -> Path:
+    """Where the checkpoint of an epoch lies."""
+    return run_dir / f"epoch-{epoch}.pt"
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint under a temporary name, then move it into place. Raises OSError where the disk is full."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            # torch complains of its own position in the file, and hides what the disk said.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint on the CPU without unpickling code.
+
+    Raises:
+        InputError: the file is missing, damaged, or not a checkpoint of SpeechEQ.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"checkpoint {path} does not exist: train first (stage 5)") from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        raise InputError(f"checkpoint {path} cannot be read: delete it and run stage 5 again") from error
+    missing = {"model", "model_avg", "batch_idx_train", "spec", "conf"} - set(state if isinstance(state, dict) else ())
+    if missing:
+        raise InputError(
+            f"{path} is not a checkpoint of SpeechEQ: it lacks {', '.join(sorted(missing))}; "
+            "checkpoints of other recipes cannot be read: move it away and run stage 5"
+        )
+    return state
+
+
+def write_pointer(run_dir: Path, name: str, epoch: int) -> None:
+    """Let `last` or `best` name an epoch."""
+    write_text(run_dir / name, f"{epoch}\n")
+
+
+def read_pointer(run_dir: Path, name: str) -> int | None:
+    """The epoch that `last` or `best` names; None where there is none yet."""
+    try:
+        return int((run_dir / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise InputError(f"{run_dir / name} does not hold an epoch number: delete it and run stage 5 again") from error
+
+
+def prune_checkpoints(run_dir: Path, keep: set[int]) -> None:
+    """Delete the checkpoints of all epochs but those in `keep`."""
+    for path in run_dir.glob("epoch-*.pt"):
+        number = path.stem.removeprefix("epoch-")
+        if number.isdigit() and int(number) not in keep:
+            path.unlink(missing_ok=True)
+
+
+def save_batch_checkpoint(run_dir: Path, state: dict[str, Any], keep_last_k: int) -> None:
+    """Write `checkpoint-<batch>.pt`, and delete all but the newest `keep_last_k` of them."""
+    save_checkpoint(run_dir / f"checkpoint-{state['batch_idx_train']}.pt", state)
+    for _, path in batch_checkpoints(run_dir)[max(keep_last_k, 1) :]:
+        path.unlink()
+
+
+def batch_checkpoints(run_dir: Path) -> list[tuple[int, Path]]:
+    """The checkpoints by batch count, newest first."""
+    numbers = ((path.stem.removeprefix("checkpoint-"), path) for path in run_dir.glob("checkpoint-*.pt"))
+    return sorted(((int(number), path) for number, path in numbers if number.isdigit()), reverse=True)
+
+
+def start_average(model: torch.nn.Module) -> StateDict:
+    """The running mean before the first batch: the weights themselves, in float64."""
+    return {name: value.detach().double().clone() for name, value in model.state_dict().items()}
+
+
+def update_average(average: StateDict, model: torch.nn.Module, batch_idx_train: int, average_period: int) -> None:
+    """Take the weights after batch `batch_idx_train` into the running mean (icefall's `update_averaged_model`)."""
+    weight = average_period / batch_idx_train
+    for name, value in model.state_dict().items():
+        average[name].lerp_(value.detach().double(), weight)
+
+
+def average_between(end: StateDict, batch_end: int, start: StateDict | None, batch_start: int) -> StateDict:
+    """Mean of the weights over the batches after `batch_start` up to `batch_end`, float32, from two running means."""
+    if start is None or batch_end <= batch_start:
+        return {name: value.float() for name, value in end.items()}
+    weight_end = batch_end / (batch_end - batch_start)
+    return {name: (value * weight_end + start[name] * (1.0 - weight_end)).float() for name, value in end.items()}
+
+
+def average_checkpoints(start: dict[str, Any], end: dict[str, Any]) -> StateDict:
+    """Mean of the weights over the batches after checkpoint `start` up to checkpoint `end`, float32.
+
+    A running mean was last updated at the last multiple of `average_period`, as icefall has it.
+    """
+    first, last = (s["batch_idx_train"] // s["average_period"] * s["average_period"] for s in (start, end))
+    return average_between(end["model_avg"], last, start["model_avg"], first)
+
+
+def average_of(weights: list[StateDict]) -> StateDict:
+    """Mean of several networks' weights, float32."""
+    return {name: torch.stack([w[name].double() for w in weights]).mean(0).float() for name in weights[0]}
+
+
+def averaged_weights(run_dir: Path, epoch: int, average_epochs: int, state: dict[str, Any] | None = None) -> StateDict:
+    """The weights that decode: the mean over `average_epochs` epochs up to `epoch` (all epochs while there are fewer).
+
+    Args:
+        state: the content of the epoch's checkpoint if it is at hand.
+
+    Raises:
+        InputError: a checkpoint that is needed is missing or damaged.
+    """
+    end = state or load_checkpoint(checkpoint_path(run_dir, epoch))
+    if epoch <= average_epochs:
+        return average_between(end["model_avg"], end["batch_idx_train"], None, 0)
+    start = load_checkpoint(checkpoint_path(run_dir, epoch - average_epochs))
+    return average_checkpoints(start, end)
+
+
+def load_model(run_dir: Path, epoch: int | None = None) -> tuple[SpeechEqModel, int]:
+    """The network of a run in evaluation mode, with averaged weights, and its epoch (`best` unless given).
+
+    Raises:
+        InputError: nothing was trained there, or a checkpoint does not fit this version.
+    """
+    epoch = epoch if epoch is not None else read_pointer(run_dir, "best")
+    if epoch is None:
+        raise InputError(f"{run_dir} has no trained model: run stage 5 first")
+    state = load_checkpoint(checkpoint_path(run_dir, epoch))
+    weights = averaged_weights(run_dir, epoch, state["conf"]["train"]["average_epochs"], state)
+    return build_model(state, weights, run_dir), epoch
+
+
+def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path) -> SpeechEqModel:
+    """The network that a checkpoint describes, with `weights`, in evaluation mode.
+
+    Raises:
+        InputError: the checkpoint does not fit this version.
+    """
+    try:
+        model = SpeechEqModel(ModelSpec.from_dict(state["spec"]))
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, KeyError) as error:
+        raise InputError(f"a checkpoint in {run_dir} was written by another version of the model") from error
+    return model.eval()

@@ -1,0 +1,273 @@
+"""Training of one fold with one seed: a loop that can be killed at any moment and run again.
+
+Every random draw of an epoch follows from (seed, epoch), and a checkpoint is whole or absent; so a run that was
+killed, or stopped and continued, ends with the same weights, bit for bit on a CPU, as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import resource
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from seq.conf import Conf, conf_to_dict
+from seq.data.batches import Batch, SpeechDataset, eval_loader, feature_statistics, train_loader
+from seq.decode.run import EVAL_BATCH_DURATION, predict
+from seq.errors import InputError
+from seq.models.model import SpeechEqModel
+from seq.train.checkpoint import (
+    average_between,
+    average_checkpoints,
+    checkpoint_path,
+    load_checkpoint,
+    prune_checkpoints,
+    read_pointer,
+    save_batch_checkpoint,
+    save_checkpoint,
+    start_average,
+    update_average,
+    write_pointer,
+)
+from seq.train.ctc import make_ctc
+from seq.train.device import autocast, pick_device, pick_precision
+from seq.train.experiment import RunData
+from seq.train.losses import class_weights, combine_losses, multitask_losses
+from seq.train.optimizer import learning_rate, make_optimizer
+from seq.train.training_log import TOO_SHORT, TrainingLog
+from seq.train.validation import selection_score, valid_scores
+from seq.utils.files import write_jsonl
+
+
+@dataclass
+class Progress:
+    """Where training stands; everything here goes into the checkpoint."""
+
+    epoch: int = 0
+    batch_idx_train: int = 0
+    best_epoch: int = 0
+    best_score: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains the network of one run folder."""
+
+    def __init__(
+        self, conf: Conf, data: RunData, run_dir: Path, device_name: str = "auto", label: str = "", bar_row: int = 0
+    ) -> None:
+        """Build the network and what trains it, or go on from the last checkpoint of `run_dir`.
+
+        Args:
+            label: what the progress bar is called.
+            bar_row: its row when several runs share a terminal.
+
+        Raises:
+            InputError: a checkpoint, the weights to start from or the data are not what they should be.
+        """
+        self.conf, self.data, self.run_dir = conf, data, run_dir
+        self.label, self.bar_row = label, bar_row
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.world_size = dist.get_world_size() if dist.is_initialized() else 1
+        self.device = pick_device(device_name)
+        if self.device.type == "cuda" and self.world_size > 1:
+            self.device = torch.device("cuda", self.rank % torch.cuda.device_count())
+        self.precision = pick_precision(conf.train.precision, self.device)
+        self.ctc = make_ctc(conf.ctc.backend)
+        torch.manual_seed(data.seed)
+        self.model = SpeechEqModel(data.spec)
+        last = read_pointer(run_dir, "last")
+        state = None if last is None else load_checkpoint(checkpoint_path(run_dir, last))
+        # The statistics of the features are among the weights.
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+        elif data.start is not None:
+            self.model.load_state_dict(data.start.load())
+        else:
+            self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
+        self.model.to(self.device)
+        labels = (data.encoder.encode([cut]) for cut in data.train_cuts())
+        self.class_weights = class_weights(labels, len(data.spec.emotions), conf.train.class_balance).to(self.device)
+        self.network: torch.nn.Module = self.model
+        if self.world_size > 1:
+            self.network = DistributedDataParallel(self.model)
+        self.optimizer = make_optimizer(self.model, conf)
+        self.average = start_average(self.model)
+        self.progress = Progress()
+        if state is not None:
+            self._resume(state)
+        self.dataset = SpeechDataset(
+            data.encoder, conf.features, conf.augment, self.model.feature_mean.cpu().clone(), data.seed, self.device
+        )
+        self.loader = train_loader(
+            data.sampled_cuts(self.dataset), self.dataset, conf.train.batch_duration / self.world_size,
+            conf.train.num_workers, self.rank, self.world_size,
+        )  # fmt: skip
+        self.valid_cuts = data.valid_cuts()
+        self.valid_loader = eval_loader(
+            self.valid_cuts, SpeechDataset(data.encoder, conf.features), EVAL_BATCH_DURATION
+        )
+        self.eval_model = copy.deepcopy(self.model).eval()
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        """What a checkpoint holds besides the weights."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = {name: value.to(self.device) for name, value in state["model_avg"].items()}
+        self.progress = Progress(
+            epoch=state["epoch"],
+            batch_idx_train=state["batch_idx_train"],
+            best_epoch=state["best_epoch"],
+            best_score=list(state["best_score"]),
+            history=list(state["history"]),
+        )
+
+    def is_finished(self) -> bool:
+        """Whether all epochs are trained, or valid has not improved for as long as conf allows."""
+        patience = self.conf.train.early_stop_epochs
+        stopped = self.progress.epoch - self.progress.best_epoch >= patience > 0
+        return self.progress.epoch >= self.conf.train.num_epochs or stopped
+
+    def run(self, stop_after_epoch: int | None = None) -> Progress:
+        """Train until finished (or, for a test of resuming, until an epoch is done)."""
+        num_epochs = self.conf.train.num_epochs
+        log = TrainingLog(self.run_dir, self.label, self.progress.epoch, num_epochs, self.bar_row, self.rank == 0)
+        while not self.is_finished() and self.progress.epoch != stop_after_epoch:
+            log.epoch(self._run_epoch(log))
+        log.close()
+        if self.is_finished() and self.rank == 0 and not self.conf.train.keep_all_epochs:
+            keep = {self.progress.best_epoch, self.progress.best_epoch - self.conf.train.average_epochs}
+            prune_checkpoints(self.run_dir, keep | {self.progress.epoch})
+        return self.progress
+
+    def _run_epoch(self, log: TrainingLog) -> dict[str, Any]:
+        started = time.monotonic()
+        epoch = self.progress.epoch + 1
+        train_losses = self._train_epoch(epoch, log)
+        row: dict[str, Any] = {"epoch": epoch, "train": train_losses, "lr": self.optimizer.param_groups[0]["lr"]}
+        row["valid"] = self._validate(epoch)
+        row["seconds"] = time.monotonic() - started
+        row["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.progress.epoch = epoch
+        score = list(selection_score(row["valid"], self.conf.train.select_by))
+        if score > self.progress.best_score:
+            self.progress.best_epoch, self.progress.best_score = epoch, score
+        self.progress.history.append(row)
+        if self.rank == 0:
+            self._save()
+        if self.world_size > 1:
+            # The other ranks read earlier checkpoints when they validate.
+            dist.barrier()
+        return row
+
+    def _train_epoch(self, epoch: int, log: TrainingLog) -> dict[str, float]:
+        conf = self.conf.train
+        self.dataset.epoch = epoch
+        self.loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        # Dropout is the only consumer of the global stream; the rank keeps the replicas' masks apart.
+        torch.manual_seed((self.data.seed * 100_003 + epoch) * 1_009 + self.rank)
+        self.network.train()
+        seen, sums, too_short = 0, {}, 0
+        for batch in self.loader:
+            progress = epoch - 1 + min(seen * self.world_size / self.data.num_train, 1.0)
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.conf, progress)
+            losses = self._train_batch(batch, conf.gradient_clip)
+            seen += len(batch.ids)
+            if "phone" in losses:
+                too_short += sum(text is not None for text in batch.targets.phone) - losses["phone"][1]
+            for task, (total, count) in losses.items():
+                previous = sums.get(task, (0.0, 0))
+                sums[task] = (previous[0] + total, previous[1] + count)
+            log.batch(seen * self.world_size / self.data.num_train, sums, self.progress.history)
+        means = {task: total / max(count, 1) for task, (total, count) in sums.items()}
+        scales = vars(conf)
+        loss = sum(scales[f"{task}_scale"] * mean for task, mean in means.items())
+        return {"loss": loss, **means, **({TOO_SHORT: too_short} if "phone" in means else {})}
+
+    def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
+        with autocast(self.device, self.precision):
+            output = self.network(batch.feature.to(self.device), batch.feature_lens.to(self.device))
+        targets = batch.targets.to(self.device)
+        losses = multitask_losses(output, targets, self.ctc, self.conf.train.label_smoothing, self.class_weights)
+        loss = combine_losses(losses, self.conf.train, self._mean_counts(losses))
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "
+                "lower train.learning_rate or raise train.warmup_epochs, and run stage 5 again"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip)
+        self.optimizer.step()
+        self.progress.batch_idx_train += 1
+        if self.progress.batch_idx_train % self.conf.train.average_period == 0:
+            update_average(self.average, self.model, self.progress.batch_idx_train, self.conf.train.average_period)
+        every = self.conf.train.save_every_batches
+        if self.rank == 0 and every and self.progress.batch_idx_train % every == 0:
+            save_batch_checkpoint(self.run_dir, self._state(), self.conf.train.keep_last_k)
+        return {task: (float(total.detach()), int(count)) for task, (total, count) in losses.items()}
+
+    def _mean_counts(self, losses: dict[str, Any]) -> dict[str, torch.Tensor] | None:
+        """Labelled utterances per task, averaged over ranks: DDP averages gradients, so this makes the global mean."""
+        if self.world_size == 1:
+            return None
+        counts = torch.stack([count.float() for _, count in losses.values()])
+        dist.all_reduce(counts)
+        return dict(zip(losses, counts / self.world_size, strict=True))
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""
+        first = epoch - self.conf.train.average_epochs
+        if first > 0:
+            start = load_checkpoint(checkpoint_path(self.run_dir, first))
+            start["model_avg"] = {name: value.to(self.device) for name, value in start["model_avg"].items()}
+            end = {"model_avg": self.average, "batch_idx_train": self.progress.batch_idx_train}
+            weights = average_checkpoints(start, {**end, "average_period": self.conf.train.average_period})
+        else:
+            weights = average_between(self.average, self.progress.batch_idx_train, None, 0)
+        self.eval_model.load_state_dict(weights)
+        rows = list(predict(self.eval_model, self.valid_loader, self.valid_cuts, self.data.encoder, self.ctc, "fp32"))
+        return valid_scores(rows, self.data.spec)
+
+    def _state(self) -> dict[str, Any]:
+        progress = self.progress
+        return {
+            "model": self.model.state_dict(),
+            "model_avg": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": {"epoch": progress.epoch, "batch": progress.batch_idx_train},
+            # bf16 needs no loss scaling; the key is there for icefall's loader.
+            "grad_scaler": {},
+            "sampler": {"epoch": progress.epoch},
+            "batch_idx_train": progress.batch_idx_train,
+            "average_period": self.conf.train.average_period,
+            "epoch": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "best_score": progress.best_score,
+            "history": progress.history,
+            "rng": {"seed": self.data.seed, "epoch": progress.epoch},
+            "spec": self.data.spec.to_dict(),
+            "conf": conf_to_dict(self.conf),
+            "identity": self.data.identity,
+        }
+
+    def _save(self) -> None:
+        progress = self.progress
+        save_checkpoint(checkpoint_path(self.run_dir, progress.epoch), self._state())
+        write_pointer(self.run_dir, "best", progress.best_epoch)
+        write_pointer(self.run_dir, "last", progress.epoch)
+        write_jsonl(self.run_dir / "history.jsonl", progress.history)
+        if self.conf.train.keep_all_epochs:
+            return
+        # Any coming epoch may need the running mean of `average_epochs` before it.
+        recent = range(progress.epoch - self.conf.train.average_epochs, progress.epoch + 1)
+        prune_checkpoints(
+            self.run_dir, {*recent, progress.best_epoch, progress.best_epoch - self.conf.train.average_epochs}
+        )

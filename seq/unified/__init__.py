@@ -1,0 +1,1 @@
+"""Several corpora as one: what the stages of egs/unified do."""

@@ -1,0 +1,1 @@
+"""What every package may use: files that are written whole or not at all, processes, progress, provenance, Markdown."""

@@ -1,0 +1,122 @@
+"""Audio is read exactly, resampled to 16 kHz, trimmed without cutting speech, and bad files are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from corpus_builders import real_ravdess, speech_like, spoken
+
+from seq.audio.reading import inspect_audio, is_silent, read_audio, trim_silence
+from seq.errors import InputError
+
+
+def test_16khz_mono_is_read_bit_for_bit_and_in_parts(tmp_path: Path) -> None:
+    samples = (speech_like(1.0, 16000, seed=1) * 32767).astype(np.int16)
+    soundfile.write(tmp_path / "a.flac", samples, 16000)
+    expected = samples.astype(np.float32) / 32768
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.flac"), expected)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.flac", 0.25, 0.5), expected[4000:12000])
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.flac", 0.9, 5.0), expected[14400:])
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_resampling_keeps_a_tone_and_its_length(tmp_path: Path, rate: int) -> None:
+    t = np.arange(int(1.003 * rate)) / rate
+    tone = 0.5 * np.sin(2 * np.pi * 440 * t)
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone, 0 * tone], axis=1), rate, subtype="FLOAT")
+    samples = read_audio(tmp_path / "tone.wav")
+    assert samples.dtype == np.float32
+    assert len(samples) == int(len(t) * 16000 / rate + 0.5)
+    expected = 0.25 * np.sin(2 * np.pi * 440 * np.arange(len(samples)) / 16000)
+    np.testing.assert_allclose(samples[800:-800], expected[800:-800], atol=1e-3)
+
+
+def _write_good(path: Path) -> bytes:
+    soundfile.write(path, spoken(0.6, 16000, seed=3), 16000, subtype="PCM_16")
+    return path.read_bytes()
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(_write_good(path)[:-5000])
+
+
+def _write_nan(path: Path) -> None:
+    samples = speech_like(0.5, 16000, seed=4)
+    samples[100] = np.nan
+    soundfile.write(path, samples, 16000, format="WAV", subtype="FLOAT")
+
+
+BAD_FILES = {
+    "truncated.wav": (_truncate, "truncated"),
+    "truncated.flac": (_truncate, "truncated"),
+    "text.wav": (lambda path: path.write_text("Kids are talking by the door"), "is not audio"),
+    "empty.wav": (lambda path: path.write_bytes(b""), "is empty"),
+    "header_only.wav": (lambda path: soundfile.write(path, np.zeros(0), 16000), "has no samples"),
+    "short.wav": (lambda path: soundfile.write(path, np.ones(300) / 2, 16000), "less than one frame"),
+    "nan.wav": (_write_nan, "NaN or infinite"),
+    "folder.wav": (lambda path: path.mkdir(), "is not a file"),
+    "missing.wav": (lambda path: None, "does not exist"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, name: str) -> None:
+    spoil, what = BAD_FILES[name]
+    spoil(tmp_path / name)
+    with pytest.raises(InputError, match=what) as error:
+        inspect_audio(tmp_path / name, trim=True)
+    assert str(tmp_path / name) in str(error.value)
+
+
+def test_wav_of_unknown_length_from_a_pipe_is_no_error(tmp_path: Path) -> None:
+    data = bytearray(_write_good(tmp_path / "pipe.wav"))
+    position = data.index(b"data") + 4
+    data[position : position + 4] = b"\xff\xff\xff\xff"
+    (tmp_path / "pipe.wav").write_bytes(data)
+    assert inspect_audio(tmp_path / "pipe.wav", trim=False)["num_samples"] == round(1.5 * 16000)
+
+
+def test_silence_is_flagged_and_kept_whole(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    row = inspect_audio(tmp_path / "silent.wav", trim=True)
+    assert row["silent"] and (row["start"], row["end"]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+@pytest.mark.parametrize("gain", [1.0, 0.01])
+def test_trim_finds_speech_whatever_its_level(rate: int, gain: float) -> None:
+    start, end = trim_silence(gain * spoken(1.0, rate, seed=5, before=0.7, after=0.6), rate)
+    # 0.1 s of margin, up to one frame of 25 ms
+    assert 0.7 - 0.13 <= start <= 0.7 - 0.07
+    assert 1.7 + 0.07 <= end <= 1.7 + 0.13
+
+
+def test_trim_keeps_everything_in_noise_and_where_little_would_remain() -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16000)
+    noise[6000:10000] *= 10
+    assert trim_silence(noise, 16000) == (0.0, 1.0)
+    click = np.zeros(16000)
+    click[8000] = 1.0
+    assert trim_silence(click, 16000) == (0.0, 1.0)
+
+
+@pytest.mark.skipif(real_ravdess() is None, reason="no RAVDESS: set SPEECHEQ_RAVDESS to its folder")
+def test_trim_of_real_speech_takes_only_what_is_40_db_below_its_peak() -> None:
+    folder = real_ravdess()
+    assert folder is not None
+    kept = []
+    for path in sorted(folder.glob("Actor_*/*"))[::48]:
+        samples = read_audio(path)
+        start, end = (round(edge * 16000) for edge in trim_silence(samples, 16000))
+        frames = np.lib.stride_tricks.sliding_window_view(samples, 400)[::160].std(axis=1)
+        outside = np.concatenate([frames[: start // 160 - 2], frames[end // 160 + 2 :]]) if start else frames[:0]
+        assert len(outside) == 0 or outside.max() < 0.011 * frames.max()
+        kept.append((end - start) / 16000)
+    assert 1.9 < np.mean(kept) < 2.7
+
+
+def test_is_silent_at_its_threshold() -> None:
+    assert is_silent(np.full(10, 0.9e-4, np.float32)) and not is_silent(np.full(10, 1.1e-4, np.float32))

@@ -1,0 +1,227 @@
+"""Bad input to the readers of ESD, IEMOCAP, CREMA-D, EMO-DB, MEAD and SEQD's form: one sentence that names it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seq.conf import load_conf
+from seq.corpora.agreement import krippendorff_alpha, majority
+from seq.corpora.base import Utterance, get_reader
+from seq.corpora.texts import is_speakable, read_lines
+from seq.errors import InputError
+from seq.labels import map_labels
+
+EGS = Path(__file__).resolve().parents[2] / "egs"
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def read(corpus: str, root: Path, **options: str) -> list[Utterance]:
+    return list(get_reader(corpus).read(root, options))
+
+
+def fails(corpus: str, root: Path, message: str, **options: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)) as error:
+        read(corpus, root, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("0001_000001\t你好\t中立\n".encode() + b"0001_000002\t\xff\xff\t\n", "line 2 is neither UTF-8 nor gb18030"),
+        ("0001_000001\t你好\n".encode("utf-16") + b"\x00\xd8", "line 2 is not UTF-16"),
+        ("0002_000001\t你好\t中立\n".encode(), "line 1: 0002_000001 is no utterance of speaker 0001"),
+        ("0001_001751\t你好\t中立\n".encode(), "0001_001751 is no utterance of speaker 0001"),
+    ],
+)
+def test_esd_transcripts(tmp_path: Path, content: bytes, message: str) -> None:
+    touch(tmp_path, "0001/Neutral/0001_000001.wav")
+    (tmp_path / "0001/0001.txt").write_bytes(content)
+    fails("esd", tmp_path, message)
+
+
+def test_esd_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    touch(tmp_path, *(f"0001/Angry/0001_{n:06d}.wav" for n in range(351, 357)))
+    lines = (
+        "0001_000351\t你好，再见\t生气",
+        "0001_000352\t你好\t快乐\t",
+        "0001_000353 你好 生气",
+        "0001_000354\t我有3个\t生气",
+        "0001_000355",
+        "nonsense",
+        "0001_000356\t你好",
+    )
+    # One line in GB 18030 among lines in UTF-8.
+    (tmp_path / "0001/0001.txt").write_bytes(
+        b"\n".join(line.encode("gb18030" if line.endswith("你好") else "utf-8") for line in lines)
+    )
+    assert [u.text for u in read("esd", tmp_path)] == ["你好，再见", "你好", "你好", None, None, "你好"]
+    error = capsys.readouterr().err
+    assert "2 lines of transcript files are malformed" in error
+    assert "1 transcripts name another emotion" in error and "1 texts have digits" in error
+
+
+def test_esd_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "0001/Sad/0001_000001.wav")
+    fails("esd", tmp_path, "is in the folder Sad, but has a number of Neutral")
+    touch(tmp_path, "0001/Bored/0001_000001.wav")
+    fails("esd", tmp_path, "0001/Bored: unknown emotion folder")
+
+
+def iemocap(root: Path, rating: str, text: str) -> Path:
+    session = root / "Session1"
+    touch(session, "sentences/wav/Ses01F_impro01/Ses01F_impro01_M000.wav")
+    for folder, line in (("EmoEvaluation", rating), ("transcriptions", text)):
+        touch(session, f"dialog/{folder}/Ses01F_impro01.txt")
+        (session / f"dialog/{folder}/Ses01F_impro01.txt").write_text(line + "\n")
+    return root
+
+
+def test_iemocap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rating = "[0.0 - 1.0]\tSes01F_impro01_M000\tneu\t[2.5, 2.5, nan]"
+    root = iemocap(tmp_path, rating, "Ses01F_impro01_M000 [000.0-001.0]: It's 5 o'clock")
+    assert [(u.speaker, u.text) for u in read("iemocap", root)] == [("Ses01M", None)]
+    assert "1 texts are noises only, or have digits" in capsys.readouterr().err
+    iemocap(tmp_path, rating, "Ses02F_impro01_M000 [000.0-001.0]: Hello")
+    fails("iemocap", root, "line 1: Ses02F_impro01_M000 is no turn of Ses01F_impro01")
+    iemocap(tmp_path, "C-E1:\tAnger;\t()", "")
+    fails("iemocap", root, "Ses01F_impro01_M000.wav has no line in")
+    iemocap(tmp_path, rating.replace("neu", "joy"), "")
+    with pytest.raises(InputError, match=r"has the emotion 'joy', which corpus\.emotions"):
+        map_labels(read("iemocap", root)[0], load_conf(EGS / "iemocap/conf/default.yaml").corpus)
+
+
+def test_cremad(tmp_path: Path) -> None:
+    touch(tmp_path, "AudioWAV/1001_TIE_SAD_X.wav", "processedResults/x")
+    people, summary = tmp_path / "VideoDemographics.csv", tmp_path / "processedResults/summaryTable.csv"
+    fails("cremad", tmp_path, "VideoDemographics.csv cannot be read")
+    people.write_text("ActorID,Sex\n1001,Male\n")
+    for table, message in (
+        ("FileName,VoiceVote\n", "lacks the column VoiceLevel"),
+        ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S\n", "line 2 has more or fewer fields"),
+        ("FileName,VoiceVote,VoiceLevel\n", "has no line for 1001_TIE_SAD_XX"),
+        ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S:A,50\n", "has the level '50' for the vote 'S:A'"),
+    ):
+        summary.write_text(table)
+        fails("cremad", tmp_path, message)
+    summary.write_text("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,150\n")
+    (utterance,) = read("cremad", tmp_path)
+    assert (utterance.id, utterance.gender) == ("1001_TIE_SAD_XX", "M")
+    conf = load_conf(EGS / "cremad/conf/default.yaml").corpus
+    with pytest.raises(InputError, match="has the intensity 150, outside the scale from 0 to 100 of cremad"):
+        map_labels(utterance, conf)
+    touch(tmp_path, "AudioWAV/1001_sad.wav")
+    fails("cremad", tmp_path, "1001_sad.wav is not named as CREMA-D's files")
+    people.write_text("ActorID,Sex\n1002,Male\n")
+    fails("cremad", tmp_path, "has no Male or Female for actor 1001")
+
+
+def test_emodb_and_mead(tmp_path: Path) -> None:
+    touch(tmp_path, "emodb/wav/03a01Fa.wav", "emodb/wav/04a01Fa.wav", "mead/M003/audio/angry/level_1/001.m4a")
+    fails("emodb", tmp_path / "emodb", "04a01Fa.wav is not named as EMO-DB's files")
+    (tmp_path / "emodb/wav/04a01Fa.wav").rename(tmp_path / "emodb/wav/03a01Xa.wav")
+    with pytest.raises(InputError, match=r"'X', which corpus\.emotions"):
+        map_labels(read("emodb", tmp_path / "emodb")[1], load_conf(EGS / "emodb/conf/default.yaml").corpus)
+
+    mead = tmp_path / "mead"
+    fails("mead", mead, "001.m4a (1 such) is AAC, which libsndfile does not read: convert all files with find")
+    touch(mead, "M003/audio/angry/level_1/001.wav")
+    texts = tmp_path / "texts.txt"
+    texts.write_text("M003-angry-1-001\tHello\n")
+    assert [(u.id, u.text, u.raw_intensity) for u in read("mead", mead, transcripts=str(texts))] == [
+        ("M003-angry-1-001", "Hello", "level_1")
+    ]
+    texts.write_text("M003-angry-1-002\tHello\n")
+    fails("mead", mead, "M003-angry-1-002 is no utterance of the corpus", transcripts=str(texts))
+    touch(mead, "M003/audio/bored/level_1/001.wav")
+    fails("mead", mead, "with one of angry, contempt")
+
+
+HEADER = "id,path,text,speaker,gender,emotion,intensity,annotator\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,hi,s,F,sad,1,a\n", "has u twice by the same annotator"),
+        ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,ho,s,F,sad,1,b\n", "u has the text 'hi' and 'ho'"),
+        ("u,a.wav,hi,s,female,happy,1,a\n", "u has the gender 'female': write F, M"),
+        ("u 1,a.wav,hi,s,F,happy,1,a\n", "its id has blanks"),
+        ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,hi,s,F,happy,much,b\n", "u has the intensity 'much': write a number"),
+        ("u,a.wav,hi,s,F\n", "line 2 has more or fewer fields"),
+    ],
+)
+def test_seqd(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "metadata.csv").write_text(HEADER + rows)
+    fails("seqd", tmp_path, message)
+
+
+def test_seqd_needs_paths_speakers_and_emotions(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,my audio/a.wav,s\n,/b.wav,t\n")
+    assert get_reader("seqd").find_root(tmp_path) == tmp_path
+    first, second = read("seqd", tmp_path)
+    assert (first.id, first.audio, first.raw_emotion) == ("my_audio_a", tmp_path / "my audio/a.wav", "sad")
+    assert (first.text, first.gender, first.raw_intensity) == (None, None, None)
+    assert (second.id, second.audio, second.raw_emotion) == ("_b", Path("/b.wav"), None)
+    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,a/b.wav,s\nsad,a_b.wav,t\n")
+    fails("seqd", tmp_path, "a_b has the path 'a/b.wav' and 'a_b.wav': keep one, or give each an id")
+
+
+def test_seqd_intensity_is_checked_rating_by_rating_and_averaged(tmp_path: Path) -> None:
+    conf = load_conf(EGS / "seqd/conf/default.yaml").corpus
+    row = "{0},a.wav,,s,,{1},{2},{3}\n"
+    votes = [("u", "happy", 2, "a"), ("u", "happy", 3, "b"), ("u", "sad", "", "c")]
+    (tmp_path / "metadata.csv").write_text(HEADER + "".join(row.format(*vote) for vote in votes))
+    (utterance,) = read("seqd", tmp_path)
+    assert (utterance.text, utterance.gender) == (None, None)
+    assert map_labels(utterance, conf) == ("happy", pytest.approx(2.5 / 3))
+    # The mean would be within the scale.
+    (tmp_path / "metadata.csv").write_text(HEADER + row.format("u", "joy", 4, "a") + row.format("u", "joy", 0, "b"))
+    (utterance,) = read("seqd", tmp_path)
+    with pytest.raises(InputError, match=r"'joy', which corpus\.emotions"):
+        map_labels(utterance, conf)
+    (tmp_path / "metadata.csv").write_text(HEADER + row.format("u", "sad", 4, "a") + row.format("u", "sad", 0, "b"))
+    with pytest.raises(InputError, match="u has the intensity 4, outside the scale from 0 to 3"):
+        map_labels(read("seqd", tmp_path)[0], conf)
+
+
+def test_agreement() -> None:
+    assert [majority(v) for v in (["a", "b", "a"], ["a", "b"], ["a"], [])] == ["a", None, "a", None]
+    pytest.importorskip("nltk")
+    # Krippendorff (2011), "Computing Krippendorff's alpha-reliability", examples with missing data: 0.743 and 0.849.
+    ratings = [
+        ("A", "1 2 3 3 2 1 4 1 2 . . ."),
+        ("B", "1 2 3 3 2 2 4 1 2 5 . 3"),
+        ("C", ". 3 3 3 2 3 4 2 2 5 1 ."),
+        ("D", "1 2 3 3 2 4 4 1 2 5 1 ."),
+    ]
+    data = [(coder, str(i), value) for coder, row in ratings for i, value in enumerate(row.split()) if value != "."]
+    assert krippendorff_alpha(data) == pytest.approx(0.743, abs=5e-4)
+    assert krippendorff_alpha([(c, i, float(v)) for c, i, v in data]) == pytest.approx(0.849, abs=5e-4)
+    assert krippendorff_alpha([("A", "1", "x"), ("B", "2", "x")]) is None
+    assert krippendorff_alpha([("A", "1", "x"), ("B", "1", "x")]) == 1.0
+
+
+def test_encodings(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    for data, language, expected in (
+        ("你好\nabc".encode("utf-16-le"), "zh", ["你好", "abc"]),
+        ("你好\nabc".encode("utf-16-be"), "zh", ["你好", "abc"]),
+        ("\ufeff你好".encode(), "zh", ["你好"]),
+        (b"caf\xe9 \x92s", "en", ["café ’s"]),
+        (b"\x81\xe9", "en", ["\x81é"]),
+    ):
+        path.write_bytes(data)
+        assert read_lines(path, language) == expected
+    with pytest.raises(InputError, match="missing cannot be read"):
+        read_lines(tmp_path / "missing", "zh")
+    assert [is_speakable(t, "zh") for t in ("你好，", "A座", "3", "，")] == [True, False, False, False]
+    assert [is_speakable(t, "en") for t in ("It’s café—no!", "at 5", "a@b", "...")] == [True, False, False, False]

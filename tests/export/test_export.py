@@ -1,0 +1,258 @@
+"""A model folder: whole, checked, calibrated, and its ONNX graph says what the network says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from corpus_builders import real_ravdess, spoken
+from exported_model import make_run
+
+from seq.audio.reading import read_audio
+from seq.conf import FeaturesConf, ModelConf
+from seq.data.features import compute_fbank
+from seq.errors import InputError
+from seq.export.norms import measure_norms
+from seq.export.run import export_run, find_run, recipe_of
+from seq.export.waveform_model import WaveformFbank, WaveformModel, load_waveform_model, pad_waveforms, write_onnx
+from seq.models.model import ModelSpec, SpeechEqModel
+from seq.runtime.engine import Engine, Graph
+from seq.runtime.folder import read_model_folder
+from seq.score.calibration import calibrate, calibration_error, fit_temperature, fit_threshold
+from seq.train.checkpoint import load_model
+from seq.train.experiment import Experiment
+from seq.utils.files import read_json, write_json, write_jsonl
+
+RATE = 16000
+TOLERANCE = 1e-3
+TASKS = ["emotion", "intensity", "gender", "phone"]
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def model_folder(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "模型 one"
+    export_run(experiment.run_dir(1, 0), folder)
+    return folder
+
+
+@pytest.fixture
+def copied(model_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model_folder, tmp_path / "model"))
+
+
+def test_filter_bank_in_the_graph_is_lhotses_whatever_the_neighbours() -> None:
+    conf = FeaturesConf(num_filters=80)
+    rng = np.random.default_rng(0)
+    # Every position of the end relative to the frame shift matters to the mirrored edge.
+    waveforms = [spoken(0.3 + 0.37 * i, 16000, seed=i)[: -1 - 53 * i].astype(np.float32) for i in range(6)]
+    waveforms += [rng.normal(size=n).astype(np.float32) for n in (400, 479, 480, 481)]
+    padded, lengths = pad_waveforms([torch.from_numpy(w) for w in waveforms])
+    fbank, frames = WaveformFbank(conf)(padded + (padded == 0) * 0.5 * torch.rand(padded.shape), lengths)
+    for row, num_frames, waveform in zip(fbank, frames, waveforms, strict=True):
+        expected = compute_fbank(waveform, conf)
+        assert num_frames == len(expected)
+        np.testing.assert_allclose(row[:num_frames], expected, atol=2e-3)
+
+
+def _assert_parity(folder: Path, model: SpeechEqModel, features: FeaturesConf, waveforms: list[np.ndarray]) -> None:
+    """Torch on Lhotse's features, ONNX batched and ONNX single agree."""
+    graph = Engine(folder).graph
+    batched = graph.run(waveforms)
+    for i, waveform in enumerate(waveforms):
+        single = graph.run([waveform])
+        feature = torch.from_numpy(compute_fbank(waveform, features))
+        with torch.no_grad():
+            output = model(feature.unsqueeze(0), torch.tensor([len(feature)]))
+        num_frames = int(output.lengths[0])
+        assert num_frames == single["frames"][0] == batched["frames"][i]
+        for name in ("emotion", "intensity", "gender", "embedding"):
+            expected = getattr(output, name)[0].numpy()
+            np.testing.assert_allclose(single[name][0], expected, atol=TOLERANCE)
+            np.testing.assert_allclose(batched[name][i], expected, atol=TOLERANCE)
+        np.testing.assert_allclose(single["phone"][0], output.phone[0].numpy(), atol=TOLERANCE)
+        np.testing.assert_allclose(batched["phone"][i, :num_frames], output.phone[0].numpy(), atol=TOLERANCE)
+
+
+def test_onnx_equals_torch_batched_and_single(model_folder: Path, experiment: Experiment) -> None:
+    model, _ = load_model(experiment.run_dir(1, 0))
+    waveforms = [spoken(0.5 + 0.41 * i, 16000, seed=i).astype(np.float32) for i in range(5)]
+    _assert_parity(model_folder, model, experiment.conf.features, waveforms)
+
+
+def test_conformer_is_exported_too(tmp_path: Path) -> None:
+    experiment = make_run(tmp_path, "conformer")
+    export_run(experiment.run_dir(1, 0), tmp_path / "model")
+    model, _ = load_model(experiment.run_dir(1, 0))
+    waveforms = [spoken(0.5 + 0.41 * i, 16000, seed=i).astype(np.float32) for i in range(4)]
+    _assert_parity(tmp_path / "model", model, experiment.conf.features, waveforms)
+
+
+@pytest.mark.skipif(real_ravdess() is None, reason="the real RAVDESS is not here")
+def test_parity_of_the_full_size_network_on_real_utterances(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = ModelSpec(ModelConf(), TASKS, 80, ["neutral", "sad"], [0.0, 1.0], ["<blk>", "A"])
+    model = SpeechEqModel(spec).eval()
+    write_onnx(WaveformModel(model, FeaturesConf()), tmp_path / "model.onnx")
+    graph = Graph(tmp_path / "model.onnx")
+    files = sorted(real_ravdess().rglob("*.flac"))[::72]  # type: ignore[union-attr]
+    waveforms = [read_audio(path) for path in files]
+    assert len(waveforms) == 20
+    batched = graph.run(waveforms)
+    for i, waveform in enumerate(waveforms):
+        feature = torch.from_numpy(compute_fbank(waveform))
+        with torch.no_grad():
+            output = model(feature.unsqueeze(0), torch.tensor([len(feature)]))
+        single = graph.run([waveform])
+        for name in ("emotion", "intensity", "gender", "embedding"):
+            np.testing.assert_allclose(single[name][0], getattr(output, name)[0], atol=TOLERANCE)
+            np.testing.assert_allclose(batched[name][i], getattr(output, name)[0], atol=TOLERANCE)
+
+
+def test_folder_describes_itself(model_folder: Path, experiment: Experiment) -> None:
+    description = read_model_folder(model_folder)
+    assert description["tasks"] == TASKS and description["emotions"] == ["neutral", "happy", "sad"]
+    assert description["phones"] == ["<blk>", "A", "B", "C"] and description["intensity_levels"] == [0.0, 1 / 3, 1.0]
+    assert description["protocol"]["fold"] == 1 and description["protocol"]["name"] == "tiny"
+    assert description["scores"]["valid"] == read_json(experiment.run_dir(1, 0) / "run.json")["best_valid"]
+    assert set(description["files"]) == {"model.onnx", "model.safetensors"}
+    card = (model_folder / "README.md").read_text(encoding="utf-8")
+    assert "tiny" in card and "| emotion, accuracy |" in card
+    assert {path.name for path in model_folder.iterdir()} == {"README.md", "model.json", *description["files"]}
+    assert all(os.stat(path).st_mode & 0o444 == 0o444 for path in model_folder.iterdir())
+
+
+def test_safetensors_hold_the_averaged_weights(model_folder: Path, experiment: Experiment) -> None:
+    expected, _ = load_model(experiment.run_dir(1, 0))
+    loaded = load_waveform_model(model_folder).model.state_dict()
+    for name, value in expected.state_dict().items():
+        assert torch.equal(loaded[name], value), name
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "model.json"])
+def test_missing_and_altered_files_are_named(copied: Path, name: str) -> None:
+    content = (copied / name).read_bytes()
+    if name == "model.json":
+        description = json.loads(content)
+        description["emotions"].reverse()
+        (copied / name).write_text(json.dumps(description))
+    else:
+        (copied / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(InputError, match=rf"{name} was altered"):
+        Engine(copied)
+    (copied / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=rf"{name} (was altered|is damaged)"):
+        Engine(copied)
+    (copied / name).unlink()
+    with pytest.raises(InputError, match=name):
+        Engine(copied)
+
+
+def test_the_card_may_be_edited_and_nothing_else_is_overwritten(copied: Path, experiment: Experiment) -> None:
+    (copied / "README.md").write_text("mine")
+    (copied / "notes.txt").write_text("keep")
+    Engine(copied)
+    export_run(experiment.run_dir(1, 0), copied)
+    assert (copied / "notes.txt").read_text() == "keep"
+    Engine(copied)
+    # What an export leaves that is killed.
+    killed = copied.parent / "killed"
+    killed.mkdir()
+    (killed / "model.safetensors").write_bytes(b"whole")
+    (killed / ".7.tmp.model.onnx").write_bytes(b"half")
+    export_run(experiment.run_dir(1, 0), killed)
+    Engine(killed)
+    other = copied.parent / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("dear")
+    with pytest.raises(InputError, match="holds other things"):
+        export_run(experiment.run_dir(1, 0), other)
+
+
+def test_the_card_says_that_the_corpus_was_incomplete(experiment: Experiment, tmp_path: Path) -> None:
+    run_dir = tmp_path / "egs/tiny/exp/name/fold_1/seed_0"
+    shutil.copytree(experiment.run_dir(1, 0), run_dir)
+    write_json(tmp_path / "egs/tiny/data/corpus.json", {"missing": "3 utterances, but a complete one has 4"})
+    assert export_run(run_dir, tmp_path / "model")["missing"] == "3 utterances, but a complete one has 4"
+    assert "**Incomplete corpus: 3 utterances, but a" in (tmp_path / "model/README.md").read_text(encoding="utf-8")
+    # A run that was copied to a place less deep than a recipe's has no corpus beside it.
+    assert recipe_of(Path("/copy")) == Path("/")
+
+
+def test_the_best_run_of_an_experiment_is_found(tmp_path: Path) -> None:
+    for fold, seed, ua in ((1, 0, 0.5), (2, 0, 0.7), (2, 1, 0.6), (3, 0, 0.6)):
+        run_dir = tmp_path / f"fold_{fold}" / f"seed_{seed}"
+        run_dir.mkdir(parents=True)
+        (run_dir / "run.json").write_text(json.dumps({"best_valid": {"UA": ua, "loss": 1.0}}))
+    assert find_run(tmp_path) == tmp_path / "fold_2" / "seed_0"
+    assert find_run(tmp_path, seed=1) == tmp_path / "fold_2" / "seed_1"
+    assert find_run(tmp_path, fold=3) == find_run(tmp_path / "fold_3" / "seed_0")
+    with pytest.raises(InputError, match="no finished run"):
+        find_run(tmp_path, fold=4)
+
+
+def test_a_run_that_was_not_decoded_is_refused(experiment: Experiment, tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(experiment.run_dir(1, 0), tmp_path / "fold_1" / "seed_0"))
+    (run_dir / "valid_predictions.jsonl").unlink()
+    with pytest.raises(InputError, match=r"decode first \(stage 6\)"):
+        export_run(run_dir, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 4)) * 2
+    true = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    refs = np.array([rng.choice(4, p=p) for p in true])
+    sharp = true**3 / (true**3).sum(1, keepdims=True)
+    assert fit_temperature(sharp, refs) == pytest.approx(3.0, rel=0.1)
+    labels = ["a", "b", "c", "d"]
+    rows = [
+        {"emotion": {"ref": labels[ref], "probs": dict(zip(labels, p.tolist(), strict=True))}}
+        for ref, p in zip(refs, sharp, strict=True)
+    ]
+    effect = calibrate(rows[:2000], rows[2000:], "emotion", labels)["test"]
+    assert effect["ece_before"] > 0.15 and effect["ece_after"] < 0.05
+    assert effect["accuracy_certain"] > effect["accuracy"] + 0.1
+
+
+def test_norms_are_measured_on_what_is_not_test(tmp_path: Path) -> None:
+    t = np.arange(RATE) / RATE
+    rows = []
+    for i in range(24):
+        pitch, gender = (110 * 1.02**i, "M") if i % 2 else (210 * 1.02**i, "F")
+        soundfile.write(tmp_path / f"{i}.wav", 0.1 * sum(np.sin(2 * np.pi * k * pitch * t) for k in (1, 2, 3)), RATE)
+        recording = {"sources": [{"type": "file", "source": str(tmp_path / f"{i}.wav")}]}
+        rows.append({"id": f"{i}", "start": 0.0, "duration": 1.0, "recording": recording,
+                     "supervisions": [{"gender": gender}]})  # fmt: skip
+    write_jsonl(tmp_path / "cuts.jsonl.gz", rows)
+    valid = [{"id": f"{i}", "phone": {"hyp": ["A"] * (8 + i)}} for i in range(6)]
+    norms = measure_norms(tmp_path / "cuts.jsonl.gz", "tones", {"0", "1"}, valid)
+    assert norms is not None and norms["num_utterances"] == 22
+    for gender, base, first in (("F", 210, 2), ("M", 110, 3)):
+        expected = np.log2(base) + np.log2(1.02) * np.arange(first, 24, 2)
+        assert norms["pitch"][gender]["mean"] == pytest.approx(expected.mean(), abs=0.01)
+        assert norms["pitch"][gender]["std"] == pytest.approx(expected.std(), abs=0.01)
+    # Test utterances have no part in the rate either.
+    assert norms["rate"] is None
+    norms = measure_norms(tmp_path / "cuts.jsonl.gz", "tones", {"23"}, valid)
+    assert norms is not None and norms["rate"]["mean"] == pytest.approx(10.5)
+
+
+def test_calibration_error_and_threshold_by_hand() -> None:
+    probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7], [0.4, 0.6]])
+    refs = np.array([0, 0, 1, 0])
+    # Bins of one kind each: |1 - 0.9| / 2 + |1 - 0.7| / 4 + |0 - 0.6| / 4.
+    assert calibration_error(probs, refs) == pytest.approx(0.05 + 0.075 + 0.15)
+    assert fit_threshold(probs, refs) == 0.7
+    assert fit_threshold(probs[:3], refs[:3]) == 0.0

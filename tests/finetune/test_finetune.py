@@ -1,0 +1,298 @@
+"""`speecheq finetune`: begins with the model's weights, parts speakers, goes on after a kill, says what came of it."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from corpus_builders import spoken
+from exported_model import make_model_folder
+from safetensors.torch import load_file
+
+from seq.cli import main
+from seq.errors import InputError
+from seq.finetune.comparison import comparison_table, verdict
+from seq.finetune.source import open_source
+from seq.lang.lexicon import prepare_known_lang, read_transcripts
+from seq.runtime import load_model
+from seq.train.checkpoint import checkpoint_path, load_checkpoint
+from seq.train.trainer import Trainer
+from seq.utils.files import read_json, read_jsonl, sha256, write_jsonl
+
+RATE = 16000
+SPEAKERS = {"anna": "F", "bert": "M", "cora": "F", "dirk": "M", "eva": ""}
+
+
+def make_table(folder: Path, words: Sequence[str], speakers: Sequence[str] = tuple(SPEAKERS)) -> Path:
+    """`own.csv` with two short recordings of every speaker and word; the columns are in no special order."""
+    rows = []
+    for i, speaker in enumerate(speakers):
+        for j, word in enumerate(words):
+            for take in range(2):
+                path = folder / "my audio" / speaker / f"{word} {take}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(path, spoken(0.5, RATE, seed=10 * i + 3 * j + take, before=0.2, after=0.2), RATE)
+                # However a path is written: from the table, by detours, or from the root.
+                written = path if take else Path("my audio", speaker, "..", "..", "my audio", speaker, path.name)
+                rating = "" if word == words[0] else str(1 + take)
+                rows.append([word, str(written), speaker, SPEAKERS[speaker], rating])
+    table = folder / "own.csv"
+    with open(table, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["emotion", "path", "speaker", "gender", "intensity"], *rows])
+    return table
+
+
+def finetune(model: Path, table: Path, out: Path, *options: str) -> int:
+    command = ["finetune", model, "--corpus", table, "--out", out, "--epochs", "3"]
+    return main([*map(str, command), "--set", "train.batch_duration=4", "--set", "train.average_epochs=2", *options])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Knows neutral, happy and sad, and the phones A, B and C."""
+    return make_model_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of what the model knows: nobody is happy."""
+    return make_table(tmp_path_factory.mktemp("corpus"), ["neutral", "sad"])
+
+
+@pytest.fixture(scope="module")
+def finetuned(model: Path, table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "mine"
+    assert finetune(model, table, out) == 0
+    return out
+
+
+def run_of(out: Path, name: str = "finetuned", seed: int = 0) -> Path:
+    return out.with_name(f"{out.name}.work") / "exp" / name / "fold_1" / f"seed_{seed}"
+
+
+def test_before_is_what_the_model_says_and_after_is_not(model: Path, finetuned: Path) -> None:
+    rows = list(read_jsonl(run_of(finetuned, "before") / "predictions.jsonl"))
+    work = finetuned.with_name("mine.work")
+    sources = {
+        c["id"]: c["recording"]["sources"][0]["source"] for c in read_jsonl(work / "data/manifests/own_cuts.jsonl.gz")
+    }
+    loaded = load_model(model)
+    right = {"neutral": [], "sad": []}
+    for row in rows:
+        result = loaded.predict_file(sources[row["id"]])
+        assert result.emotion.label == row["emotion"]["hyp"] and result.gender.label == row["gender"]["hyp"]
+        assert result.intensity.value == pytest.approx(row["intensity"]["value"], abs=1e-3)
+        right[row["emotion"]["ref"]].append(result.emotion.label == row["emotion"]["ref"])
+    scores = read_json(work / "exp/before/scores.json")["pooled"]
+    assert scores["emotion"]["UA"] == pytest.approx(np.mean([np.mean(values) for values in right.values()]))
+    expected = load_file(model / "model.safetensors")
+    start = load_file(work / "start.safetensors")
+    trained = load_file(finetuned / "model.safetensors")
+    assert all(torch.equal(start[name], value) for name, value in expected.items())
+    assert not torch.equal(trained["heads.emotion.weight"], start["heads.emotion.weight"])
+    # Its own normalisation, not that of the new corpus.
+    assert torch.equal(trained["feature_mean"], start["feature_mean"])
+    assert [row["epoch"] for row in read_jsonl(run_of(finetuned) / "history.jsonl")] == [1, 2, 3]
+
+
+def test_the_new_folder_predicts_and_says_where_it_comes_from(
+    model: Path, finetuned: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(finetuned), str(table.parent / "my audio/anna/sad 0.wav")]) == 0
+    assert '"happy"' in capsys.readouterr().out
+    description = read_json(finetuned / "model.json")
+    assert description["emotions"] == ["neutral", "happy", "sad"] and description["corpus"] == "own"
+    # The table rates from 0 to 3, which is more levels than the model knew.
+    assert description["intensity_levels"] == [0.0, 1 / 3, 2 / 3, 1.0]
+    origin = description["finetuned_from"]
+    assert origin["sha256"] == read_json(model / "model.json")["sha256"] and origin["corpus"] == "tiny"
+    before = read_json(finetuned.with_name("mine.work") / "exp/before/scores.json")["pooled"]
+    assert origin["test"]["UA"] == before["emotion"]["UA"]
+    card = (finetuned / "README.md").read_text(encoding="utf-8")
+    assert "The model `model` (corpus tiny" in card and "learnt from tiny and then own alone" in card
+    assert "| test, before finetuning |" in card
+    # What it was trained with goes on to whoever finetunes it again.
+    assert open_source(finetuned).description["conf"]["train"]["batch_duration"] == 4
+
+
+def test_speakers_are_parted_and_the_seed_alone_deals_them(finetuned: Path) -> None:
+    from seq.conf import conf_from_dict
+    from seq.finetune.split import split_speakers
+
+    work = finetuned.with_name("mine.work")
+    fold = read_json(work / "data/folds/finetune/fold_1.json")
+    speaker_of = {
+        c["id"]: c["supervisions"][0]["speaker"] for c in read_jsonl(work / "data/manifests/own_cuts.jsonl.gz")
+    }
+    parts = {part: {speaker_of[id_] for id_ in fold[part]} for part in ("train", "valid", "test")}
+    assert [len(parts[part]) for part in parts] == [3, 1, 1] and set().union(*parts.values()) == set(SPEAKERS)
+    conf = conf_from_dict(read_json(work / "exp/finetuned/conf.json"))
+    emotions = conf.protocols[0].emotions
+    splits = [split_speakers(work / "data/manifests/own_cuts.jsonl.gz", emotions, seed) for seed in range(4)]
+    assert splits[0] == conf.protocols[0] and set(splits[0].folds[0].test.speakers) == parts["test"]
+    assert len({str(split.folds) for split in splits}) > 1
+    # Two women, two men, one of whom nothing is known: train always has both.
+    known = [
+        {SPEAKERS[s] for s in SPEAKERS if s not in split.folds[0].test.speakers + split.folds[0].valid.speakers}
+        for split in splits
+    ]
+    assert all({"F", "M"} <= genders for genders in known)
+    report = (work / "report.md").read_text(encoding="utf-8")
+    assert (
+        f"test {min(parts['test'])}, valid {min(parts['valid'])}" in report
+        and "4 test utterances of 1 speaker" in report
+    )
+
+
+def test_interrupted_and_run_again_it_ends_with_the_same_weights(
+    model: Path,
+    finetuned: Path,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_epoch = Trainer._run_epoch
+
+    def killed(trainer: Trainer, bar: object) -> object:
+        if trainer.progress.epoch == 1:
+            raise KeyboardInterrupt
+        return run_epoch(trainer, bar)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_run_epoch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(model, table, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+    capsys.readouterr()
+    assert finetune(model, table, tmp_path / "mine") == 0
+    output = capsys.readouterr()
+    assert "up to date" in output.out and "epoch 1/3" not in output.err and "epoch 3/3" in output.err
+    first, second = (
+        load_checkpoint(checkpoint_path(run_of(out), 3))["model"] for out in (finetuned, tmp_path / "mine")
+    )
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert sha256(tmp_path / "mine/model.safetensors") == sha256(finetuned / "model.safetensors")
+    # Other weights to start from, or another table, are another run.
+    with pytest.raises(InputError, match="holds another model"):
+        finetune(finetuned, table, tmp_path / "mine")
+
+
+def test_new_emotions_extend_the_head_and_keep_the_old_rows(model: Path, tmp_path: Path) -> None:
+    table = make_table(tmp_path, ["neutral", "joy", "angry"], ["anna", "bert", "cora"])
+    assert finetune(model, table, tmp_path / "out", "--map", "joy=happy", "--seed", "1") == 0
+    description = read_json(tmp_path / "out/model.json")
+    assert description["emotions"] == ["neutral", "happy", "sad", "angry"]
+    assert description["finetuned_from"]["new_emotions"] == ["angry"]
+    old, start = load_file(model / "model.safetensors"), load_file(tmp_path / "out.work/start.safetensors")
+    for name in ("heads.emotion.weight", "heads.emotion.bias"):
+        assert torch.equal(start[name][:3], old[name]) and start[name].shape[0] == 4 and start[name][3].any()
+    rows = list(read_jsonl(run_of(tmp_path / "out", "before", seed=1) / "predictions.jsonl"))
+    assert {row["emotion"]["ref"] for row in rows} == {"neutral", "happy", "angry"}
+    assert all(row["emotion"]["probs"]["angry"] == 0.0 for row in rows)
+    assert set(load_model(tmp_path / "out").predict_file(tmp_path / "my audio/anna/joy 0.wav").emotion.probs) == {
+        "neutral", "happy", "sad", "angry"
+    }  # fmt: skip
+
+
+def test_texts_are_used_where_the_models_symbols_spell_them(tmp_path: Path) -> None:
+    texts = {"a": "你好", "b": "再见", "c": None, "d": "123 @"}
+    cuts = [{"id": key, "supervisions": [{"text": text, "language": "zh"}]} for key, text in texts.items()]
+    write_jsonl(tmp_path / "cuts.jsonl.gz", cuts)
+    phones = ["<blk>", "SPN", "ao3", "h", "i3", "n"]
+    assert prepare_known_lang(tmp_path / "cuts.jsonl.gz", tmp_path / "lang", "phone", phones)[:2] == (1, 2)
+    assert read_transcripts(tmp_path / "lang") == {"a": ["n", "i3", "h", "ao3"]}
+    spelt, others, reason = prepare_known_lang(tmp_path / "cuts.jsonl.gz", tmp_path / "lang", "bpe", phones)
+    assert (
+        (spelt, others) == (0, 3) and reason.startswith("utterance a: ") and read_transcripts(tmp_path / "lang") == {}
+    )
+
+
+def scores(accuracy: dict[str, float], errors: float) -> dict[str, object]:
+    """scores.json of two tasks; every speaker counts the same."""
+    mean = sum(accuracy.values()) / len(accuracy)
+    common = {"n": 60, "num_speakers": len(accuracy)}
+    emotion = {**common, "UA": mean, "UA_ci95": [0.1, 0.9], "WA": 0.5, "WA_ci95": None, "macro_f1": None}
+    emotion["speakers"] = {name: {"UA": value} for name, value in accuracy.items()}
+    phone = {**common, "PER": errors, "PER_ci95": None, "speakers": {name: {"PER": errors} for name in accuracy}}
+    return {"unit": "phone", "tasks": ["emotion", "phone"], "pooled": {"emotion": emotion, "phone": phone}}
+
+
+def test_a_loss_is_called_a_loss() -> None:
+    names = [f"s{i}" for i in range(6)]
+    low = scores(dict.fromkeys(names, 0.25), errors=0.5)
+    high = scores(dict.fromkeys(names, 0.75), errors=0.625)
+    # Six speakers, all better by the same: 2 of 2^6 sign patterns are as extreme.
+    better, worse = verdict(low, high), verdict(high, low)
+    assert better == (
+        "Better after finetuning: UA on test went from 25.00 to 75.00 %; paired test over speakers: p = 0.0312 (n=6). "
+        "Worse: PER (50.00 to 62.50)."
+    )
+    assert worse == (
+        "WORSE after finetuning: UA on test went from 75.00 to 25.00 %; keep the model that you had; "
+        "paired test over speakers: p = 0.0312 (n=6)."
+    )
+    assert verdict(low, low).startswith("No better after finetuning: UA on test is 25.00 % as before; paired")
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in comparison_table(high, low).splitlines()]
+    assert lines[0] == ["test", "UA %", "WA %", "PER %"] and lines[2] == ["before", "75.00", "50.00", "62.50"]
+    assert lines[3] == ["95 % interval", "[10.00, 90.00]", "–", "–"]
+    assert lines[6] == ["difference", "-50.00", "+0.00", "-12.50"]
+    assert lines[7:] == [["utterances", "60", "60", "60"], ["speakers", "6", "6", "6"]]
+
+
+def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, tmp_path: Path) -> None:
+    def fails(message: str, content: str | None = None, *options: str, start: Path = model, out: str = "out") -> None:
+        own = tmp_path / "bad.csv"
+        if content is not None:
+            own.write_text(content, encoding="utf-8")
+        with pytest.raises(InputError, match=message):
+            finetune(start, own if content is not None else table, tmp_path / out, *options)
+
+    head = "path,speaker,emotion\n"
+    fails("lacks the column speaker", "path,emotion\na.wav,sad\n")
+    fails("has no rows", head)
+    fails(r"has the emotion 'joy': write one of neutral, .* --map joy=CATEGORY", f"{head}a.wav,s,joy\n")
+    fails("--map joy=glad: glad is no category", f"{head}a.wav,s,joy\n", "--map", "joy=glad")
+    fails("--map joy: write it as WORD=CATEGORY", None, "--map", "joy")
+    fails("has 2 speakers with labelled emotions", f"{head}a.wav,s,sad\nb.wav,t,sad\nc.wav,u,\n")
+    fails("--set model.channels=8: finetuning keeps the network", None, "--set", "model.channels=8")
+    fails("train.num_epoch", None, "--set", "train.num_epoch=8")
+    fails("not a model folder", None, start=tmp_path / "none")
+    altered = Path(shutil.copytree(model, tmp_path / "altered"))
+    with open(altered / "model.safetensors", "ab") as file:
+        file.write(b"x")
+    fails("model.safetensors was altered", None, start=altered)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/thesis.tex").write_text("dear")
+    fails("file is a file", None, out="file")
+    fails("thesis holds other things than a model", None, out="thesis")
+    fails("--work .*thesis holds other things", None, "--work", str(tmp_path / "thesis"))
+    with pytest.raises(InputError, match="is the model that is to be finetuned"):
+        finetune(model, table, model)
+    fails("is in --out", None, "--work", str(tmp_path / "out/work"))
+    with pytest.raises(InputError, match=r"nothing\.csv is not a file"):
+        finetune(model, tmp_path / "nothing.csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.work").exists()
+
+
+def test_bad_audio_is_named_file_by_file_and_too_little_is_too_little(model: Path, tmp_path: Path) -> None:
+    table = make_table(tmp_path, ["sad"], ["anna", "bert", "cora"])
+    (tmp_path / "my audio/anna/sad 0.wav").unlink()
+    (tmp_path / "my audio/bert/sad 1.wav").write_bytes(b"not audio at all")
+    command = [sys.executable, "-m", "seq.cli", "finetune", model, "--corpus", table, "--out", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error: 2 of 6 audio files are bad: ")
+    assert "sad 0.wav does not exist" in line and "sad 1.wav is not audio" in line
+    with pytest.raises(InputError, match="fold 1 has 2 utterances to train on; 6 are the least"):
+        finetune(model, make_table(tmp_path, ["sad"], ["anna", "bert", "cora"]), tmp_path / "out")

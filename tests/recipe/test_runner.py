@@ -1,0 +1,231 @@
+"""The stage runner: what is skipped, what runs again and why, and what it says to wrong options.
+
+It is tested in a copy of the tree whose stage scripts are stubs (tests/toy_recipe.py).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from toy_recipe import ROOT, SCRIPTS, Toy
+
+from seq.conf import ModelConf
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    toy = Toy(tmp_path_factory.mktemp("finished") / "tree")
+    toy.build()
+    toy.run("--corpus-dir", str(toy.corpus))
+    assert tuple(toy.names()) == SCRIPTS
+    return toy.root
+
+
+@pytest.fixture
+def toy(finished: Path) -> Iterator[Toy]:
+    """The finished toy recipe; its state is put back afterwards."""
+    saved = finished.with_name("saved")
+    shutil.copytree(finished, saved)
+    yield Toy(finished)
+    shutil.rmtree(finished)
+    saved.rename(finished)
+
+
+def test_second_run_skips_every_stage_and_prints_the_table(toy: Toy) -> None:
+    started = time.monotonic()
+    output = toy.run()
+    assert time.monotonic() - started < 10
+    assert output.count("up to date") == 9
+    assert "| 62 |" in output
+    assert "more" not in output
+    assert toy.calls() == []
+
+
+def test_conf_change_reruns_what_reads_it_and_what_follows(toy: Toy) -> None:
+    toy.conf.write_text(toy.conf.read_text() + "lang: {unit: phone}\nmodel: {channels: 64}\n")
+    output = toy.run()
+    # lang.unit only repeats the default.
+    assert "stage 4 lang: up to date" in output
+    assert f"stage 5 train: fold 1 seed 0: conf model.channels changed ({ModelConf().channels} -> 64)" in output
+    assert toy.names() == ["train_model", "decode_model", "score_predictions", "report_scores"]
+
+
+def test_set_counts_as_conf(toy: Toy) -> None:
+    output = toy.run("--set", "features.trim=false", "--stop-stage=0")
+    assert "stage 0 corpus: conf features.trim changed (true -> false)" in output
+
+
+def test_changed_corpus_reruns_stage_0(toy: Toy) -> None:
+    (toy.corpus / "b.wav").unlink()
+    assert f"stage 0 corpus: corpus {toy.corpus} changed (3 -> 2 files)" in toy.run("--stop-stage", "0")
+
+
+def test_changed_input_and_missing_output_are_named(toy: Toy) -> None:
+    manifest = toy.recipe / "data/manifests/toy_cuts.jsonl.gz"
+    manifest.write_text("longer")
+    assert f"stage 2 fbank: input {manifest.relative_to(toy.recipe)} changed (1 -> 6 bytes)" in toy.run()
+    (toy.recipe / "data/lang_phone/tokens.txt").unlink()
+    assert "stage 4 lang: output data/lang_phone/tokens.txt is missing" in toy.run()
+
+
+def test_new_version_of_a_stage_reruns_it(toy: Toy) -> None:
+    code = toy.root / "seq/recipe/stages.py"
+    before, after = '"compute filter banks", ("features", "unified")', '"", ("features",), version=2'
+    code.write_text(code.read_text().replace(before, after))
+    assert "stage 2 fbank: its code changed (version 1 -> 2)" in toy.run("--stop-stage", "2")
+
+
+def test_units_are_stamped_one_by_one(toy: Toy) -> None:
+    output = toy.run("--seeds", "0,1", "--folds", "2")
+    assert "fold 2 seed 1: not done yet" in output
+    trained = [args for name, args in toy.calls() if name == "train_model"]
+    assert [(args["--folds"], args["--seeds"]) for args in trained] == [("2", "1")]
+    (toy.recipe / "exp/default_two/fold_1/seed_0/best").unlink()
+    toy.run("--seeds", "0,1")
+    trained = [args for name, args in toy.calls() if name == "train_model"]
+    assert [(args["--folds"], args["--seeds"]) for args in trained] == [("1", "0,1")]
+
+
+def test_stage_starts_there_unconditionally(toy: Toy) -> None:
+    assert "asked for by --stage 3" in toy.run("--stage", "3", "--stop-stage", "4")
+    assert toy.names() == ["prepare_folds", "prepare_lang"]
+    toy.run("--force", "--stop-stage", "1")
+    assert toy.names() == ["prepare_corpus", "prepare_manifests"]
+
+
+def test_tasks_name_another_experiment(toy: Toy) -> None:
+    toy.run("--tasks", "phone,emotion", "--set=train.num_epochs=1")
+    trained = dict(toy.calls())["train_model"]
+    assert (trained["--tasks"], trained["--exp-dir"]) == ("emotion,phone", "exp/default_two_emotion+phone")
+
+
+def test_reader_option_is_passed_kept_and_watched(toy: Toy) -> None:
+    text = toy.root / "text.txt"
+    text.write_text("hello")
+    toy.run("--transcripts", "text.txt", "--stop-stage", "0")
+    assert dict(toy.calls())["prepare_corpus"]["--transcripts"] == str(text)
+    assert "stage 0 corpus: up to date" in toy.run("--stop-stage", "0")
+    text.write_text("hello again")
+    assert f"input {text} changed (5 -> 11 bytes)" in toy.run("--stop-stage", "0")
+    assert dict(toy.calls())["prepare_corpus"]["--transcripts"] == str(text)
+
+
+def test_failed_stage_stops_the_run_and_is_not_done(toy: Toy) -> None:
+    (toy.recipe / "fail").touch()
+    toy.run("--stage", "2", code=2)
+    assert toy.names() == ["compute_fbank"]
+    (toy.recipe / "fail").unlink()
+    assert "stage 2 fbank: not finished yet" in toy.run()
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_reaches_the_stage_and_leaves_no_stamp(toy: Toy, sent: signal.Signals, code: int) -> None:
+    (toy.recipe / "hang").touch()
+    runner = subprocess.Popen(
+        [toy.recipe / "run.sh", "--stage", "2"], env=toy.env, stdout=-3, stderr=-3,
+        # Tests that a shell started with & inherit an ignored Ctrl-C, which bash cannot take back.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while not (toy.recipe / "hanging").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    runner.send_signal(sent)
+    assert runner.wait(timeout=20) == code
+    (toy.recipe / "hang").unlink()
+    assert "stage 2 fbank: not finished yet" in toy.run()
+
+
+def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
+    assert "num_epochs" in toy.run("--set", "train.num_epochs=many", code=2)
+    assert toy.run().count("up to date") == 9
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--bogus"], "--bogus"),
+        (["--bogus=1"], "--bogus"),
+        (["stage"], "stage"),
+        (["--stage"], "--stage needs a value"),
+        (["--stage", "--force"], "--stage needs a value"),
+        (["--stage", "two"], "--stage two"),
+        (["--stage", "9"], "--stage 9"),
+        (["--stage", "3", "--stop-stage", "2"], "nothing would run"),
+        (["--folds", "3"], "folds 1 to 2"),
+        (["--folds", "1,,2"], "--folds"),
+        (["--seeds", "x"], "--seeds x"),
+        (["--nj", "0"], "--nj 0"),
+        (["--device", "tpu"], "--device tpu"),
+        (["--tasks", "emotion,age"], "age"),
+        (["--protocol", "three"], "has two"),
+        (["--exp-name", "../up"], "--exp-name"),
+        (["--force=yes"], "--force takes no value"),
+        (["--conf", "none.yaml"], "none.yaml"),
+        (["--set", "train.epochs=3"], "train.epochs"),
+        (["--set", "trian.num_epochs=3"], "trian"),
+        (["--set", "nothing"], "nothing"),
+        (["--stage", "6", "--exp-name", "new"], "does not exist: run the stage that writes it first"),
+    ],
+)
+def test_wrong_options_get_one_sentence(toy: Toy, options: list[str], named: str) -> None:
+    message = toy.run(*options, code=2)
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert named in message
+
+
+def test_help_lists_stages_options_and_those_of_the_reader(toy: Toy) -> None:
+    output = toy.run("--help")
+    for word in ("manifests", "--stop-stage", "--allow-partial", "--transcripts VALUE", "file of transcripts"):
+        assert word in output
+
+
+def test_run_sh_is_the_same_in_every_recipe() -> None:
+    scripts = sorted(ROOT.glob("egs/*/run.sh"))
+    assert len(scripts) >= 3
+    assert len({script.read_bytes() for script in scripts}) == 1
+    assert all(os.access(script, os.X_OK) for script in scripts)
+
+
+@pytest.mark.parametrize("module", ["seq", "seq.recipe.stages", "seq.recipe.plan"])
+def test_light_modules_load_nothing_heavy(module: str) -> None:
+    heavy = ("torch", "lhotse", "k2", "jsonargparse", "numpy")
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_k2_finder_takes_the_newest_torch_that_fits(tmp_path: Path) -> None:
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    system = "macosx_11_0" if sys.platform == "darwin" else "manylinux_2_28"
+    names = [
+        f"k2-1.24.4.dev{date}+cpu.torch{torch}-{tag}-{tag}-{where}.whl"
+        for date, torch, tag, where in [
+            ("20250101", "2.9.1", python, f"{system}_{platform.machine()}"),
+            ("20250601", "2.10.0", python, f"{system}_{platform.machine()}"),
+            ("20250701", "2.10.0", python, f"{system}_{platform.machine()}"),
+            ("20250801", "2.13.0", "cp38", f"{system}_{platform.machine()}"),
+            ("20250801", "2.13.0", python, "win_amd64"),
+            ("20250801", "99.0.0", python, f"{system}_{platform.machine()}"),
+        ]
+    ]
+    page = tmp_path / "cpu.html"
+    page.write_text("".join(f'<a href="https://h/{name.replace("+", "%2B")}">{name}</a>' for name in names))
+    finder = [sys.executable, ROOT / "tools/find_k2_wheel.py", "--variant", "cpu", "--index"]
+    done = subprocess.run([*finder, page.as_uri()], capture_output=True, text=True, check=True)
+    torch, index, k2, _ = done.stdout.split()
+    assert (torch, k2) == ("torch==2.10.0", "k2==1.24.4.dev20250701+cpu.torch2.10.0")
+    assert index.endswith("/cpu")
+    away = subprocess.run([*finder, (tmp_path / "none").as_uri()], capture_output=True, text=True)
+    assert away.returncode == 2
+    assert "nothing was changed" in away.stderr
+    assert "Traceback" not in away.stderr

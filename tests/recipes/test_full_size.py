@@ -1,0 +1,254 @@
+"""The true counts of the corpora on full-size listings (names without audio), and the folds of every protocol."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from seq.conf import Conf, load_conf
+from seq.corpora import emodb, esd
+from seq.corpora.base import Utterance, get_reader
+from seq.corpora.counts import CorpusCounts
+from seq.data.fold_checks import Folds
+from seq.data.folds import make_folds
+from seq.errors import InputError
+from seq.labels import map_labels
+
+EGS = Path(__file__).resolve().parents[2] / "egs"
+
+
+class Corpus:
+    """A listing as its reader and its conf see it; the conf's counts hold."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.conf: Conf = load_conf(EGS / name / "conf/default.yaml")
+        reader = get_reader(self.conf.corpus.reader)
+        self.utterances: list[Utterance] = list(reader.read(reader.find_root(root), {}))
+        self.labels = [map_labels(utterance, self.conf.corpus) for utterance in self.utterances]
+        counts = CorpusCounts(self.conf.corpus)
+        for utterance, (emotion, _) in zip(self.utterances, self.labels, strict=True):
+            counts.add(utterance, emotion)
+        assert counts.check(str(root), allow_partial=False) is False
+
+    def genders(self) -> dict[str, set[str]]:
+        return {g: {u.speaker for u in self.utterances if u.gender == g} for g in ("F", "M")}
+
+    def folds(self, protocol: str) -> Folds:
+        return make_folds(self._cuts(), self.conf.protocol(protocol))  # type: ignore[arg-type]
+
+    def _cuts(self) -> Iterator[SimpleNamespace]:
+        for u, (emotion, _) in zip(self.utterances, self.labels, strict=True):
+            custom = {"emotion": emotion, "sentence": u.sentence}
+            supervision = SimpleNamespace(speaker=u.speaker, language=u.language, custom=custom)
+            yield SimpleNamespace(id=u.id, supervisions=[supervision])
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Iterator[Path]:
+    """A folder for tens of thousands of names, which do not stay as pytest's own folders do."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
+
+def touch(root: Path, names: list[str]) -> Path:
+    for folder in {os.path.dirname(name) for name in names}:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (root / name).touch()
+    return root
+
+
+def held_out(folds: Folds) -> list[set[str]]:
+    """The test speakers of every fold; all utterances are tested once."""
+    tested = Counter(id_ for fold in folds.folds for id_ in fold.test)
+    assert set(tested) == set(folds.speakers) and set(tested.values()) == {1}
+    return [{folds.speakers[id_] for id_ in fold.test} for fold in folds.folds]
+
+
+def test_casia_1200(listing: Path) -> None:
+    speakers = ("wangzhe", "ZhaoZuoxiang", "liuchanhg", "zhaoquanyin")
+    emotions = ("angry", "fear", "happy", "neutral", "sad", "surprise")
+    names = [f"{s}/{e}/{n}.wav" for s in speakers for e in emotions for n in range(201, 251)]
+    corpus = Corpus("casia", touch(listing, names))
+    assert len(corpus.utterances) == 1200
+    assert corpus.genders() == {"F": {"liuchanhg", "zhaoquanyin"}, "M": {"wangzhe", "zhaozuoxiang"}}
+    assert set(Counter(emotion for emotion, _ in corpus.labels).values()) == {200}
+    assert {intensity for _, intensity in corpus.labels} == {None}
+    folds = corpus.folds("loso")
+    assert held_out(folds) == [{"wangzhe"}, {"zhaozuoxiang"}, {"liuchanhg"}, {"zhaoquanyin"}]
+    assert {(len(f.train), len(f.valid), len(f.test)) for f in folds.folds} == {(720, 180, 300)}
+    assert {len(f.test) for f in corpus.folds("random10").folds} == {120}
+
+
+def test_ravdess_1440(listing: Path) -> None:
+    names = []
+    for actor in range(1, 25):
+        codes = [f"{e:02d}-{i:02d}" for e in range(1, 9) for i in (1, 2) if (e, i) != (1, 2)]
+        names += [
+            f"Actor_{actor:02d}/03-01-{c}-{s:02d}-{r:02d}-{actor:02d}.wav"
+            for c in codes
+            for s in (1, 2)
+            for r in (1, 2)
+        ]
+    corpus = Corpus("ravdess", touch(listing, names))
+    assert len(corpus.utterances) == 1440
+    assert {gender: len(speakers) for gender, speakers in corpus.genders().items()} == {"F": 12, "M": 12}
+    assert Counter(intensity for _, intensity in corpus.labels) == {0.0: 96, 2 / 3: 672, 1.0: 672}
+    assert [len(test) for test in held_out(corpus.folds("emobox"))] == [4] * 6
+
+
+def test_emodb_535(listing: Path) -> None:
+    # The true numbers of utterances of each speaker and each emotion; how they combine does not matter here.
+    of_speaker = {"03": 49, "08": 58, "09": 43, "10": 38, "11": 55, "12": 35, "13": 61, "14": 69, "15": 56, "16": 71}
+    of_emotion = {"W": 127, "L": 81, "E": 46, "A": 69, "F": 71, "T": 62, "N": 79}
+    letters = [letter for letter, count in of_emotion.items() for _ in range(count)]
+    # A step that has no divisor in common with 535 mixes the emotions.
+    letters = [letters[(i * 52) % 535] for i in range(535)]
+    names, position = [], 0
+    for speaker, count in of_speaker.items():
+        seen: Counter[str] = Counter()
+        for letter in letters[position : position + count]:
+            code = sorted(emodb.SENTENCES)[seen[letter] % 10]
+            names.append(f"wav/{speaker}{code}{letter}{'abcdef'[seen[letter] // 10]}.wav")
+            seen[letter] += 1
+        position += count
+    corpus = Corpus("emodb", touch(listing, names))
+    assert len(corpus.utterances) == len({u.id for u in corpus.utterances}) == 535
+    assert corpus.genders() == {"F": {"08", "09", "13", "14", "16"}, "M": {"03", "10", "11", "12", "15"}}
+    assert {u.text for u in corpus.utterances} == set(emodb.SENTENCES.values())
+    folds = corpus.folds("loso")
+    assert held_out(folds) == [{speaker} for speaker in sorted(of_speaker)]
+    for fold in folds.folds:
+        valid = {folds.speakers[id_] for id_ in fold.valid}
+        assert sorted(speaker in emodb.MEN for speaker in valid) == [False, True]
+
+
+# Turns of each session by label, as in the release; they add up to the published totals.
+IEMOCAP = {
+    1: {"neu": 384, "hap": 135, "exc": 143, "sad": 194, "ang": 229},
+    2: {"neu": 362, "hap": 117, "exc": 210, "sad": 197, "ang": 137},
+    3: {"neu": 320, "hap": 135, "exc": 151, "sad": 305, "ang": 240},
+    4: {"neu": 258, "hap": 65, "exc": 238, "sad": 143, "ang": 327},
+    5: {"neu": 384, "hap": 143, "exc": 299, "sad": 245, "ang": 170},
+}
+# Those that the 4-class protocol excludes, over all sessions.
+IEMOCAP_OTHERS = {"fru": 1849, "sur": 107, "fea": 40, "dis": 2, "oth": 3, "xxx": 2507}
+
+
+def write_iemocap(root: Path) -> Path:
+    others = [label for label, count in IEMOCAP_OTHERS.items() for _ in range(count)]
+    for number, counts in IEMOCAP.items():
+        labels = [label for label, count in counts.items() for _ in range(count)] + others[number - 1 :: 5]
+        for start in range(0, len(labels), 100):
+            dialogue = f"Ses0{number}{'FM'[start // 100 % 2]}_impro{start // 100:02d}"
+            names = [f"{dialogue}_{'FM'[i % 2]}{i:03d}" for i in range(len(labels[start : start + 100]))]
+            session = root / f"Session{number}"
+            touch(session / "sentences/wav", [f"{dialogue}/{name}.wav" for name in names])
+            lines = [
+                f"[0.0 - 1.0]\t{name}\t{label}\t[2.5, 2.5, 2.5]"
+                for name, label in zip(names, labels[start:], strict=False)
+            ]
+            for folder, text in (("EmoEvaluation", "\n".join(lines)), ("transcriptions", "")):
+                (session / "dialog" / folder).mkdir(parents=True, exist_ok=True)
+                (session / "dialog" / folder / f"{dialogue}.txt").write_text(text)
+    return root
+
+
+def test_iemocap_10039_and_5531(listing: Path) -> None:
+    corpus = Corpus("iemocap", write_iemocap(listing))
+    assert len(corpus.utterances) == 10039
+    assert corpus.genders() == {g: {f"Ses0{k}{g}" for k in range(1, 6)} for g in ("F", "M")}
+    folds = corpus.folds("four")
+    assert len(folds.speakers) == 5531
+    assert held_out(folds) == [{f"Ses0{k}F", f"Ses0{k}M"} for k in range(1, 6)]
+    assert [len(fold.test) for fold in folds.folds] == [1085, 1023, 1151, 1031, 1241]
+    assert [len(fold.valid) for fold in folds.folds] == [1023, 1151, 1031, 1241, 1085]
+    merged = Counter({"excited": "happy"}.get(str(emotion), emotion) for emotion, _ in corpus.labels)
+    assert [merged[name] for name in ("angry", "happy", "sad", "neutral")] == [1103, 1636, 1084, 1708]
+    assert folds.excluded.pop("no emotion label") == 2507
+    assert sum(folds.excluded.values()) == 10039 - 5531 - 2507
+
+
+def test_esd_35000(listing: Path) -> None:
+    blocks = list(enumerate(esd.EMOTIONS))
+    parts = ["evaluation"] * 20 + ["test"] * 30 + ["train"] * 300
+    names = []
+    for speaker in range(1, 21):
+        for block, emotion in blocks:
+            # Half of the speakers have nested folders.
+            folders = parts if speaker % 2 else [""] * 350
+            names += [
+                f"{speaker:04d}/{emotion}/{part}/{speaker:04d}_{350 * block + i:06d}.wav".replace("//", "/")
+                for i, part in enumerate(folders, start=1)
+            ]
+    corpus = Corpus("esd", touch(listing, names))
+    assert len(corpus.utterances) == 35000
+    men = {f"{n:04d}" for n in (4, 5, 6, 8, 10, 11, 12, 13, 14, 20)}
+    assert corpus.genders() == {"F": {f"{n:04d}" for n in range(1, 21)} - men, "M": men}
+    assert Counter(u.language for u in corpus.utterances) == {"zh": 17500, "en": 17500}
+    published = [{5, 11, 16, 18}, {12, 14, 15, 19}, {3, 4, 6, 9}, {7, 8, 13, 20}, {1, 2, 10, 17}]
+    tests = held_out(corpus.folds("emobox"))
+    assert [{int(s) for s in test} for test in tests] == published
+    mandarin = corpus.folds("zh")
+    assert len(mandarin.speakers) == 17500 == mandarin.excluded["language en is outside the protocol"]
+    assert [sorted(s in men for s in test) for test in held_out(mandarin)] == [[False, True]] * 5
+    (official,) = corpus.folds("official").folds
+    assert (len(official.train), len(official.valid), len(official.test)) == (30000, 2000, 3000)
+    # The corpus's own folders say the same.
+    of_folder = {"evaluation": official.valid, "test": official.test, "train": official.train}
+    nested = {u.id: u.audio.parts[-2] for u in corpus.utterances if u.audio.parts[-2] in of_folder}
+    assert len(nested) == 17500
+    for part, ids in of_folder.items():
+        assert {nested[id_] for id_ in ids if id_ in nested} == {part}
+
+
+def cremad_tables() -> Path | None:
+    """CREMA-D's own list and tables: the folder in SPEECHEQ_CREMAD, or the one beside the repository."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "corpora" / "cremad"
+    folder = Path(os.environ.get("SPEECHEQ_CREMAD", default))
+    return folder if (folder / "AudioWAV.list").exists() else None
+
+
+@pytest.mark.skipif(cremad_tables() is None, reason="no list of CREMA-D: set SPEECHEQ_CREMAD to its folder")
+def test_cremad_7442(listing: Path) -> None:
+    tables = cremad_tables()
+    assert tables is not None
+    touch(listing, (tables / "AudioWAV.list").read_text().split())
+    for name in ("VideoDemographics.csv", "processedResults"):
+        (listing / name).symlink_to(tables / name)
+    corpus = Corpus("cremad", listing)
+    assert len(corpus.utterances) == 7442
+    assert {gender: len(speakers) for gender, speakers in corpus.genders().items()} == {"F": 43, "M": 48}
+    assert len({u.text for u in corpus.utterances}) == 12
+    raw = Counter(u.raw_intensity for u in corpus.utterances)
+    assert (raw["LO"], raw["MD"], raw["HI"]) == (455, 455, 455)
+    by_id = {u.id: label for u, label in zip(corpus.utterances, corpus.labels, strict=True)}
+    assert by_id["1001_IEO_NEU_XX"] == ("neutral", 0.0)
+    assert by_id["1001_IEO_HAP_LO"] == ("happy", pytest.approx(1 / 3))
+    # Votes A:D:N with levels 39.00:89.00:83.67: that of the emotion that was acted.
+    assert by_id["1001_ITH_ANG_XX"] == ("angry", pytest.approx(0.39))
+    assert by_id["1076_MTI_SAD_XX"] == ("sad", pytest.approx(0.598))
+    assert all(0 <= intensity <= 1 for _, intensity in corpus.labels if intensity is not None)
+    assert None not in {intensity for _, intensity in corpus.labels}
+    folds = corpus.folds("groups")
+    tests = held_out(folds)
+    assert sorted(map(len, tests)) == [18, 18, 18, 18, 19] and len(set().union(*tests)) == 91
+    women = corpus.genders()["F"]
+    assert {len(test & women) for test in tests} == {8, 9}
+    for index, fold in enumerate(folds.folds):
+        assert {folds.speakers[id_] for id_ in fold.valid} == tests[(index + 1) % 5]
+
+
+def test_a_partial_copy_says_what_is_missing(listing: Path) -> None:
+    names = [f"0001/{e}/0001_{350 * b + i:06d}.wav" for b, e in enumerate(esd.EMOTIONS) for i in range(1, 351)]
+    touch(listing, names[:-2])
+    with pytest.raises(
+        InputError, match=r"speaker 0001 has 1748 of 1750, .*surprised has 348 of 7000.*--allow-partial"
+    ):
+        Corpus("esd", listing)
