@@ -12,7 +12,7 @@ Out: exp/<name>/fold_<k>/seed_<s>/{predictions.jsonl,valid_predictions.jsonl,dec
 """
 
 from seq.recipe.arguments import experiment_parser, open_experiment, parse_choice
-from seq.train.experiment import decode_experiment
+from seq.decode.run import decode_experiment
 from seq.utils.script import run_main
 
 

@@ -12,7 +12,7 @@ Out: exp/<name>/conf.json; per run, in exp/<name>/fold_<k>/seed_<s>: epoch-N.pt,
 """
 
 from seq.recipe.arguments import experiment_parser, open_experiment
-from seq.train.experiment import train_experiment
+from seq.train.run import train_experiment
 from seq.utils.script import run_main
 
 

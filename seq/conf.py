@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 from seq.errors import InputError
 
-TASKS = ("emotion", "intensity", "gender", "phone")
-
 
 @dataclass
 class RawName:
@@ -33,8 +31,8 @@ class RawValue:
 
 
 @dataclass
-class IntensityScale:
-    """A numeric rating of intensity: `low` means 0 on our scale, `high` means 1, and it is linear between them."""
+class Scale:
+    """A numeric rating: `low` means 0 to the network, `high` means 1, and it is linear between them."""
 
     low: float
     high: float
@@ -58,10 +56,12 @@ class CorpusConf:
     num_speakers: int | None = None
     emotion_counts: list[NameCount] = field(default_factory=list)
     emotions: list[RawName] = field(default_factory=list)
-    # Words or codes for intensity, and the scale of ratings that are numbers; a corpus may have both. Without either,
-    # the corpus does not rate intensity, and no utterance has an intensity label.
+    # Words or codes for intensity, and, by task, the scales of ratings that are numbers; a corpus may have both. Without
+    # either, the corpus does not rate intensity, and no utterance has an intensity label.
     intensities: list[RawValue] = field(default_factory=list)
-    intensity_scale: IntensityScale | None = None
+    scales: dict[str, Scale] = field(default_factory=dict)
+    # Train on the distribution of the annotators' emotions, where several labelled an utterance, and not on the majority.
+    soft_labels: bool = False
 
 
 @dataclass
@@ -163,7 +163,8 @@ class AugmentConf:
 class ModelConf:
     """Sizes of the network; see `seq/models/`."""
 
-    encoder: Literal["tdnn", "conformer"] = "conformer"
+    # A file of seq/models/ that defines an encoder: conformer, tdnn.
+    encoder: str = "conformer"
     # Encoder frames are 2 or 4 fbank frames long: 20 or 40 ms.
     subsampling: int = 4
     stem_channels: int = 32
@@ -197,12 +198,10 @@ class TrainConf:
     warmup_epochs: float = 3.0
     gradient_clip: float = 5.0
     label_smoothing: float = 0.1
-    emotion_scale: float = 1.0
-    intensity_scale: float = 0.5
-    gender_scale: float = 0.5
-    phone_scale: float = 0.2
-    # Weight of an utterance in the losses of emotion and of intensity: (1 / how many the train part has of its class)
-    # ** class_balance. 0: utterances count alike; 1: classes do, as in UA.
+    # By task, where it is not the task's own (seq/tasks/).
+    loss_scales: dict[str, float] = field(default_factory=dict)
+    # Weight of an utterance in the losses of tasks whose classes count (emotion, intensity): (1 / how many the train
+    # part has of its class) ** class_balance. 0: utterances count alike; 1: classes do, as in UA.
     class_balance: float = 1.0
     # Decoding uses the mean of the weights over the last `average_epochs` epochs up to the chosen one, sampled
     # every `average_period` batches (icefall's model_avg).

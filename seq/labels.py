@@ -7,13 +7,15 @@ anchors has interpolated (soft) targets, so corpora with two levels, three level
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from seq.conf import CorpusConf
-from seq.corpora.base import Utterance
 from seq.errors import InputError
+
+# The two tasks that the metric unifies; neutral is 0 on the scale.
+EMOTION, INTENSITY, NEUTRAL = "emotion", "intensity", "neutral"
 
 EMOTIONS = (
     "neutral",
@@ -49,66 +51,78 @@ def check_labels(conf: CorpusConf) -> None:
         twice = sorted({raw for raw in raws if raws.count(raw) > 1})
         if twice:
             raise InputError(f"conf of {conf.name}: corpus.{section} maps {twice[0]!r} twice; keep one line")
-    scale = conf.intensity_scale
-    if scale is not None and not scale.low < scale.high:
-        raise InputError(f"conf of {conf.name}: intensity_scale is {scale.low} to {scale.high}; low must be lower")
+    for name, scale in conf.scales.items():
+        if not scale.low < scale.high:
+            raise InputError(f"conf of {conf.name}: scales.{name} is {scale.low} to {scale.high}; low must be lower")
     for item in conf.intensities:
         if not 0.0 <= item.value <= 1.0:
             raise InputError(f"conf of {conf.name}: intensity {item.raw!r} is {item.value}; it must lie in [0, 1]")
 
 
-def map_labels(utterance: Utterance, conf: CorpusConf) -> tuple[str | None, float | None]:
-    """The canonical emotion and the intensity in [0, 1] of an utterance; None where unlabelled.
+def map_labels(utterance_id: str, raw: Mapping[str, str | None], conf: CorpusConf) -> dict[str, str | float]:
+    """The labels of an utterance by task, from the corpus's own: the canonical emotion, and numbers in [0, 1].
 
     Neutral has intensity 0 in a corpus that rates intensity, whatever its raw code; a corpus that does not
-    (neither `intensities` nor `intensity_scale` in the conf) has no intensity labels, neutral included.
+    (neither `intensities` nor `scales.intensity` in the conf) has no intensity labels, neutral included.
+
+    Args:
+        raw: labels of the corpus by task; several ratings of one utterance are written "2;3;3".
 
     Raises:
         InputError: a raw label that the conf does not map, or a rating outside its scale.
     """
-    emotion: str | None = None
-    if utterance.raw_emotion is not None:
-        names = {item.raw: item.name for item in conf.emotions}
-        if utterance.raw_emotion not in names:
-            raise InputError(
-                f"utterance {utterance.id} has the emotion {utterance.raw_emotion!r}, which corpus.emotions of the "
-                f'conf of {conf.name} does not map: add a line {{raw: "{utterance.raw_emotion}", name: ...}}'
-            )
-        emotion = names[utterance.raw_emotion]
-    if not _rates_intensity(conf):
-        return emotion, None
-    if emotion == "neutral":
-        return emotion, 0.0
-    if utterance.raw_intensity is None:
-        return emotion, None
-    values = {item.raw: item.value for item in conf.intensities}
-    if utterance.raw_intensity in values:
-        return emotion, values[utterance.raw_intensity]
-    return emotion, _rated_intensity(utterance, conf)
+    labels: dict[str, str | float] = {}
+    for task, label in raw.items():
+        if label is None:
+            continue
+        if task == EMOTION:
+            labels[task] = map_emotion(utterance_id, label, conf)
+        elif task != INTENSITY or rates_intensity(conf):
+            labels[task] = _map_rating(utterance_id, task, label, conf)
+    if labels.get(EMOTION) == NEUTRAL and rates_intensity(conf):
+        labels[INTENSITY] = 0.0
+    return labels
 
 
-def _rates_intensity(conf: CorpusConf) -> bool:
-    return bool(conf.intensities) or conf.intensity_scale is not None
+def map_emotion(utterance_id: str, raw: str, conf: CorpusConf) -> str:
+    """The category that a corpus's own label stands for. Raises InputError where the conf does not map it."""
+    for item in conf.emotions:
+        if item.raw == raw:
+            return item.name
+    raise InputError(
+        f"utterance {utterance_id} has the emotion {raw!r}, which corpus.emotions of the conf of {conf.name} does not "
+        f'map: add a line {{raw: "{raw}", name: ...}}'
+    )
 
 
-def _rated_intensity(utterance: Utterance, conf: CorpusConf) -> float:
-    """The intensity of an utterance that has a rating on the scale of the corpus, or the mean of several ("2;3;3")."""
-    scale, raw = conf.intensity_scale, utterance.raw_intensity or ""
+def rates_intensity(conf: CorpusConf) -> bool:
+    """Whether a corpus has intensity labels, by codes or by numbers."""
+    return bool(conf.intensities) or INTENSITY in conf.scales
+
+
+def _map_rating(utterance_id: str, task: str, raw: str, conf: CorpusConf) -> float:
+    """The place in [0, 1] of a code, or of the mean of one or several ratings ("2;3;3") on the scale of the corpus."""
+    if task == INTENSITY:
+        for item in conf.intensities:
+            if item.raw == raw:
+                return item.value
+    scale = conf.scales.get(task)
     try:
         ratings = [float(rating) for rating in raw.split(";")] if scale else []
     except ValueError:
         ratings = []
     if scale is None or not ratings:
+        codes = f', or a line {{raw: "{raw}", value: ...}} under corpus.intensities' if task == INTENSITY else ""
         raise InputError(
-            f"utterance {utterance.id} has the intensity {raw!r}, which corpus.intensities of the conf of {conf.name} "
-            f'does not map: add a line {{raw: "{raw}", value: ...}}'
+            f"utterance {utterance_id} has the {task} {raw!r}, which the conf of {conf.name} does not map: write a "
+            f"number and its scale, corpus.scales.{task}{codes}"
         )
     for rating in ratings:
         # NaN is not between the two, either.
         if not scale.low <= rating <= scale.high:
             raise InputError(
-                f"utterance {utterance.id} has the intensity {rating:g}, outside the scale from {scale.low:g} to "
-                f"{scale.high:g} of {conf.name}: correct the rating, or corpus.intensity_scale in the conf"
+                f"utterance {utterance_id} has the {task} {rating:g}, outside the scale from {scale.low:g} to "
+                f"{scale.high:g} of {conf.name}: correct the rating, or corpus.scales.{task} in the conf"
             )
     return (sum(ratings) / len(ratings) - scale.low) / (scale.high - scale.low)
 
@@ -118,12 +132,12 @@ def corpus_anchors(conf: CorpusConf) -> tuple[float, ...]:
 
     A rating that is a number lies anywhere on the scale: such a corpus has all anchors.
     """
-    if not _rates_intensity(conf):
+    if not rates_intensity(conf):
         return ()
     levels = {float(item.value) for item in conf.intensities}
-    if conf.intensity_scale is not None:
+    if INTENSITY in conf.scales:
         levels |= set(INTENSITY_ANCHORS)
-    if any(item.name == "neutral" for item in conf.emotions):
+    if any(item.name == NEUTRAL for item in conf.emotions):
         levels.add(0.0)
     return tuple(sorted(levels))
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from seq.conf import CorpusConf, IntensityScale, NameCount, RawName, RawValue
-from seq.corpora.base import Utterance
+from seq.conf import CorpusConf, NameCount, RawName, RawValue, Scale
 from seq.errors import InputError
 from seq.labels import (
     INTENSITY_ANCHORS,
@@ -29,8 +26,10 @@ RATED = CorpusConf(
 UNRATED = CorpusConf("unrated", "casia", emotions=RATED.emotions)
 
 
-def utterance(emotion: str | None, intensity: str | None) -> Utterance:
-    return Utterance("u", Path("u.wav"), "s", "F", "en", None, None, emotion, intensity)
+def mapped(emotion: str | None, intensity: str | None, conf: CorpusConf) -> tuple[str | None, float | None]:
+    labels = map_labels("u", {"emotion": emotion, "intensity": intensity}, conf)
+    assert labels.keys() <= {"emotion", "intensity"}
+    return labels.get("emotion"), labels.get("intensity")
 
 
 @pytest.mark.parametrize(
@@ -47,14 +46,14 @@ def utterance(emotion: str | None, intensity: str | None) -> Utterance:
     ],
 )
 def test_map_labels(conf: CorpusConf, emotion: str, intensity: str, expected: tuple[str, float]) -> None:
-    assert map_labels(utterance(emotion, intensity), conf) == expected
+    assert mapped(emotion, intensity, conf) == expected
 
 
 def test_unknown_raw_labels_are_named() -> None:
     with pytest.raises(InputError, match="'5'"):
-        map_labels(utterance("5", "01"), RATED)
+        mapped("5", "01", RATED)
     with pytest.raises(InputError, match="'03'"):
-        map_labels(utterance("05", "03"), RATED)
+        mapped("05", "03", RATED)
 
 
 def test_check_labels_finds_bad_maps() -> None:
@@ -93,10 +92,10 @@ def test_nearest_level() -> None:
 
 
 def test_numeric_scales() -> None:
-    conf = CorpusConf("scaled", "r", emotions=RATED.emotions, intensity_scale=IntensityScale(1, 9))
-    values = [map_labels(utterance("05", raw), conf)[1] for raw in ("1", "9", "3.0", "3;5", None)]
+    conf = CorpusConf("scaled", "r", emotions=RATED.emotions, scales={"intensity": Scale(1, 9)})
+    values = [mapped("05", raw, conf)[1] for raw in ("1", "9", "3.0", "3;5", None)]
     assert values == [0.0, 1.0, 0.25, 0.375, None]
-    assert map_labels(utterance("01", "9"), conf) == ("neutral", 0.0)
+    assert mapped("01", "9", conf) == ("neutral", 0.0)
     assert corpus_anchors(conf) == INTENSITY_ANCHORS
     for raw, message in (
         ("9.5", r"9\.5, outside the scale from 1 to 9"),
@@ -104,8 +103,8 @@ def test_numeric_scales() -> None:
         ("nan", "nan, outside"),
     ):
         with pytest.raises(InputError, match=message):
-            map_labels(utterance("05", raw), conf)
+            mapped("05", raw, conf)
     with pytest.raises(InputError, match="'high', which"):
-        map_labels(utterance("05", "high"), conf)
+        mapped("05", "high", conf)
     with pytest.raises(InputError, match="low must be lower"):
-        check_labels(CorpusConf("c", "r", intensity_scale=IntensityScale(3, 3)))
+        check_labels(CorpusConf("c", "r", scales={"intensity": Scale(3, 3)}))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -30,8 +30,8 @@ class Utterance:
     text: str | None
     # The id of the prompt, for splits that keep sentences apart; None where the corpus has no prompts.
     sentence: str | None
-    raw_emotion: str | None
-    raw_intensity: str | None
+    # The corpus's own labels by task; several ratings of one utterance are written "2;3;3".
+    raw: Mapping[str, str | None] = field(default_factory=dict)
     # Where the utterance lies in the audio file, in seconds; duration None: up to the end.
     start: float = 0.0
     duration: float | None = None

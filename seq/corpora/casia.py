@@ -120,8 +120,7 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
             language="zh",
             text=transcripts.get(utterance_id, transcripts.get(sentence)),
             sentence=sentence,
-            raw_emotion=emotion,
-            raw_intensity=intensities.get(utterance_id),
+            raw={"emotion": emotion, "intensity": intensities.get(utterance_id)},
         )
 
 

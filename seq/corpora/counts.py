@@ -22,7 +22,7 @@ class CorpusCounts:
     def num_utterances(self) -> int:
         return len(self._ids)
 
-    def add(self, utterance: Utterance, emotion: str | None) -> None:
+    def add(self, utterance: Utterance, emotion: str | float | None) -> None:
         """Count one utterance with its canonical emotion. Raises InputError where its id was seen before."""
         if utterance.id in self._ids:
             raise InputError(
@@ -31,7 +31,7 @@ class CorpusCounts:
             )
         self._ids.add(utterance.id)
         self.speakers[utterance.speaker] += 1
-        self.emotions[emotion or "unlabelled"] += 1
+        self.emotions[str(emotion or "unlabelled")] += 1
 
     def check(self, where: str, allow_partial: bool) -> bool:
         """Compare with the counts of the conf; returns whether the copy at `where` is partial.

@@ -79,8 +79,7 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
                 language="en",
                 text=SENTENCES[sentence],
                 sentence=sentence,
-                raw_emotion=emotion,
-                raw_intensity=levels[name] if level.startswith("X") else level,
+                raw={"emotion": emotion, "intensity": levels[name] if level.startswith("X") else level},
             )
 
 

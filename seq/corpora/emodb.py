@@ -58,8 +58,7 @@ the folder that holds wav/ with --corpus-dir; it must look like wav/03a01Fa.wav,
                 language="de",
                 text=SENTENCES[sentence],
                 sentence=sentence,
-                raw_emotion=emotion,
-                raw_intensity=None,
+                raw={"emotion": emotion},
             )
 
 

@@ -72,8 +72,7 @@ and pass the folder that holds 0001 to 0020 with --corpus-dir; it must look like
                         language=language,
                         text=texts.get(path.stem),
                         sentence=f"{language}-{(number - 1) % SENTENCES_EACH + 1:03d}",
-                        raw_emotion=emotion,
-                        raw_intensity=None,
+                        raw={"emotion": emotion},
                     )
         for oddity, count in sorted(oddities.items()):
             print(f"esd: {count} {oddity}", file=sys.stderr)

@@ -71,8 +71,7 @@ sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
                         language="en",
                         text=texts.get(path.stem),
                         sentence=None,
-                        raw_emotion=None if emotion == NO_MAJORITY else emotion,
-                        raw_intensity=None,
+                        raw={"emotion": None if emotion == NO_MAJORITY else emotion},
                     )
         for oddity, count in sorted(oddities.items()):
             print(f"iemocap: {count} {oddity}", file=sys.stderr)

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from seq.conf import Conf, load_conf
-from seq.corpora.base import Utterance
 from seq.errors import InputError
-from seq.labels import check_labels, map_labels
+from seq.labels import EMOTION, INTENSITY, NEUTRAL, check_labels, map_labels
 from seq.utils.files import read_jsonl
 
 HEADER: Final = ("corpus", "raw emotion", "category", "raw intensity", "intensity", "utterances")
@@ -77,19 +76,14 @@ def _from_conf(conf: Conf) -> list[Line]:
     corpus = conf.corpus
     lines = []
     for item in corpus.emotions:
-        raws = [level.raw for level in corpus.intensities] if item.name != "neutral" else []
+        raws = [level.raw for level in corpus.intensities] if item.name != NEUTRAL else []
         for raw in raws or [None]:
-            value = map_labels(_utterance(item.raw, raw), corpus)[1]
-            lines.append(
-                Line(corpus.name, item.raw, item.name, raw or NONE, _range([] if value is None else [value]), None)
-            )
-        if corpus.intensity_scale is not None and item.name != "neutral":
+            labels = map_labels("", {EMOTION: item.raw, INTENSITY: raw}, corpus)
+            values = [float(labels[INTENSITY])] if INTENSITY in labels else []
+            lines.append(Line(corpus.name, item.raw, item.name, raw or NONE, _range(values), None))
+        if INTENSITY in corpus.scales and item.name != NEUTRAL:
             lines.append(Line(corpus.name, item.raw, item.name, "a rating", "0.000 to 1.000", None))
     return lines
-
-
-def _utterance(emotion: str, intensity: str | None) -> Utterance:
-    return Utterance("", Path(), "", None, "", None, None, emotion, intensity)
 
 
 def labels_lines(egs: Path, corpora: Sequence[str]) -> list[Line]:

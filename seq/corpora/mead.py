@@ -64,8 +64,7 @@ look like M003/audio/angry/level_1/001.wav. The sentences are in the supplement 
                     language="en",
                     text=texts.get(utterance_id),
                     sentence=None,
-                    raw_emotion=emotion,
-                    raw_intensity=level,
+                    raw={"emotion": emotion, "intensity": level},
                 )
         unknown = next((key for key in texts if key not in known), None)
         if unknown is not None:

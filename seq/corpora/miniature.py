@@ -13,7 +13,7 @@ from typing import Final
 from seq.conf import Conf, FoldConf, NameCount, ProtocolConf, Selection, conf_to_dict, load_conf
 from seq.corpora.base import Utterance, get_reader
 from seq.errors import InputError
-from seq.labels import map_labels
+from seq.labels import EMOTION, map_labels
 from seq.synth.layouts.studio import Studio
 from seq.utils.files import write_text
 
@@ -57,7 +57,7 @@ def write_miniature(layout: str, target: Path, conf_path: Path, seed: int = 1) -
 
 def cut_down(conf: Conf, utterances: list[Utterance]) -> Conf:
     """The conf of a complete corpus for the few utterances of its miniature: counts, and folds of who is there."""
-    emotions = Counter(map_labels(utterance, conf.corpus)[0] for utterance in utterances)
+    emotions = Counter(map_labels(utterance.id, utterance.raw, conf.corpus).get(EMOTION) for utterance in utterances)
     speakers = {utterance.speaker for utterance in utterances}
     sentences = {utterance.sentence for utterance in utterances if utterance.sentence is not None}
     corpus = replace(

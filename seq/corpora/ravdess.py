@@ -56,8 +56,7 @@ class Reader(CorpusReader):
                     language="en",
                     text=SENTENCES[statement],
                     sentence=statement,
-                    raw_emotion=emotion,
-                    raw_intensity=intensity,
+                    raw={"emotion": emotion, "intensity": intensity},
                 )
         if skipped:
             print(

@@ -23,6 +23,8 @@ from seq.errors import InputError
 TABLE: Final = "metadata.csv"
 REQUIRED: Final = ("path", "speaker", "emotion")
 COLUMNS: Final = ("id", "path", "text", "speaker", "gender", "emotion", "intensity")
+# Numbers, of which every annotator may give another.
+RATED: Final = ("intensity",)
 OPTIONAL: Final = ("annotator", "language")
 # What all rows of an utterance must agree on.
 FACTS: Final = ("path", "text", "speaker", "gender", "language")
@@ -87,6 +89,11 @@ def _emotion(rows: list[Row]) -> str | None:
     return majority([row["emotion"] for row in rows if row["emotion"]])
 
 
+def _ratings(rows: list[Row], task: str) -> str | None:
+    """All ratings, such as "2;3;3"."""
+    return ";".join(row[task] for row in rows if row[task]) or None
+
+
 def _utterance(rows: list[Row], folder: Path) -> Utterance:
     first = rows[0]
     return Utterance(
@@ -97,8 +104,7 @@ def _utterance(rows: list[Row], folder: Path) -> Utterance:
         language=first["language"] or ("zh" if _HAN.search(first["text"]) else "en"),
         text=first["text"] or None,
         sentence=None,
-        raw_emotion=_emotion(rows),
-        raw_intensity=";".join(row["intensity"] for row in rows if row["intensity"]) or None,
+        raw={"emotion": _emotion(rows), **{task: _ratings(rows, task) for task in RATED}},
     )
 
 

@@ -19,7 +19,7 @@ from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
 from seq.corpora.counts import CorpusCounts
 from seq.errors import InputError, name_some
-from seq.labels import check_labels, map_labels
+from seq.labels import EMOTION, check_labels, map_labels
 from seq.utils.files import read_json, write_json, write_jsonl
 from seq.utils.process import die_with_parent
 from seq.utils.progress import progress_bar
@@ -68,7 +68,7 @@ def verify_corpus(
     counts = CorpusCounts(conf.corpus)
     files: dict[Path, None] = {}
     for utterance in reader.read(root, options):
-        counts.add(utterance, map_labels(utterance, conf.corpus)[0])
+        counts.add(utterance, map_labels(utterance.id, utterance.raw, conf.corpus).get(EMOTION))
         files[utterance.audio] = None
     is_partial = counts.check(str(root), allow_partial)
     rows = _inspect_all(list(files), root, conf.features.trim, num_jobs)

@@ -10,23 +10,17 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lhotse import CutSet
 from lhotse.utils import fastcopy
 
-from seq.unified.prepare import corpus_of
+from seq.data.epoch import Epoch
+from seq.data.shar import open_cuts
 from seq.utils.files import read_jsonl
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut
-
-
-class Epoch(Protocol):
-    """What counts the epochs: `seq.data.batches.SpeechDataset`."""
-
-    seed: int
-    epoch: int
 
 
 def draws_per_utterance(sizes: dict[str, int], balance: float) -> dict[str, float]:
@@ -45,15 +39,13 @@ class Drawn:
     def __iter__(self) -> Iterator[MonoCut]:
         whole, rest = divmod(self.factor, 1.0)
         for cut in self.cuts:
-            draw = random.Random(f"{self.epoch.seed} {self.epoch.epoch} {cut.id}").random()
+            draw = random.Random(f"{self.epoch.seed} {self.epoch.number} {cut.id}").random()
             for copy in range(int(whole) + (draw < rest)):
                 yield cut if copy == 0 else fastcopy(cut, custom={**(cut.custom or {}), "copy": copy})
 
 
 def balanced_cuts(path: Path, ids: list[str], balance: float, epoch: Epoch) -> CutSet:
     """The cuts `ids` of a merged manifest, drawn and mixed (Lhotse's mux) as `balance` says; lazy."""
-    from seq.data.batches import open_cuts
-
     wanted = set(ids)
     corpus = {cut["id"]: corpus_of(cut) for cut in read_jsonl(path) if cut["id"] in wanted}
     sizes = Counter(corpus.values())
@@ -66,3 +58,8 @@ def balanced_cuts(path: Path, ids: list[str], balance: float, epoch: Epoch) -> C
     if len(drawn) == 1:
         return drawn[0]
     return CutSet.mux(*drawn, weights=[sizes[name] * factors[name] for name in names], seed=epoch.seed)
+
+
+def corpus_of(cut: dict[str, Any]) -> str:
+    """The corpus that a line of a merged manifest comes from."""
+    return cut["supervisions"][0]["custom"]["corpus"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from seq.conf import Conf
 from seq.corpora.base import Utterance, get_reader
 from seq.corpora.counts import CorpusCounts
 from seq.errors import InputError
-from seq.labels import check_labels, map_labels
+from seq.labels import EMOTION, check_labels, map_labels
 from seq.utils.files import atomic_path, read_json, read_jsonl
 
 
@@ -38,14 +38,14 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
     seconds = 0.0
     with atomic_path(out) as temporary, CutSet.open_writer(temporary, overwrite=True) as writer:
         for utterance in _read(conf, root, corpus["options"]):
-            emotion, intensity = map_labels(utterance, conf.corpus)
-            counts.add(utterance, emotion)
+            labels = map_labels(utterance.id, utterance.raw, conf.corpus)
+            counts.add(utterance, labels.get(EMOTION))
             row = table.get(os.path.normpath(utterance.audio))
             if row is None:
                 raise InputError(
                     f"{utterance.audio} is not in {audio_table}: the corpus has changed, run stage 0 again"
                 )
-            cut = make_cut(utterance, row, emotion, intensity)
+            cut = make_cut(utterance, row, labels)
             validate(cut)
             validate(cut.recording)
             writer.write(cut)
@@ -60,7 +60,7 @@ def _read(conf: Conf, root: Path, options: dict[str, str]) -> Iterator[Utterance
     return get_reader(conf.corpus.reader).read(root, options)
 
 
-def make_cut(utterance: Utterance, row: dict[str, Any], emotion: str | None, intensity: float | None) -> MonoCut:
+def make_cut(utterance: Utterance, row: dict[str, Any], labels: Mapping[str, object]) -> MonoCut:
     """A cut on the trimmed part of the audio of `utterance`, or on its segment where it has one.
 
     The recording keeps its true rate and channels; Lhotse resamples it to 16 kHz when it loads it. Our own
@@ -68,6 +68,7 @@ def make_cut(utterance: Utterance, row: dict[str, Any], emotion: str | None, int
 
     Args:
         row: what the audio table says about `utterance.audio`.
+        labels: what the utterance's own labels become, by task; both are kept.
     """
     rate, num_samples = row["sampling_rate"], row["num_samples"]
     recording = Recording(
@@ -91,10 +92,8 @@ def make_cut(utterance: Utterance, row: dict[str, Any], emotion: str | None, int
         raise InputError(f"utterance {utterance.id} starts at {start:.3f} s, after the end of {utterance.audio}")
     duration = (last - first) / SAMPLING_RATE
     custom = {
-        "emotion": emotion,
-        "intensity": intensity,
-        "raw_emotion": utterance.raw_emotion,
-        "raw_intensity": utterance.raw_intensity,
+        **labels,
+        **{f"raw_{task}": label for task, label in utterance.raw.items()},
         "sentence": utterance.sentence or utterance.text,
     }
     supervision = SupervisionSegment(

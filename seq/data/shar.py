@@ -39,6 +39,20 @@ def read_cuts(cuts: Path) -> CutSet:
     return CutSet.from_shar(in_dir=cuts) if cuts.is_dir() else CutSet.from_jsonl_lazy(cuts)
 
 
+def open_cuts(path: Path, ids: list[str]) -> CutSet:
+    """The cuts of a manifest, or of a folder of Shar, whose ids are given: read lazily."""
+    return read_cuts(path).filter(_IdFilter(frozenset(ids)))
+
+
+class _IdFilter:
+    # A class and not a lambda, so that data loader workers can be spawned.
+    def __init__(self, ids: frozenset[str]) -> None:
+        self.ids = ids
+
+    def __call__(self, cut: object) -> bool:
+        return cut.id in self.ids  # type: ignore[attr-defined]
+
+
 def export_shar(cuts: Path, out: Path, shard_size: int) -> int:
     """Write cuts with features as shards of `shard_size` utterances; returns how many utterances there are.
 

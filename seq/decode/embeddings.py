@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from seq.utils.files import atomic_path
 
 EMBEDDINGS = "embeddings.npz"
-
-
-def take_embeddings(rows: Iterable[dict[str, Any]], vectors: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-    """The rows of `seq.decode.run.predict` without their `embedding`, which is put into `vectors` by id."""
-    for row in rows:
-        vectors[row["id"]] = row.pop("embedding").cpu().numpy()
-        yield row
 
 
 def write_embeddings(run_dir: Path, vectors: dict[str, np.ndarray]) -> None:

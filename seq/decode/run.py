@@ -1,149 +1,57 @@
-"""From a trained network to predictions: what each utterance is said to be, beside what it is labelled."""
+"""Stage 6: what the chosen weights say of the valid and test parts of every fold and seed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
-import torch
-from lhotse import CutSet
-from torch.utils.data import DataLoader
 
-from seq.conf import ProtocolConf
-from seq.data.batches import Batch, LabelEncoder, SpeechDataset, eval_loader, open_cuts
+from seq.data.batches import SpeechDataset, eval_loader
 from seq.data.folds import Fold
+from seq.data.shar import open_cuts
+from seq.data.targets import Labeller
 from seq.decode.choice import RECORD_FILE, Choice
-from seq.decode.embeddings import take_embeddings, write_embeddings
+from seq.decode.embeddings import write_embeddings
 from seq.decode.weights import choose_weights
 from seq.errors import InputError
-from seq.labels import intensity_value, nearest_level
 from seq.lang.bigram import train_bigram
-from seq.lang.tokens import TokenTable
 from seq.lang.units import Lang
-from seq.models.model import GENDERS, ModelOutput, SpeechEqModel
+from seq.models.model import SpeechEqModel
+from seq.tasks.registry import in_order
+from seq.train.answers import predict
 from seq.train.checkpoint import build_model
-from seq.train.ctc import CtcBackend, TokenSpan, make_ctc
-from seq.train.device import autocast, pick_device
+from seq.train.ctc import CtcBackend, make_ctc
+from seq.train.device import pick_device
 from seq.train.experiment import Experiment
-from seq.utils.files import write_json, write_jsonl
+from seq.train.jobs import run_jobs
+from seq.utils.files import jsonl_writer, write_json
 
-EVAL_BATCH_DURATION = 60.0
-# Seconds between two frames of fbank.
-FRAME_SHIFT = 0.01
 # Fold part and the file that holds its predictions.
 PARTS = {"test": "predictions.jsonl", "valid": "valid_predictions.jsonl"}
 
 
-def _emotion(model: SpeechEqModel, probs: list[float], ref: str | None) -> dict[str, Any]:
-    names = model.spec.emotions
-    best = max(range(len(names)), key=probs.__getitem__)
-    return {"ref": ref, "hyp": names[best], "probs": dict(zip(names, probs, strict=True))}
-
-
-def _intensity(model: SpeechEqModel, probs: list[float], ref: float | None) -> dict[str, Any]:
-    value = float(intensity_value(probs))  # type: ignore[arg-type]
-    anchors = model.spec.anchors
-    return {"ref": ref, "hyp": nearest_level(value, anchors) if anchors else value, "value": value, "probs": probs}
-
-
-def _gender(probs: list[float], ref: str | None) -> dict[str, Any]:
-    return {"ref": ref, "hyp": GENDERS[int(probs[1] > probs[0])], "probs": dict(zip(GENDERS, probs, strict=True))}
-
-
-def _phones(
-    model: SpeechEqModel, output: ModelOutput, batch: Batch, encoder: LabelEncoder, ctc: CtcBackend, with_times: bool
-) -> list[dict[str, Any]]:
-    """Reference and hypothesis of a batch; with times, the start and end (s) of each of their tokens.
-
-    The hypothesis has the times of the best path, the reference those of its Viterbi alignment (None where it does
-    not fit into the frames).
-    """
-    assert output.phone is not None
-    seconds = FRAME_SHIFT * model.spec.model.subsampling
-
-    def times(spans: list[TokenSpan] | None) -> list[list[float]] | None:
-        return None if spans is None else [[round(s.start * seconds, 3), round(s.end * seconds, 3)] for s in spans]
-
-    decoded = ctc.decode(output.phone, output.lengths)
-    rows: list[dict[str, Any]] = [
-        {"ref": encoder.transcript(key), "hyp": [model.spec.tokens[span.token] for span in spans]}
-        for key, spans in zip(batch.ids, decoded, strict=True)
-    ]
-    if with_times:
-        known = [target or [] for target in batch.targets.phone]
-        aligned = ctc.align(output.phone, output.lengths, known)
-        for row, hyp, ref in zip(rows, decoded, aligned, strict=True):
-            row["hyp_times"] = times(hyp)
-            if row["ref"] is not None:
-                row["ref_times"] = times(ref)
-    return rows
-
-
-@torch.no_grad()
-def predict(
-    model: SpeechEqModel,
-    loader: DataLoader[Batch],
-    cuts: CutSet,
-    encoder: LabelEncoder,
-    ctc: CtcBackend,
-    precision: str,
-    with_times: bool = False,
-) -> Iterator[dict[str, Any]]:
-    """Yield a row of predictions.jsonl (less corpus, fold and seed) per cut, in the loader's order.
-
-    Each has `embedding`, too, an (embedding_dim,) tensor, for the caller to take out.
-    """
-    device = model.feature_mean.device
-    cuts_iterator = iter(cuts)
-    for batch in loader:
-        with autocast(device, precision):
-            output = model(batch.feature.to(device), batch.feature_lens.to(device))
-        probs = _probabilities(output)
-        phones = _phones(model, output, batch, encoder, ctc, with_times) if output.phone is not None else None
-        for i, utterance_id in enumerate(batch.ids):
-            cut = next(cuts_iterator)
-            assert cut.id == utterance_id, f"loader and manifest disagree: {utterance_id} and {cut.id}"
-            supervision = cut.supervisions[0]
-            row: dict[str, Any] = {"id": cut.id, "speaker": supervision.speaker, "embedding": output.embedding[i]}
-            if "emotion" in probs:
-                row["emotion"] = _emotion(model, probs["emotion"][i], encoder.emotion(cut))
-            if "intensity" in probs:
-                row["intensity"] = _intensity(model, probs["intensity"][i], (supervision.custom or {}).get("intensity"))
-            if "gender" in probs:
-                row["gender"] = _gender(probs["gender"][i], supervision.gender)
-            if phones is not None:
-                row["phone"] = phones[i]
-            yield row
-
-
-def _probabilities(output: ModelOutput) -> dict[str, list[list[float]]]:
-    probs: dict[str, list[list[float]]] = {}
-    if output.emotion is not None:
-        probs["emotion"] = output.emotion.softmax(dim=-1).tolist()
-    if output.intensity is not None:
-        probs["intensity"] = output.intensity.sigmoid().tolist()
-    if output.gender is not None:
-        probs["gender"] = output.gender.softmax(dim=-1).tolist()
-    return probs
-
-
-def check_label_set(model: SpeechEqModel, protocol: ProtocolConf, tokens: TokenTable, run_dir: Path) -> None:
-    """Refuse a checkpoint that speaks of other classes than the protocol, or of other phones than the lang folder."""
-    if model.spec.emotions != protocol.emotions:
+def check_label_set(model: SpeechEqModel, experiment: Experiment, lang: Lang) -> None:
+    """Refuse a checkpoint that speaks of other classes than the protocol, or of other symbols than the lang folder."""
+    setting = experiment.setting(lang)
+    for task in in_order(model.spec.outputs):
+        trained, wanted = model.spec.outputs[task.name].labels, task.outputs(setting).labels
+        if trained == wanted:
+            continue
+        if task.kind == "sequence":
+            raise InputError(
+                f"{experiment.exp_dir} was trained on another {task.name} set than the lang folder has: train again "
+                "(stage 5)"
+            )
         raise InputError(
-            f"{run_dir} was trained on the emotions {', '.join(model.spec.emotions)}, but protocol {protocol.name} has "
-            f"{', '.join(protocol.emotions)}: train again (stage 5) or choose that run's protocol"
+            f"{experiment.exp_dir} was trained on the {task.name} labels {', '.join(trained)}, but protocol "
+            f"{experiment.protocol.name} has {', '.join(wanted)}: train again (stage 5) or choose that run's protocol"
         )
-    if "phone" in model.spec.tasks and model.spec.tokens != list(tokens.symbols):
-        raise InputError(f"{run_dir} was trained on another phone set than the lang folder has: train again (stage 5)")
 
 
-def _decoding_ctc(experiment: Experiment, lang: Lang, train_ids: list[str]) -> tuple[CtcBackend, str]:
+def _decoding_ctc(experiment: Experiment, lang: Lang, train_ids: list[str], has_text: bool) -> tuple[CtcBackend, str]:
     """The backend that decodes, and what it decodes on."""
     scale = experiment.conf.decode.bigram_scale
-    if scale == 0.0 or "phone" not in experiment.tasks:
+    if scale == 0.0 or not has_text:
         return make_ctc(experiment.conf.ctc.backend), "best path on the CTC topology"
     texts = [lang.tokens.encode(lang.transcripts[key]) for key in train_ids if key in lang.transcripts]
     bigram = scale * train_bigram(texts, len(lang.tokens))
@@ -167,7 +75,7 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
     weights, state, record = choose_weights(run_dir, choice or Choice())
     model = build_model(state, weights, run_dir)
     lang = experiment.open_lang(fold.train, run_dir)
-    check_label_set(model, experiment.protocol, lang.tokens, run_dir)
+    check_label_set(model, experiment, lang)
     spelling = decode_parts(experiment, model, lang, fold, seed)
     write_json(run_dir / RECORD_FILE, {**record, **spelling})
     return state["epoch"]
@@ -178,21 +86,36 @@ def decode_parts(
 ) -> dict[str, str | None]:
     """Write the predictions of a network on the valid and test parts, and embeddings.npz of test, to the run's folder.
 
-    Returns how phones were decoded, for decode.json.
+    Returns how symbols were decoded, for decode.json.
     """
     run_dir = experiment.run_dir(fold.fold, seed)
     model.to(pick_device(experiment.device))
-    encoder = LabelEncoder(experiment.protocol, lang.tokens, lang.transcripts)
-    dataset = SpeechDataset(encoder, experiment.conf.features)
-    ctc, graph = _decoding_ctc(experiment, lang, fold.train)
-    head = {"corpus": experiment.conf.corpus.name, "fold": fold.fold, "seed": seed}
+    dataset = SpeechDataset(Labeller(model.spec.outputs, experiment.setting(lang)), experiment.conf.features)
+    has_text = any(found.kind == "sequence" for found in model.spec.outputs.values())
+    ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
     for part, file_name in PARTS.items():
-        cuts = open_cuts(experiment.cuts, getattr(fold, part))
-        loader = eval_loader(cuts, dataset, EVAL_BATCH_DURATION)
-        rows = predict(model, loader, cuts, encoder, ctc, "fp32", with_times=True)
+        loader = eval_loader(open_cuts(experiment.cuts, getattr(fold, part)), dataset)
         vectors: dict[str, np.ndarray] = {}
-        rows = take_embeddings(rows, vectors)
-        write_jsonl(run_dir / file_name, ({"id": row.pop("id"), **head, **row} for row in rows))
+        with jsonl_writer(run_dir / file_name) as write:
+            for row, embedding in predict(model, loader, ctc, "fp32", with_times=True):
+                row.corpus, row.fold, row.seed = experiment.conf.corpus.name, fold.fold, seed
+                write(row.to_dict())
+                vectors[row.id] = embedding.cpu().numpy()
         if part == "test":
             write_embeddings(run_dir, vectors)
-    return {"ctc_backend": ctc.name, "graph": graph} if model.phone_head is not None else {"ctc_backend": None}
+    return {"ctc_backend": ctc.name, "graph": graph} if has_text else {"ctc_backend": None}
+
+
+def decode_experiment(
+    experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1, choice: Choice | None = None
+) -> None:
+    """Decode valid and test of every fold and seed with the weights that valid chose, or with those of `choice`."""
+    jobs = [(fold, seed) for fold in folds for seed in seeds]
+    run_jobs(partial(_decode, choice=choice), experiment, jobs, num_jobs)
+
+
+def _decode(experiment: Experiment, fold: int, seed: int, bar_row: int, choice: Choice | None = None) -> None:
+    import torch
+
+    torch.set_num_threads(experiment.conf.train.num_threads)
+    decode_run(experiment, fold, seed, choice)

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq.conf import CorpusConf, IntensityScale, RawName
+from seq.conf import CorpusConf, RawName, Scale
 from seq.corpora.base import Utterance
 from seq.corpora.seqd import TABLE, read_table
 from seq.corpora.verify import verify_corpus
 from seq.errors import InputError
-from seq.labels import EMOTIONS
+from seq.labels import EMOTION, EMOTIONS, INTENSITY
 from seq.recipe.recipe import Recipe
 from seq.utils.files import read_json, sha256, write_json
 
@@ -39,7 +39,7 @@ class OwnCorpus:
     def emotions(self) -> set[str]:
         """The categories that occur."""
         names = {item.raw: item.name for item in self.conf.emotions}
-        return {names[u.raw_emotion] for u in self.utterances if u.raw_emotion is not None}
+        return {names[u.raw.get(EMOTION)] for u in self.utterances if u.raw.get(EMOTION) is not None}
 
 
 def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
@@ -62,23 +62,23 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
         if name not in EMOTIONS:
             raise InputError(f"--map {word}={name}: {name} is no category; choose from {', '.join(EMOTIONS)}")
     for utterance in utterances:
-        if utterance.raw_emotion is not None and utterance.raw_emotion not in names:
+        if utterance.raw.get(EMOTION) is not None and utterance.raw.get(EMOTION) not in names:
             raise InputError(
-                f"{table}: {utterance.id} has the emotion {utterance.raw_emotion!r}: write one of "
-                f"{', '.join(EMOTIONS)}, or say which it is with --map {utterance.raw_emotion}=CATEGORY"
+                f"{table}: {utterance.id} has the emotion {utterance.raw.get(EMOTION)!r}: write one of "
+                f"{', '.join(EMOTIONS)}, or say which it is with --map {utterance.raw.get(EMOTION)}=CATEGORY"
             )
-    speakers = {utterance.speaker for utterance in utterances if utterance.raw_emotion is not None}
+    speakers = {utterance.speaker for utterance in utterances if utterance.raw.get(EMOTION) is not None}
     if len(speakers) < MIN_SPEAKERS:
         raise InputError(
             f"{table} has {len(speakers)} speakers with labelled emotions, and no fewer than {MIN_SPEAKERS} can be "
             "split into train, valid and test without hearing one twice: add recordings of other speakers"
         )
-    is_rated = any(utterance.raw_intensity for utterance in utterances)
+    is_rated = any(utterance.raw.get(INTENSITY) for utterance in utterances)
     conf = CorpusConf(
         name=table.parent.name if table.name == TABLE else table.stem,
         reader="seqd",
         emotions=[RawName(word, name) for word, name in names.items()],
-        intensity_scale=IntensityScale(0, 3) if is_rated else None,
+        scales={INTENSITY: Scale(0, 3)} if is_rated else {},
     )
     return OwnCorpus(table, utterances, conf)
 

@@ -23,7 +23,8 @@ from seq.recipe.recipe import Recipe
 from seq.report.report import header_lines
 from seq.runtime.folder import DESCRIPTION
 from seq.score.score import score_experiment
-from seq.train.experiment import Experiment, train_run
+from seq.train.experiment import Experiment
+from seq.train.run import train_run
 from seq.train.start import Start
 from seq.utils.files import read_json, write_json, write_text
 from seq.utils.process import run_lock

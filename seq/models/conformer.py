@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seq.conf import ModelConf
+from seq.models.encoder import FrameEncoder
 from seq.models.masking import frame_mask
 
 
@@ -76,21 +78,20 @@ class ConformerBlock(nn.Module):
         return self.norm(x + 0.5 * self.feedforward2(x))
 
 
-class ConformerEncoder(nn.Module):
+class Encoder(FrameEncoder):
     """A stack of `ConformerBlock`s."""
 
-    def __init__(
-        self, channels: int, hidden: int, num_heads: int, num_layers: int, kernel_size: int, dropout: float
-    ) -> None:
-        super().__init__()
+    def __init__(self, conf: ModelConf, dim: int) -> None:
+        super().__init__(conf, dim)
         self.blocks = nn.ModuleList(
-            ConformerBlock(channels, hidden, num_heads, kernel_size, dropout) for _ in range(num_layers)
+            ConformerBlock(dim, conf.feedforward, conf.num_heads, conf.kernel_size, conf.dropout)
+            for _ in range(conf.num_layers)
         )
 
     def forward(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
-        """(N, T, C) and (N,) -> the input and the output of every block, (N, T, C) each, zero on padding."""
         mask = frame_mask(lengths, x.size(1))
-        layers = [x * mask]
+        layers = []
         for block in self.blocks:
-            layers.append(block(layers[-1], mask) * mask)
+            x = block(x, mask) * mask
+            layers.append(x)
         return layers

@@ -1,7 +1,8 @@
-"""The whole network: normalise, subsample, encode; phones from the last layer, the rest from all layers, pooled."""
+"""The whole network: front end, encoder, pooling over all layers, heads."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,51 +10,41 @@ import torch
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
-from seq.labels import NUM_THRESHOLDS
-from seq.models.conformer import ConformerEncoder
+from seq.models.encoder import make_encoder
+from seq.models.front_end import make_front_end
+from seq.models.heads import apply_heads, make_heads
 from seq.models.layer_mix import LayerMix
 from seq.models.pooling import AttentiveStatisticsPooling
-from seq.models.subsampling import Conv2dSubsampling
-from seq.models.tdnn import TdnnEncoder
-
-GENDERS = ("F", "M")
+from seq.tasks.base import Outputs
 
 
-@dataclass
+@dataclass(frozen=True)
 class ModelSpec:
-    """All that is needed to build the network again: sizes, tasks, and what each output stands for."""
+    """All that is needed to build the network again: its sizes, and what the numbers of each head stand for."""
 
     model: ModelConf
-    tasks: list[str]
     num_filters: int
-    emotions: list[str]
-    # Intensity levels that the training corpus has, ascending; the heads' thresholds are the same for every corpus.
-    anchors: list[float]
-    # CTC symbols; number 0 is the blank.
-    tokens: list[str]
+    # By task.
+    outputs: dict[str, Outputs]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for a checkpoint."""
-        return asdict(self)
+        outputs = {name: found.to_dict() for name, found in self.outputs.items()}
+        return {"model": asdict(self.model), "num_filters": self.num_filters, "outputs": outputs}
 
     @staticmethod
-    def from_dict(data: dict[str, Any]) -> ModelSpec:
-        """Inverse of `to_dict`."""
-        return ModelSpec(**{**data, "model": ModelConf(**data["model"])})
+    def from_dict(data: Mapping[str, Any]) -> ModelSpec:
+        """Inverse of `to_dict`. Raises TypeError or KeyError where `data` is of another version."""
+        outputs = {name: Outputs.from_dict(found) for name, found in data["outputs"].items()}
+        return ModelSpec(ModelConf(**data["model"]), data["num_filters"], outputs)
 
 
 @dataclass
 class ModelOutput:
-    """Outputs of one batch; a head that was not chosen is None."""
+    """Outputs of one batch."""
 
-    # (N, number of emotions) logits.
-    emotion: Tensor | None
-    # (N, 3) logits of the cumulative thresholds.
-    intensity: Tensor | None
-    # (N, 2) logits, in the order of GENDERS.
-    gender: Tensor | None
-    # (N, T', V) log probabilities of the CTC symbols.
-    phone: Tensor | None
+    # By task: (N, K) numbers of the utterance, or (N, T', V) log probabilities of the frames.
+    numbers: dict[str, Tensor]
     # (N,) encoder frames.
     lengths: Tensor
     # (N, embedding_dim) the utterance vector that the heads read.
@@ -61,61 +52,57 @@ class ModelOutput:
 
 
 class SpeechEqModel(nn.Module):
-    """One encoder, four tasks (arXiv 2206.13101; sizes and layers are ours, the paper gives none)."""
+    """One encoder, several tasks (arXiv 2206.13101; sizes and layers are ours, the paper gives none).
 
-    feature_mean: Tensor
-    feature_std: Tensor
+    Heads of frames read the encoder's last layer; those of the utterance a learnt mixture of all layers, front end
+    included, pooled.
+    """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.spec = spec
         conf = spec.model
-        # Mean and deviation of the training set's fbank: a property of the model, not of whoever is being heard.
-        self.register_buffer("feature_mean", torch.zeros(spec.num_filters))
-        self.register_buffer("feature_std", torch.ones(spec.num_filters))
-        self.subsampling = Conv2dSubsampling(spec.num_filters, conf.channels, conf.subsampling, conf.stem_channels)
-        self.encoder: TdnnEncoder | ConformerEncoder
-        if conf.encoder == "tdnn":
-            self.encoder = TdnnEncoder(conf.channels, conf.feedforward, conf.num_layers, conf.kernel_size, conf.dropout)
-        else:
-            self.encoder = ConformerEncoder(
-                conf.channels, conf.feedforward, conf.num_heads, conf.num_layers, conf.kernel_size, conf.dropout
-            )
-        self.layer_mix = LayerMix(conf.num_layers + 1, conf.channels)
-        self.pooling = AttentiveStatisticsPooling(conf.channels)
+        self.front_end = make_front_end(conf, spec.num_filters)
+        self.encoder = make_encoder(conf, self.front_end.dim)
+        self.layer_mix = LayerMix(self.front_end.num_layers + self.encoder.num_layers, self.encoder.dim)
+        self.pooling = AttentiveStatisticsPooling(self.encoder.dim)
         self.embedding = nn.Sequential(
-            nn.LayerNorm(2 * conf.channels),
+            nn.LayerNorm(2 * self.encoder.dim),
             nn.Dropout(conf.head_dropout),
-            nn.Linear(2 * conf.channels, conf.embedding_dim),
+            nn.Linear(2 * self.encoder.dim, conf.embedding_dim),
             nn.SiLU(),
             nn.Dropout(conf.head_dropout),
         )
-        outputs = {"emotion": len(spec.emotions), "intensity": NUM_THRESHOLDS, "gender": len(GENDERS)}
-        self.heads = nn.ModuleDict(
-            {task: nn.Linear(conf.embedding_dim, size) for task, size in outputs.items() if task in spec.tasks}
-        )
-        self.phone_head = nn.Linear(conf.channels, len(spec.tokens)) if "phone" in spec.tasks else None
+        self.heads = make_heads(spec.outputs, conf.embedding_dim, self.encoder.dim)
 
-    def set_feature_statistics(self, mean: Tensor, std: Tensor) -> None:
-        """Store mean and standard deviation (F,) of the training set's fbank."""
-        self.feature_mean.copy_(mean)
-        self.feature_std.copy_(std)
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
-    def forward(self, feature: Tensor, feature_lens: Tensor) -> ModelOutput:
-        """(N, T, F) fbank, padded, and (N,) frames -> the outputs of every chosen head."""
-        x = (feature - self.feature_mean) / self.feature_std
-        x, lengths = self.subsampling(x, feature_lens)
-        layers = self.encoder(x, lengths)
+    def forward(self, x: Tensor, lengths: Tensor) -> ModelOutput:
+        """What the front end reads, such as (N, T, F) fbank, padded, and (N,) lengths -> the outputs of every head."""
+        layers, lengths = self.front_end(x, lengths)
+        layers = [*layers, *self.encoder(layers[-1], lengths)]
         embedding = self.embedding(self.pooling(self.layer_mix(layers), lengths))
-        out = {task: head(embedding).float() for task, head in self.heads.items()}
-        phone = None
-        if self.phone_head is not None:
-            phone = self.phone_head(layers[-1]).float().log_softmax(dim=-1)
-        return ModelOutput(
-            out.get("emotion"), out.get("intensity"), out.get("gender"), phone, lengths, embedding.float()
-        )
+        numbers = apply_heads(self.heads, self.spec.outputs, embedding, layers[-1])
+        return ModelOutput(numbers, lengths, embedding.float())
 
 
 def num_parameters(model: nn.Module) -> int:
     """Number of trained parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def kept_weights(model: nn.Module) -> dict[str, Tensor]:
+    """What a checkpoint holds of a network: all of its state but the parameters that training does not change."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in model.state_dict().items() if name not in frozen}
+
+
+def load_kept_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Inverse of `kept_weights`. Raises RuntimeError where `weights` are of another network."""
+    kept = kept_weights(model).keys()
+    if different := kept ^ weights.keys():
+        raise RuntimeError(f"weights of another network: {min(different)}")
+    model.load_state_dict({**model.state_dict(), **weights})

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from seq.conf import ModelConf
+from seq.models.encoder import FrameEncoder
 from seq.models.masking import frame_mask
 
 
@@ -35,21 +37,21 @@ class TdnnBlock(nn.Module):
         return x + self.dropout(y * gate) * mask
 
 
-class TdnnEncoder(nn.Module):
+class Encoder(FrameEncoder):
     """A stack of `TdnnBlock`s whose dilation grows 1, 2, 3, 4, 1, 2, ..."""
 
-    def __init__(self, channels: int, expansion: int, num_layers: int, kernel_size: int, dropout: float) -> None:
-        super().__init__()
+    def __init__(self, conf: ModelConf, dim: int) -> None:
+        super().__init__(conf, dim)
         self.blocks = nn.ModuleList(
-            TdnnBlock(channels, expansion, kernel_size, 1 + i % 4, dropout) for i in range(num_layers)
+            TdnnBlock(dim, conf.feedforward, conf.kernel_size, 1 + i % 4, conf.dropout) for i in range(conf.num_layers)
         )
-        self.norm = nn.LayerNorm(channels)
+        self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
-        """(N, T, C) and (N,) -> the input and the output of every block, (N, T, C) each, zero on padding."""
         mask = frame_mask(lengths, x.size(1))
-        layers = [x * mask]
+        layers = []
         for block in self.blocks:
-            layers.append(block(layers[-1], mask))
+            x = block(x, mask)
+            layers.append(x)
         layers[-1] = self.norm(layers[-1]) * mask
         return layers

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.conf import TASKS, load_conf
+from seq.conf import load_conf
 from seq.data.fold_files import choose_folds
 from seq.decode.choice import Choice
 from seq.errors import InputError
+from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
 
 # As icefall's str2bool has it.
@@ -16,17 +17,6 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
     **dict.fromkeys(("false", "no", "f", "n", "0"), False),
 }
-
-
-def parse_tasks(text: str) -> list[str]:
-    """`emotion,gender` to a list in canonical order. Raises InputError for an unknown or missing task."""
-    chosen = [task.strip() for task in text.split(",") if task.strip()]
-    for task in chosen:
-        if task not in TASKS:
-            raise InputError(f"--tasks {text}: {task} is not a task; choose from {','.join(TASKS)}")
-    if not chosen:
-        raise InputError(f"--tasks is empty; choose from {','.join(TASKS)}")
-    return [task for task in TASKS if task in chosen]
 
 
 def parse_numbers(text: str, option: str) -> list[int]:
@@ -70,7 +60,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--conf", type=Path, required=True, help="conf file of the recipe")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--protocol", default=None, help="evaluation protocol of the conf (default: its first)")
-    parser.add_argument("--tasks", default=",".join(TASKS), help="heads to train")
+    parser.add_argument("--tasks", default="", help="heads to train (default: the default ones)")
     parser.add_argument("--cuts", type=Path, required=True, help="cuts with fbank (stage 2)")
     parser.add_argument("--folds-dir", type=Path, required=True, help="folds of the protocol (stage 3)")
     parser.add_argument("--lang-dir", type=Path, required=True, help="phone set and transcripts (stage 4)")
@@ -87,7 +77,7 @@ def open_experiment(args: argparse.Namespace) -> tuple[Experiment, list[int], li
     """The experiment, folds and seeds that the arguments name. Raises InputError for any that is wrong."""
     conf = load_conf(args.conf, args.overrides)
     protocol = conf.protocol(args.protocol)
-    tasks = parse_tasks(args.tasks)
+    tasks = parse_names(args.tasks)
     experiment = Experiment(
         conf, protocol, tasks, args.cuts, args.folds_dir, args.lang_dir, args.exp_dir, args.device, args.command
     )

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from seq.conf import TASKS
 from seq.corpora.base import ReaderOption, get_reader
 from seq.errors import InputError
 from seq.recipe.siblings import count_folds, raw_siblings
+from seq.tasks.registry import default_names, parse_names
 from seq.utils.files import read_json
 
 # One fold and one seed: what is trained and decoded at once. Folds count from 1.
@@ -46,7 +46,7 @@ def resolve_plan(
         protocol: name of a protocol, or "" for the first.
         folds: "all" or numbers with commas, from 1.
         seeds: numbers with commas.
-        tasks: tasks with commas, or "" for all four.
+        tasks: tasks with commas, or "" for the default ones.
         exp_name: name of the experiment, or "" for `<conf stem>_<protocol>[_<tasks>]`.
 
     Returns:
@@ -68,18 +68,14 @@ def resolve_plan(
     beyond = [fold for fold in numbers if fold > count]
     if beyond or not numbers:
         raise InputError(f"--folds {folds}: protocol {name} has folds 1 to {count}")
-    asked = tasks.split(",") if tasks else list(TASKS)
-    unknown = [task for task in asked if task not in TASKS]
-    if unknown:
-        raise InputError(f"--tasks {tasks}: there is no task {unknown[0]!r}; choose from {','.join(TASKS)}")
-    ordered = [task for task in TASKS if task in asked]
-    suffix = "" if len(ordered) == len(TASKS) else "_" + "+".join(ordered)
+    chosen = parse_names(tasks)
+    suffix = "" if chosen == default_names() else "_" + "+".join(chosen)
     return {
         "corpus": corpus["name"],
         "protocol": name,
         "folds": ",".join(map(str, numbers)),
         "seeds": ",".join(map(str, sorted({int(seed) for seed in seeds.split(",")}))),
-        "tasks": ",".join(ordered),
+        "tasks": ",".join(chosen),
         "exp_name": exp_name or f"{conf.stem}_{name}{suffix}",
     }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from seq.conf import TASKS, Conf, ProtocolConf, load_conf
+from seq.conf import Conf, ProtocolConf, load_conf
 from seq.errors import InputError
 from seq.recipe.files import RecipeFiles
+from seq.tasks.registry import default_names
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,4 @@ def open_recipe(folder: Path, conf: Path | None, overrides: list[str], protocol:
 
 def experiment_name(stem: str, protocol: str, tasks: list[str]) -> str:
     """The name that the runner gives an experiment by default (`seq.recipe.plan.resolve_plan`)."""
-    return f"{stem}_{protocol}" + ("" if len(tasks) == len(TASKS) else "_" + "+".join(tasks))
+    return f"{stem}_{protocol}" + ("" if tasks == default_names() else "_" + "+".join(tasks))

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from seq.tasks.metrics import Statistic
+from seq.tasks.statistics import Statistic
 
 LEVEL = 0.95
 NUM_DRAWS = 2000

@@ -5,67 +5,49 @@ References come from the cuts manifest and the protocol's merges; those in the f
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq.conf import TASKS, ProtocolConf
 from seq.errors import InputError
+from seq.tasks.base import Label, Outputs, Setting
+from seq.tasks.predictions import HEAD, ManifestRow, Prediction
+from seq.tasks.registry import all_tasks, get_task
 from seq.utils.files import read_jsonl
-
-Row = dict[str, Any]
-GENDERS = ("F", "M")
-# References and levels may be written with three decimals.
-TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the manifest says of an utterance; the emotion after the protocol's merges. None: unlabelled."""
+    """What the manifest says of an utterance."""
 
     speaker: str
-    emotion: str | None
-    intensity: float | None
-    gender: str | None
     sentence: str | None
+    # By task, after the protocol's merges; a task without a label is absent.
+    labels: dict[str, Label]
 
 
-def read_references(cuts: Path, protocol: ProtocolConf) -> dict[str, Reference]:
+def read_references(cuts: Path, setting: Setting) -> dict[str, Reference]:
     """The references of all utterances of a Lhotse cuts manifest, by id.
 
     Raises:
         InputError: the manifest is missing, broken, or a cut does not have exactly one supervision.
     """
-    merges = {merge.raw: merge.name for merge in protocol.merges}
     references: dict[str, Reference] = {}
     for cut in read_jsonl(cuts):
-        supervisions = cut.get("supervisions") or []
-        if "id" not in cut or len(supervisions) != 1:
+        if "id" not in cut or len(cut.get("supervisions") or []) != 1:
             raise InputError(f"{cuts}: cut {cut.get('id')} needs an id and one supervision: run stage 1 again")
-        supervision = supervisions[0]
-        custom = supervision.get("custom") or {}
-        emotion = custom.get("emotion")
-        references[cut["id"]] = Reference(
-            speaker=supervision.get("speaker") or "unknown",
-            emotion=merges.get(emotion, emotion),
-            intensity=custom.get("intensity"),
-            gender=supervision.get("gender"),
-            sentence=custom.get("sentence") or supervision.get("text"),
-        )
+        row = ManifestRow.from_dict(cut)
+        labels = {task.name: task.label(row, setting) for task in all_tasks()}
+        known = {name: label for name, label in labels.items() if label is not None}
+        references[row.id] = Reference(row.speaker, row.custom.get("sentence") or row.text, known)
     return references
 
 
 def read_predictions(
-    path: Path,
-    ids: Sequence[str],
-    references: dict[str, Reference],
-    protocol: ProtocolConf,
-    levels: Sequence[float],
-    seed: int,
-) -> list[Row]:
-    """The predictions of exactly the utterances `ids`, in that order.
+    path: Path, ids: Sequence[str], references: Mapping[str, Reference], setting: Setting, seed: int
+) -> list[Prediction]:
+    """The predictions of exactly the utterances `ids`, in that order; references are the manifest's.
 
     Raises:
         InputError: naming the first id that is missing, predicted twice, not of this part, whose references
@@ -73,6 +55,7 @@ def read_predictions(
     """
     expected, rows = set(ids), {}
     tasks: list[str] | None = None
+    outputs = {task.name: task.outputs(setting) for task in all_tasks()}
     for row in read_jsonl(path):
         key = row.get("id")
         if key not in expected:
@@ -81,61 +64,43 @@ def read_predictions(
             raise InputError(f"{path}: {key} is predicted twice: keep one line per utterance")
         if row.get("seed", seed) != seed:
             raise InputError(f"{path}: {key} is of seed {row['seed']}, not {seed}: run stage 6 for this seed")
-        present = [task for task in TASKS if task in row]
+        present = [task.name for task in all_tasks() if task.name in row]
         tasks = tasks or present
         if present != tasks or not tasks:
             raise InputError(f"{path}: {key} has the tasks {present}, the first line {tasks}: give all lines the same")
+        reference = references[key]
         try:
-            problem = _problem(row, references[key], protocol, levels)
+            found = _parse(row, reference, present)
+            problem = _problem(found, row.get("speaker"), reference, outputs, setting.protocol.name)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks or misspells something ({error!r})"
         if problem:
             raise InputError(f"{path}: {key} {problem}: run stage 6 again with the conf and protocol that you score")
-        rows[key] = row
+        for name, label in reference.labels.items():
+            if name in found.tasks and get_task(name).kind != "sequence":
+                # The file may have it rounded.
+                found.tasks[name].ref = label
+        rows[key] = found
     missing = next((key for key in ids if key not in rows), None)
     if missing is not None:
         raise InputError(f"{path}: {missing} is not predicted ({len(rows)} of {len(ids)} are): run stage 6 again")
     return [rows[key] for key in ids]
 
 
-def _problem(row: Row, reference: Reference, protocol: ProtocolConf, levels: Sequence[float]) -> str | None:
+def _parse(row: dict[str, Any], reference: Reference, tasks: Sequence[str]) -> Prediction:
+    answers = {name: get_task(name).parse(row[name]) for name in tasks}
+    head = {name: row.get(name) for name in HEAD if name not in ("id", "speaker")}
+    return Prediction(row["id"], reference.speaker, answers, **head)
+
+
+def _problem(
+    row: Prediction, speaker: str | None, reference: Reference, outputs: Mapping[str, Outputs], protocol: str
+) -> str | None:
     """What is wrong with a row, as the end of a sentence; None if nothing."""
-    if row.get("speaker") not in (None, reference.speaker):
-        return f"has the speaker {row['speaker']}, the manifest {reference.speaker}"
-    for task, true, classes in (
-        ("emotion", reference.emotion, protocol.emotions),
-        ("gender", reference.gender, GENDERS),
-    ):
-        if task not in row:
-            continue
-        ref, hyp = row[task]["ref"], row[task]["hyp"]
-        if true is not None and true not in classes:
-            return f"has the {task} {true}, which protocol {protocol.name} lacks although its fold has the utterance"
-        if ref != true:
-            return f"has the {task} {ref} as its reference, the manifest {true}"
-        if hyp not in classes or set(row[task].get("probs") or classes) != set(classes):
-            return f"has a {task} hypothesis ({hyp}) of another label set than {', '.join(classes)}"
-    problem = _intensity_problem(row["intensity"], reference.intensity, levels) if "intensity" in row else None
-    if problem is None and "phone" in row:
-        problem = _phone_problem(row["phone"])
-    return problem
-
-
-def _intensity_problem(answer: Row, true: float | None, levels: Sequence[float]) -> str | None:
-    ref = answer["ref"]
-    if (ref is None) != (true is None) or (ref is not None and abs(ref - true) > TOLERANCE):
-        return f"has the intensity {ref} as its reference, the manifest {true}"
-    if true is None:
-        return None
-    if not math.isfinite(answer["value"]):
-        return f"has the intensity value {answer['value']}"
-    if min(abs(answer["hyp"] - level) for level in levels) > TOLERANCE:
-        return f"has an intensity hypothesis ({answer['hyp']}) that is none of the levels {list(levels)}"
-    return None
-
-
-def _phone_problem(answer: Row) -> str | None:
-    for side, phones in (("ref", answer["ref"] or []), ("hyp", answer["hyp"])):
-        if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
-            return f"has phones that are not a list of strings (phone.{side})"
+    if speaker not in (None, reference.speaker):
+        return f"has the speaker {speaker}, the manifest {reference.speaker}"
+    for name, answer in row.tasks.items():
+        problem = get_task(name).problem(answer, reference.labels.get(name), outputs[name], protocol)
+        if problem:
+            return problem
     return None

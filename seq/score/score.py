@@ -13,24 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from seq.conf import TASKS, Conf, ProtocolConf
+from seq.conf import Conf
 from seq.data.fold_files import choose_folds, read_summary
 from seq.data.folds import describe_protocol
 from seq.decode.choice import read_records
 from seq.errors import InputError
-from seq.labels import corpus_anchors
 from seq.score.intervals import intervals, mean_values, method_name
-from seq.score.predictions import GENDERS, Reference, Row, read_predictions, read_references
-from seq.tasks.metrics import Accuracy, Classification, Intensity, PhoneErrors, Statistic, text_overlap
+from seq.score.predictions import Reference, read_predictions, read_references
+from seq.tasks.base import Setting, Task
+from seq.tasks.predictions import Prediction
+from seq.tasks.registry import all_tasks, in_order
+from seq.tasks.statistics import Statistic, finite
 from seq.utils.files import read_json
 from seq.utils.provenance import git_commit, package_versions
-
-MAIN_METRICS = {
-    "emotion": tuple(Classification.bounds),
-    "intensity": tuple(Intensity.bounds),
-    "gender": tuple(Accuracy.bounds),
-    "phone": tuple(PhoneErrors.bounds),
-}
 
 # Architecture and settings are searched on this fold's valid part (see the design), so its test part is seen
 # through that choice; the other folds are pooled by themselves too.
@@ -38,13 +33,12 @@ SEARCH_FOLD = 1
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Scored:
     """Everything that says what is scored against what."""
 
     exp_dir: Path
     folds_dir: Path
-    protocol: ProtocolConf
-    levels: tuple[float, ...]
+    setting: Setting
     references: dict[str, Reference]
     folds: list[int]
     seeds: list[int]
@@ -54,58 +48,40 @@ class Experiment:
         return self.exp_dir / f"fold_{fold}" / f"seed_{seed}"
 
 
-def statistic(task: str, rows: Sequence[Row], experiment: Experiment) -> Statistic | None:
+def statistic(task: Task, rows: Sequence[Prediction], setting: Setting) -> Statistic | None:
     """What is needed to score `task` on the rows that have a reference for it; None if none has."""
-    rows = [row for row in rows if row[task]["ref"] is not None]
+    rows = [row for row in rows if row.tasks[task.name].ref is not None]
     if not rows:
         return None
-    truth = [experiment.references[row["id"]] for row in rows]
-    speakers = [reference.speaker for reference in truth]
-    hyps = [row[task]["hyp"] for row in rows]
-    if task == "emotion":
-        return Classification([t.emotion for t in truth], hyps, speakers, experiment.protocol.emotions)
-    if task == "gender":
-        return Accuracy([t.gender for t in truth], hyps, speakers, GENDERS)
-    if task == "intensity":
-        values = [row[task]["value"] for row in rows]
-        return Intensity([t.intensity for t in truth], hyps, values, speakers, experiment.levels)
-    return PhoneErrors([row[task]["ref"] for row in rows], hyps, speakers)
+    answers, speakers = [row.tasks[task.name] for row in rows], [row.speaker for row in rows]
+    return task.statistic(answers, speakers, task.outputs(setting))
 
 
-def _number(value: float) -> float | None:
-    """JSON has no NaN: an undefined metric is null."""
-    return float(value) if np.isfinite(value) else None
-
-
-def score_task(task: str, runs: Sequence[Sequence[Row]], experiment: Experiment) -> dict[str, Any]:
+def score_task(task: Task, runs: Sequence[Sequence[Prediction]], setting: Setting) -> dict[str, Any]:
     """Score one task: metrics are computed per run (seed) and averaged, counts are summed over runs."""
-    stats = [statistic(task, rows, experiment) for rows in runs]
-    if any(stat is None for stat in stats):
-        return {"n": 0, "num_speakers": 0, **dict.fromkeys(MAIN_METRICS[task])}
+    found = [statistic(task, rows, setting) for rows in runs]
+    stats = [stat for stat in found if stat is not None]
+    if len(stats) < len(found):
+        return {"n": 0, "num_speakers": 0, **dict.fromkeys(column.metric for column in task.columns)}
     speakers = stats[0].speakers
     everyone = np.ones((1, len(speakers)))
-    block: dict[str, Any] = {"n": sum(row[task]["ref"] is not None for row in runs[0]), "num_speakers": len(speakers)}
-    block |= {name: _number(value[0]) for name, value in mean_values(stats, everyone).items()}
+    number = sum(row.tasks[task.name].ref is not None for row in runs[0])
+    block: dict[str, Any] = {"n": number, "num_speakers": len(speakers)}
+    block |= {name: finite(value[0]) for name, value in mean_values(stats, everyone).items()}
     block |= {f"{name}_ci95": ends for name, ends in intervals(stats).items()}
     block["interval"] = method_name(len(speakers))
     if len(runs) > 1:
         per_seed = [{name: value[0] for name, value in stat.values(everyone).items()} for stat in stats]
-        block["seed_std"] = {name: _number(np.std([v[name] for v in per_seed], ddof=1)) for name in per_seed[0]}
-    if isinstance(stats[0], Classification):
-        labels = stats[0].labels
-        recall = np.mean([stat.recall() for stat in stats], axis=0)
-        block["recall"] = {label: _number(value) for label, value in zip(labels, recall, strict=True)}
-        block["confusion"] = {"labels": labels, "counts": sum(stat.confusion for stat in stats).tolist()}
-    else:
-        block |= {name: sum(stat.counts()[name] for stat in stats) for name in stats[0].counts()}
+        block["seed_std"] = {name: finite(np.std([v[name] for v in per_seed], ddof=1)) for name in per_seed[0]}
+    block |= stats[0].details(stats)
     each = mean_values(stats, np.eye(len(speakers)))
     block["speakers"] = {
-        speaker: {name: _number(value[i]) for name, value in each.items()} for i, speaker in enumerate(speakers)
+        speaker: {name: finite(value[i]) for name, value in each.items()} for i, speaker in enumerate(speakers)
     }
     return block
 
 
-def score_part(experiment: Experiment, part: str, file_name: str) -> dict[str, Any] | None:
+def score_part(experiment: Scored, part: str, file_name: str) -> dict[str, Any] | None:
     """Score one part ("test", "valid") of all folds and seeds.
 
     Returns {"pooled", "pooled_without_search", "folds", "mean_std"}, or None if no run has `file_name`.
@@ -116,7 +92,7 @@ def score_part(experiment: Experiment, part: str, file_name: str) -> dict[str, A
     paths = [experiment.run_dir(fold, seed) / file_name for fold in experiment.folds for seed in experiment.seeds]
     if not any(path.exists() for path in paths):
         return None
-    runs_of_folds: dict[int, list[list[Row]]] = {}
+    runs_of_folds: dict[int, list[list[Prediction]]] = {}
     overlaps: dict[int, tuple[int, int]] = {}
     for fold in experiment.folds:
         parts = _read_fold(experiment, fold)
@@ -126,9 +102,9 @@ def score_part(experiment: Experiment, part: str, file_name: str) -> dict[str, A
 
     def pool(folds: Sequence[int]) -> dict[str, Any]:
         runs = [[row for fold in folds for row in runs_of_folds[fold][i]] for i in range(len(experiment.seeds))]
-        speakers = {experiment.references[row["id"]].speaker for row in runs[0]}
+        speakers = {row.speaker for row in runs[0]}
         seen, total = (sum(overlaps[fold][i] for fold in folds) for i in range(2))
-        scores = {task: score_task(task, runs, experiment) for task in tasks}
+        scores = {task.name: score_task(task, runs, experiment.setting) for task in tasks}
         overlap = seen / total if total else None
         return {"num_utterances": len(runs[0]), "num_speakers": len(speakers), **scores, "text_overlap": overlap}
 
@@ -138,27 +114,29 @@ def score_part(experiment: Experiment, part: str, file_name: str) -> dict[str, A
         "pooled": pool(experiment.folds),
         "pooled_without_search": pool(others) if 0 < len(others) < len(rows) else None,
         "folds": rows,
-        "mean_std": {task: _mean_std(task, rows) for task in tasks},
+        "mean_std": {task.name: _mean_std(task, rows) for task in tasks},
     }
 
 
-def _read_run(experiment: Experiment, fold: int, seed: int, file_name: str, ids: Sequence[str]) -> list[Row]:
+def _read_run(experiment: Scored, fold: int, seed: int, file_name: str, ids: Sequence[str]) -> list[Prediction]:
     path = experiment.run_dir(fold, seed) / file_name
-    return read_predictions(path, ids, experiment.references, experiment.protocol, experiment.levels, seed)
+    return read_predictions(path, ids, experiment.references, experiment.setting, seed)
 
 
-def _common_tasks(experiment: Experiment, runs: Sequence[Sequence[Row]]) -> list[str]:
-    tasks = [[task for task in TASKS if task in rows[0]] for rows in runs if rows]
+def _common_tasks(experiment: Scored, runs: Sequence[Sequence[Prediction]]) -> list[Task]:
+    tasks = [set(rows[0].tasks) for rows in runs if rows]
     if any(others != tasks[0] for others in tasks):
         raise InputError(f"the runs of {experiment.exp_dir} do not have the same tasks: score them as two experiments")
-    return tasks[0] if tasks else []
+    return in_order(tasks[0]) if tasks else []
 
 
-def _read_fold(experiment: Experiment, fold: int) -> dict[str, list[str]]:
+def _read_fold(experiment: Scored, fold: int) -> dict[str, list[str]]:
     path = experiment.folds_dir / f"fold_{fold}.json"
     parts = read_json(path)
-    if parts.get("protocol") != experiment.protocol.name:
-        raise InputError(f"{path} is of protocol {parts.get('protocol')}, not {experiment.protocol.name}: run stage 3")
+    if parts.get("protocol") != experiment.setting.protocol.name:
+        raise InputError(
+            f"{path} is of protocol {parts.get('protocol')}, not {experiment.setting.protocol.name}: run stage 3"
+        )
     for part in ("train", "valid", "test"):
         unknown = next((key for key in parts[part] if key not in experiment.references), None)
         if unknown is not None:
@@ -166,16 +144,22 @@ def _read_fold(experiment: Experiment, fold: int) -> dict[str, list[str]]:
     return parts
 
 
-def _sentences(experiment: Experiment, ids: Sequence[str]) -> list[str]:
+def text_overlap(test: Sequence[str], train: Sequence[str]) -> tuple[int, int]:
+    """How many distinct test sentences also occur in training, and how many there are."""
+    sentences = set(test)
+    return len(sentences & set(train)), len(sentences)
+
+
+def _sentences(experiment: Scored, ids: Sequence[str]) -> list[str]:
     sentences = (experiment.references[key].sentence for key in ids)
     return [sentence for sentence in sentences if sentence is not None]
 
 
-def _mean_std(task: str, folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+def _mean_std(task: Task, folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Mean and sample standard deviation over the folds that define the metric."""
     result = {}
-    for name in MAIN_METRICS[task]:
-        values = [fold[task][name] for fold in folds if fold[task][name] is not None]
+    for name in (column.metric for column in task.columns):
+        values = [fold[task.name][name] for fold in folds if fold[task.name].get(name) is not None]
         result[name] = {
             "mean": float(np.mean(values)) if values else None,
             "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
@@ -183,7 +167,7 @@ def _mean_std(task: str, folds: Sequence[dict[str, Any]]) -> dict[str, dict[str,
     return result
 
 
-def _runs(experiment: Experiment) -> list[dict[str, Any]]:
+def _runs(experiment: Scored) -> list[dict[str, Any]]:
     """run.json of every run that has one, with its fold and seed."""
     runs = [(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
     paths = {run: experiment.run_dir(*run) / "run.json" for run in runs}
@@ -212,15 +196,15 @@ def score_experiment(
         InputError: predictions are missing or do not answer exactly the test set; see `read_predictions`.
     """
     protocol = conf.protocol(protocol_name)
+    setting = Setting(protocol, conf.corpus)
     chosen = choose_folds(folds_dir, sorted(set(folds)))
     summary = read_summary(folds_dir)
     about = read_json(corpus_json) if corpus_json and corpus_json.exists() else {}
-    experiment = Experiment(
+    experiment = Scored(
         exp_dir=exp_dir,
         folds_dir=folds_dir,
-        protocol=protocol,
-        levels=corpus_anchors(conf.corpus),
-        references=read_references(cuts, protocol),
+        setting=setting,
+        references=read_references(cuts, setting),
         folds=chosen,
         seeds=sorted(set(seeds)),
     )
@@ -237,7 +221,7 @@ def score_experiment(
             "num_folds": summary.num_folds,
             "emotions": protocol.emotions,
         },
-        "tasks": [task for task in TASKS if task in scores["pooled"]],
+        "tasks": [task.name for task in all_tasks() if task.name in scores["pooled"]],
         "seeds": experiment.seeds,
         "command": command,
         "commit": git_commit(),

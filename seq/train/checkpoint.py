@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from seq.errors import InputError
-from seq.models.model import ModelSpec, SpeechEqModel
+from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights
 from seq.utils.files import atomic_path, write_text
 
 StateDict = dict[str, Tensor]
@@ -100,13 +100,13 @@ def batch_checkpoints(run_dir: Path) -> list[tuple[int, Path]]:
 
 def start_average(model: torch.nn.Module) -> StateDict:
     """The running mean before the first batch: the weights themselves, in float64."""
-    return {name: value.detach().double().clone() for name, value in model.state_dict().items()}
+    return {name: value.detach().double().clone() for name, value in kept_weights(model).items()}
 
 
 def update_average(average: StateDict, model: torch.nn.Module, batch_idx_train: int, average_period: int) -> None:
     """Take the weights after batch `batch_idx_train` into the running mean (icefall's `update_averaged_model`)."""
     weight = average_period / batch_idx_train
-    for name, value in model.state_dict().items():
+    for name, value in kept_weights(model).items():
         average[name].lerp_(value.detach().double(), weight)
 
 
@@ -170,7 +170,7 @@ def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path) -> Spe
     """
     try:
         model = SpeechEqModel(ModelSpec.from_dict(state["spec"]))
-        model.load_state_dict(weights)
+        load_kept_weights(model, weights)
     except (RuntimeError, TypeError, KeyError) as error:
         raise InputError(f"a checkpoint in {run_dir} was written by another version of the model") from error
     return model.eval()

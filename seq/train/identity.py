@@ -6,12 +6,14 @@ import gzip
 import hashlib
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from seq.conf import Conf, LangConf, conf_to_dict
 from seq.data.folds import Fold
 from seq.data.shar import manifest_files
+from seq.tasks.base import Outputs
 from seq.train.start import Start
 
 # Sections of the conf that decide what a run's weights are, and the keys in them that do not.
@@ -29,8 +31,7 @@ LATER_KEYS = {
 
 def run_identity(
     conf: Conf,
-    emotions: list[str],
-    tasks: list[str],
+    outputs: Mapping[str, Outputs],
     fold: Fold,
     lang_dir: Path,
     cuts: Path,
@@ -50,9 +51,9 @@ def run_identity(
     # Without several corpora the key is absent, as it was before there were any.
     unified = {"balance": conf.unified.balance} if conf.unified.corpora else {}
     return {
-        "tasks": tasks,
+        "outputs": {name: found.to_dict() for name, found in outputs.items()},
         **unified,
-        "emotions": emotions,
+        "soft_labels": conf.corpus.soft_labels,
         **{section: _without_bookkeeping(sections[section]) for section in SECTIONS},
         **({"start": start.digest()} if start is not None else {}),
         "data": digest.hexdigest(),

@@ -1,54 +1,68 @@
-"""Masked multi-task loss: each task is averaged over the utterances that have its label."""
+"""Masked multi-task loss: each task is averaged over the utterances that have its label. A loss belongs to a kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
 from seq.conf import TrainConf
+from seq.data.targets import NO_LABEL, Target
 from seq.labels import NUM_THRESHOLDS
 from seq.models.model import ModelOutput
+from seq.tasks.base import Outputs
+from seq.tasks.registry import get_task, in_order
 from seq.train.ctc import CtcBackend, feasible_items
 
-# Class number of an utterance without the label (also torch's default `ignore_index`).
-NO_LABEL = -100
+# The sum of a task's losses over the labelled utterances of a batch, and how many they are.
+Loss = tuple[Tensor, Tensor]
 
 
 @dataclass
-class ClassWeights:
-    """What an utterance counts for in the losses of emotion and intensity, by its class; 1 on average."""
+class LossSetting:
+    """What losses depend on beside the numbers and the targets."""
 
-    # (number of emotions,)
-    emotion: Tensor
-    # (4,) by the nearest of `seq.labels.INTENSITY_ANCHORS`.
-    intensity: Tensor
-
-    def to(self, device: torch.device) -> ClassWeights:
-        """The same weights on another device."""
-        return ClassWeights(self.emotion.to(device), self.intensity.to(device))
+    ctc: CtcBackend
+    label_smoothing: float = 0.0
+    # By task: (K,) what an utterance of each class, or of each of the 4 anchors of intensity, counts for; 1 on average.
+    class_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-def class_weights(targets: Iterable[Targets], num_emotions: int, balance: float) -> ClassWeights:
-    """Weights of classes and of intensity levels, from the targets of all utterances of the train part.
+def class_weights(
+    targets: Iterable[Mapping[str, Target]], outputs: Mapping[str, Outputs], balance: float
+) -> dict[str, Tensor]:
+    """Weights of classes and of levels, from the targets of the train part, for the tasks whose classes matter.
 
     A class of n utterances weighs n ** -balance, times what makes the mean over the utterances 1, so that `balance`
     leaves a task's share of the total loss alone. A class without utterances weighs 0.
     """
-    emotions, levels = torch.zeros(num_emotions), torch.zeros(NUM_THRESHOLDS + 1)
+    counts = {
+        task.name: torch.zeros(task.size(outputs[task.name]) if task.kind == "category" else NUM_THRESHOLDS + 1)
+        for task in in_order(outputs)
+        if task.by_class
+    }
     for part in targets:
-        emotions += torch.bincount(part.emotion[part.emotion != NO_LABEL], minlength=num_emotions)
-        rated = part.intensity[~part.intensity[:, 0].isnan()]
-        levels += torch.bincount(_nearest_anchor(rated), minlength=NUM_THRESHOLDS + 1)
+        for name, count in counts.items():
+            count += _count_classes(outputs[name].kind, part[name], len(count))
 
-    def weights(counts: Tensor) -> Tensor:
-        raw = torch.where(counts > 0, counts.clamp(min=1.0) ** -balance, 0.0)
-        return raw * counts.sum() / (raw * counts).sum().clamp(min=1e-12)
+    def weights(count: Tensor) -> Tensor:
+        raw = torch.where(count > 0, count.clamp(min=1.0) ** -balance, 0.0)
+        return raw * count.sum() / (raw * count).sum().clamp(min=1e-12)
 
-    return ClassWeights(weights(emotions), weights(levels))
+    return {name: weights(count) for name, count in counts.items()}
+
+
+def _count_classes(kind: str, target: Target, size: int) -> Tensor:
+    """How many utterances of a batch have each class (shares of them, of soft labels) or are nearest to each anchor."""
+    assert isinstance(target, Tensor)
+    if kind == "scale":
+        return torch.bincount(_nearest_anchor(target[~target[:, 0].isnan()]), minlength=size)
+    if target.is_floating_point():
+        return target.sum(dim=0)
+    return torch.bincount(target[target != NO_LABEL], minlength=size)
 
 
 def _nearest_anchor(targets: Tensor) -> Tensor:
@@ -56,46 +70,30 @@ def _nearest_anchor(targets: Tensor) -> Tensor:
     return targets.sum(dim=1).round().long()
 
 
-@dataclass
-class Targets:
-    """Labels of one batch; what an utterance lacks is masked."""
-
-    # (N,) class numbers or NO_LABEL.
-    emotion: Tensor
-    # (N, 3) cumulative soft targets, NaN where there is no label.
-    intensity: Tensor
-    # (N,) positions in GENDERS or NO_LABEL.
-    gender: Tensor
-    # Token numbers, None where there is no text.
-    phone: list[list[int] | None]
-
-    def to(self, device: torch.device) -> Targets:
-        """The same labels on another device."""
-        return Targets(self.emotion.to(device), self.intensity.to(device), self.gender.to(device), self.phone)
-
-
-def _masked_sum(losses: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+def _masked_sum(losses: Tensor, labelled: Tensor) -> Loss:
     # `where` and not a product: the loss of a masked item may be NaN.
     return torch.where(labelled, losses, losses.new_zeros(())).sum(), labelled.sum()
 
 
-def category_loss(
-    logits: Tensor, target: Tensor, label_smoothing: float = 0.0, weights: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Cross entropy summed over the labelled items of (N, K) logits, and how many they are.
+def category_loss(logits: Tensor, target: Tensor, label_smoothing: float = 0.0, weights: Tensor | None = None) -> Loss:
+    """Cross entropy of (N, K) logits.
 
     Args:
+        target: (N,) class numbers or `NO_LABEL`, or (N, K) shares of annotators, all zero where unlabelled.
         weights: (K,) what an item of each class counts for; all 1 if None.
     """
-    labelled = target != NO_LABEL
+    if target.is_floating_point():
+        smoothed = target * (1 - label_smoothing) + label_smoothing / target.size(1)
+        losses = -(smoothed * log_softmax(logits, dim=-1)).sum(dim=1)
+        return _masked_sum(losses if weights is None else losses * (target @ weights), target.sum(dim=1) > 0)
     losses = cross_entropy(logits, target, reduction="none", label_smoothing=label_smoothing, ignore_index=NO_LABEL)
     if weights is not None:
         losses = losses * weights[target.clamp(min=0)]
-    return _masked_sum(losses, labelled)
+    return _masked_sum(losses, target != NO_LABEL)
 
 
-def intensity_loss(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Mean binary cross entropy of the three thresholds, (N, 3), summed over the labelled items; their number.
+def scale_loss(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Loss:
+    """Mean binary cross entropy of the three thresholds, (N, 3).
 
     Args:
         weights: (4,) what an item of each level counts for; all 1 if None.
@@ -108,17 +106,15 @@ def intensity_loss(logits: Tensor, target: Tensor, weights: Tensor | None = None
     return _masked_sum(losses, labelled)
 
 
-def phone_loss(
-    log_probs: Tensor, lengths: Tensor, phones: list[list[int] | None], ctc: CtcBackend
-) -> tuple[Tensor, Tensor]:
-    """CTC loss per reference phone, summed over the items with text that fits their frames; their number.
+def sequence_loss(log_probs: Tensor, lengths: Tensor, references: list[list[int] | None], ctc: CtcBackend) -> Loss:
+    """CTC loss per reference symbol, of the items with text that fits their frames.
 
     Args:
         log_probs: (N, T, V).
         lengths: (N,) frames.
     """
-    items = [i for i, target in enumerate(phones) if target is not None]
-    targets = [phones[i] or [] for i in items]
+    items = [i for i, target in enumerate(references) if target is not None]
+    targets = [references[i] or [] for i in items]
     index = torch.tensor(items, dtype=torch.long, device=log_probs.device)
     feasible = feasible_items(lengths[index], targets)
     if not feasible:
@@ -130,45 +126,44 @@ def phone_loss(
     return (losses / sizes).sum(), torch.tensor(len(feasible), device=log_probs.device)
 
 
-def multitask_losses(
-    output: ModelOutput,
-    targets: Targets,
-    ctc: CtcBackend,
-    label_smoothing: float = 0.0,
-    weights: ClassWeights | None = None,
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Per task: the (weighted) loss summed over the labelled utterances of the batch, and their number."""
-    losses: dict[str, tuple[Tensor, Tensor]] = {}
-    if output.emotion is not None:
-        emotion_weights = None if weights is None else weights.emotion
-        losses["emotion"] = category_loss(output.emotion, targets.emotion, label_smoothing, emotion_weights)
-    if output.intensity is not None:
-        level_weights = None if weights is None else weights.intensity
-        losses["intensity"] = intensity_loss(output.intensity, targets.intensity, level_weights)
-    if output.gender is not None:
-        losses["gender"] = category_loss(output.gender, targets.gender)
-    if output.phone is not None:
-        losses["phone"] = phone_loss(output.phone, output.lengths, targets.phone, ctc)
-    return losses
+def task_loss(name: str, output: ModelOutput, target: Target, setting: LossSetting) -> Loss:
+    """The loss of one task, by its kind."""
+    task, numbers = get_task(name), output.numbers[name]
+    weights = setting.class_weights.get(name)
+    if task.kind == "sequence":
+        assert isinstance(target, list)
+        return sequence_loss(numbers, output.lengths, target, setting.ctc)
+    assert isinstance(target, Tensor)
+    if task.kind == "scale":
+        return scale_loss(numbers, target, weights)
+    return category_loss(numbers, target, setting.label_smoothing if task.by_class else 0.0, weights)
 
 
-def combine_losses(
-    losses: dict[str, tuple[Tensor, Tensor]], conf: TrainConf, counts: dict[str, Tensor] | None = None
-) -> Tensor:
+def multitask_losses(output: ModelOutput, targets: Mapping[str, Target], setting: LossSetting) -> dict[str, Loss]:
+    """By task: the (weighted) loss summed over the labelled utterances of the batch, and their number."""
+    return {name: task_loss(name, output, targets[name], setting) for name in output.numbers}
+
+
+def loss_scale(conf: TrainConf, name: str) -> float:
+    """What the mean loss of a task is multiplied by."""
+    return conf.loss_scales.get(name, get_task(name).loss_scale)
+
+
+def combine_losses(losses: dict[str, Loss], conf: TrainConf, counts: dict[str, Tensor] | None = None) -> Tensor:
     """Sum over tasks of scale times mean; a task that nobody in the batch has adds nothing.
 
     Args:
         counts: what to divide a task's sum by, if not by its own number of labelled utterances (several GPUs).
     """
-    scales = {
-        "emotion": conf.emotion_scale,
-        "intensity": conf.intensity_scale,
-        "gender": conf.gender_scale,
-        "phone": conf.phone_scale,
-    }
     terms = []
     for task, (total, count) in losses.items():
         divisor = count.float() if counts is None else counts[task]
         # Without labels the sum is 0; the divisor must only not be.
-        terms.append(scales[task] * total / torch.where(divisor > 0, divisor, torch.ones_like(divisor)))
+        terms.append(loss_scale(conf, task) * total / torch.where(divisor > 0, divisor, torch.ones_like(divisor)))
     return torch.stack(terms).sum()
+
+
+def count_too_short(targets: Mapping[str, Target], losses: Mapping[str, tuple[float, int]]) -> int:
+    """How many utterances of a batch have more text than frames, so that CTC leaves them out."""
+    texts = {name: target for name, target in targets.items() if isinstance(target, list)}
+    return sum(sum(text is not None for text in target) - losses[name][1] for name, target in texts.items())

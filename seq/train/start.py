@@ -27,6 +27,10 @@ class Start:
         """SHA-256 of the weights."""
         return sha256(self.weights)
 
+    def symbols(self) -> tuple[str, ...]:
+        """The CTC symbols of the network; none where it has no such head."""
+        return next((found.labels for found in self.spec.outputs.values() if found.kind == "sequence"), ())
+
     def load(self) -> StateDict:
         """The weights by name."""
         from safetensors.torch import load_file

@@ -7,10 +7,9 @@ killed, or stopped and continued, ends with the same weights, bit for bit on a C
 from __future__ import annotations
 
 import copy
-import math
 import resource
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from seq.conf import Conf, conf_to_dict
 from seq.data.batches import Batch, SpeechDataset, eval_loader, feature_statistics, train_loader
-from seq.decode.run import EVAL_BATCH_DURATION, predict
 from seq.errors import InputError
-from seq.models.model import SpeechEqModel
+from seq.models.model import SpeechEqModel, kept_weights, load_kept_weights
+from seq.train.answers import predict
 from seq.train.checkpoint import (
     average_between,
     average_checkpoints,
@@ -38,23 +37,21 @@ from seq.train.checkpoint import (
 )
 from seq.train.ctc import make_ctc
 from seq.train.device import autocast, pick_device, pick_precision
-from seq.train.experiment import RunData
-from seq.train.losses import class_weights, combine_losses, multitask_losses
+from seq.train.losses import (
+    Loss,
+    LossSetting,
+    class_weights,
+    combine_losses,
+    count_too_short,
+    loss_scale,
+    multitask_losses,
+)
 from seq.train.optimizer import learning_rate, make_optimizer
+from seq.train.progress import Progress
+from seq.train.run_data import RunData
 from seq.train.training_log import TOO_SHORT, TrainingLog
-from seq.train.validation import selection_score, valid_scores
+from seq.train.validation import ValidScores, selection_score, valid_scores
 from seq.utils.files import write_jsonl
-
-
-@dataclass
-class Progress:
-    """Where training stands; everything here goes into the checkpoint."""
-
-    epoch: int = 0
-    batch_idx_train: int = 0
-    best_epoch: int = 0
-    best_score: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Trainer:
@@ -80,21 +77,25 @@ class Trainer:
         if self.device.type == "cuda" and self.world_size > 1:
             self.device = torch.device("cuda", self.rank % torch.cuda.device_count())
         self.precision = pick_precision(conf.train.precision, self.device)
-        self.ctc = make_ctc(conf.ctc.backend)
-        torch.manual_seed(data.seed)
+        torch.manual_seed(data.epoch.seed)
         self.model = SpeechEqModel(data.spec)
         last = read_pointer(run_dir, "last")
         state = None if last is None else load_checkpoint(checkpoint_path(run_dir, last))
         # The statistics of the features are among the weights.
         if state is not None:
-            self.model.load_state_dict(state["model"])
+            load_kept_weights(self.model, state["model"])
         elif data.start is not None:
-            self.model.load_state_dict(data.start.load())
+            load_kept_weights(self.model, data.start.load())
         else:
-            self.model.set_feature_statistics(*feature_statistics(data.train_cuts()))
+            self.model.front_end.set_statistics(*feature_statistics(data.train_cuts()))
         self.model.to(self.device)
-        labels = (data.encoder.encode([cut]) for cut in data.train_cuts())
-        self.class_weights = class_weights(labels, len(data.spec.emotions), conf.train.class_balance).to(self.device)
+        targets = (data.labeller.encode([cut]).targets for cut in data.train_cuts())
+        weights = class_weights(targets, data.spec.outputs, conf.train.class_balance)
+        self.losses = LossSetting(
+            make_ctc(conf.ctc.backend),
+            conf.train.label_smoothing,
+            {name: weight.to(self.device) for name, weight in weights.items()},
+        )
         self.network: torch.nn.Module = self.model
         if self.world_size > 1:
             self.network = DistributedDataParallel(self.model)
@@ -103,30 +104,25 @@ class Trainer:
         self.progress = Progress()
         if state is not None:
             self._resume(state)
-        self.dataset = SpeechDataset(
-            data.encoder, conf.features, conf.augment, self.model.feature_mean.cpu().clone(), data.seed, self.device
-        )
+        # What masked places of the features hold.
+        fill = self.model.front_end.mean.cpu().clone()
+        dataset = SpeechDataset(data.labeller, conf.features, conf.augment, fill, data.epoch, self.device)
         self.loader = train_loader(
-            data.sampled_cuts(self.dataset), self.dataset, conf.train.batch_duration / self.world_size,
-            conf.train.num_workers, self.rank, self.world_size,
-        )  # fmt: skip
-        self.valid_cuts = data.valid_cuts()
-        self.valid_loader = eval_loader(
-            self.valid_cuts, SpeechDataset(data.encoder, conf.features), EVAL_BATCH_DURATION
+            data.sampled_cuts(),
+            dataset,
+            conf.train.batch_duration / self.world_size,
+            conf.train.num_workers,
+            self.rank,
+            self.world_size,
         )
+        self.valid_loader = eval_loader(data.valid_cuts(), SpeechDataset(data.labeller, conf.features))
         self.eval_model = copy.deepcopy(self.model).eval()
 
     def _resume(self, state: dict[str, Any]) -> None:
         """What a checkpoint holds besides the weights."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = {name: value.to(self.device) for name, value in state["model_avg"].items()}
-        self.progress = Progress(
-            epoch=state["epoch"],
-            batch_idx_train=state["batch_idx_train"],
-            best_epoch=state["best_epoch"],
-            best_score=list(state["best_score"]),
-            history=list(state["history"]),
-        )
+        self.progress = Progress.from_state(state)
 
     def is_finished(self) -> bool:
         """Whether all epochs are trained, or valid has not improved for as long as conf allows."""
@@ -168,10 +164,10 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, log: TrainingLog) -> dict[str, float]:
         conf = self.conf.train
-        self.dataset.epoch = epoch
+        self.data.epoch.number = epoch
         self.loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         # Dropout is the only consumer of the global stream; the rank keeps the replicas' masks apart.
-        torch.manual_seed((self.data.seed * 100_003 + epoch) * 1_009 + self.rank)
+        torch.manual_seed((self.data.epoch.seed * 100_003 + epoch) * 1_009 + self.rank)
         self.network.train()
         seen, sums, too_short = 0, {}, 0
         for batch in self.loader:
@@ -180,22 +176,19 @@ class Trainer:
                 group["lr"] = learning_rate(self.conf, progress)
             losses = self._train_batch(batch, conf.gradient_clip)
             seen += len(batch.ids)
-            if "phone" in losses:
-                too_short += sum(text is not None for text in batch.targets.phone) - losses["phone"][1]
+            too_short += count_too_short(batch.labels.targets, losses)
             for task, (total, count) in losses.items():
                 previous = sums.get(task, (0.0, 0))
                 sums[task] = (previous[0] + total, previous[1] + count)
             log.batch(seen * self.world_size / self.data.num_train, sums, self.progress.history)
         means = {task: total / max(count, 1) for task, (total, count) in sums.items()}
-        scales = vars(conf)
-        loss = sum(scales[f"{task}_scale"] * mean for task, mean in means.items())
-        return {"loss": loss, **means, **({TOO_SHORT: too_short} if "phone" in means else {})}
+        loss = sum(loss_scale(conf, task) * mean for task, mean in means.items())
+        return {"loss": loss, **means, **({TOO_SHORT: too_short} if too_short else {})}
 
     def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
         with autocast(self.device, self.precision):
             output = self.network(batch.feature.to(self.device), batch.feature_lens.to(self.device))
-        targets = batch.targets.to(self.device)
-        losses = multitask_losses(output, targets, self.ctc, self.conf.train.label_smoothing, self.class_weights)
+        losses = multitask_losses(output, batch.labels.targets_on(self.device), self.losses)
         loss = combine_losses(losses, self.conf.train, self._mean_counts(losses))
         if not torch.isfinite(loss):
             raise InputError(
@@ -214,7 +207,7 @@ class Trainer:
             save_batch_checkpoint(self.run_dir, self._state(), self.conf.train.keep_last_k)
         return {task: (float(total.detach()), int(count)) for task, (total, count) in losses.items()}
 
-    def _mean_counts(self, losses: dict[str, Any]) -> dict[str, torch.Tensor] | None:
+    def _mean_counts(self, losses: Mapping[str, Loss]) -> dict[str, torch.Tensor] | None:
         """Labelled utterances per task, averaged over ranks: DDP averages gradients, so this makes the global mean."""
         if self.world_size == 1:
             return None
@@ -222,7 +215,7 @@ class Trainer:
         dist.all_reduce(counts)
         return dict(zip(losses, counts / self.world_size, strict=True))
 
-    def _validate(self, epoch: int) -> dict[str, float]:
+    def _validate(self, epoch: int) -> ValidScores:
         """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""
         first = epoch - self.conf.train.average_epochs
         if first > 0:
@@ -232,30 +225,23 @@ class Trainer:
             weights = average_checkpoints(start, {**end, "average_period": self.conf.train.average_period})
         else:
             weights = average_between(self.average, self.progress.batch_idx_train, None, 0)
-        self.eval_model.load_state_dict(weights)
-        rows = list(predict(self.eval_model, self.valid_loader, self.valid_cuts, self.data.encoder, self.ctc, "fp32"))
-        return valid_scores(rows, self.data.spec)
+        load_kept_weights(self.eval_model, weights)
+        rows = [row for row, _ in predict(self.eval_model, self.valid_loader, self.losses.ctc, "fp32")]
+        return valid_scores(rows, self.data.spec.outputs)
 
     def _state(self) -> dict[str, Any]:
-        progress = self.progress
         return {
-            "model": self.model.state_dict(),
+            "model": kept_weights(self.model),
             "model_avg": self.average,
             "optimizer": self.optimizer.state_dict(),
-            "scheduler": {"epoch": progress.epoch, "batch": progress.batch_idx_train},
             # bf16 needs no loss scaling; the key is there for icefall's loader.
             "grad_scaler": {},
-            "sampler": {"epoch": progress.epoch},
-            "batch_idx_train": progress.batch_idx_train,
             "average_period": self.conf.train.average_period,
-            "epoch": progress.epoch,
-            "best_epoch": progress.best_epoch,
-            "best_score": progress.best_score,
-            "history": progress.history,
-            "rng": {"seed": self.data.seed, "epoch": progress.epoch},
+            "rng": {"seed": self.data.epoch.seed, "epoch": self.progress.epoch},
             "spec": self.data.spec.to_dict(),
             "conf": conf_to_dict(self.conf),
             "identity": self.data.identity,
+            **self.progress.to_state(),
         }
 
     def _save(self) -> None:

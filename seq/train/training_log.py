@@ -9,11 +9,23 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from seq.tasks.registry import in_order
+from seq.train.validation import ValidScores
 from seq.utils.progress import progress_bar
 
 REFRESH_SECONDS = 5.0
 # In the history: utterances of an epoch whose text does not fit into their frames, so that CTC leaves them out.
 TOO_SHORT = "too_short_for_text"
+
+
+def _main_scores(valid: ValidScores) -> str:
+    """The metric that each task is judged by, and the loss where there is one."""
+    parts = []
+    for task in in_order(valid):
+        found = valid[task.name]
+        loss = f" (loss {found['loss']:.3f})" if "loss" in found else ""
+        parts.append(f"{task.name} {task.main.metric} {found[task.main.metric]:.3f}{loss}")
+    return ", ".join(parts)
 
 
 class TrainingLog:
@@ -42,8 +54,8 @@ class TrainingLog:
         self._shown = time.monotonic()
         parts = [f"{int(100 * done)}%"]
         parts += [f"{task} {total / max(count, 1):.2f}" for task, (total, count) in sums.items()]
-        if history and "UA" in (last := history[-1]["valid"]):
-            parts.append(f"valid UA {100 * last['UA']:.1f}")
+        if history:
+            parts.append(f"valid {_main_scores(history[-1]['valid'])}")
         self._bar.set_postfix_str(", ".join(parts))
 
     def epoch(self, row: dict[str, Any]) -> None:
@@ -51,10 +63,12 @@ class TrainingLog:
         if not self.is_heard:
             return
         self._bar.update(1)
-        for part in ("train", "valid"):
-            for name, value in row[part].items():
-                self._writer.add_scalar(f"{part}/{name}", value, row["epoch"])
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in row["valid"].items())
+        for name, value in row["train"].items():
+            self._writer.add_scalar(f"train/{name}", value, row["epoch"])
+        for task, metrics in row["valid"].items():
+            for name, value in metrics.items():
+                self._writer.add_scalar(f"valid/{task}/{name}", value, row["epoch"])
+        scores = _main_scores(row["valid"])
         if short := row["train"].get(TOO_SHORT):
             scores += f"; CTC left out {short} utterances with more text than frames"
         epochs = f"{row['epoch']}/{self.num_epochs}"

@@ -3,59 +3,44 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from seq.models.model import GENDERS, ModelSpec
-from seq.tasks.metrics import Accuracy, Classification, Intensity, PhoneErrors
+from seq.tasks.base import Outputs
+from seq.tasks.predictions import CategoryPrediction, Prediction
+from seq.tasks.registry import in_order
 
-Row = dict[str, Any]
+# By task, its metrics and, of a category, `loss`: the cross entropy.
+ValidScores = dict[str, dict[str, float]]
 
 
-def valid_scores(rows: list[Row], spec: ModelSpec) -> dict[str, float]:
-    """Scores of rows of predictions: `UA`, `WA`, `loss` (cross entropy of emotion), `intensity_UA`, `gender`, `PER`.
-
-    A task that was not trained, or that no row is labelled for, is absent.
-    """
-    scores: dict[str, float] = {}
-
-    def labelled(task: str) -> list[Row]:
-        return [row for row in rows if task in row and row[task]["ref"] is not None]
-
-    if part := labelled("emotion"):
-        refs, hyps = [r["emotion"]["ref"] for r in part], [r["emotion"]["hyp"] for r in part]
-        values = _values(Classification(refs, hyps, [r["speaker"] for r in part], spec.emotions))
-        scores |= {"UA": values["UA"], "WA": values["WA"]}
-        likelihoods = [r["emotion"]["probs"][r["emotion"]["ref"]] for r in part]
-        scores["loss"] = -float(np.mean(np.log(np.maximum(likelihoods, 1e-12))))
-    if part := labelled("intensity"):
-        refs, hyps = [r["intensity"]["ref"] for r in part], [r["intensity"]["hyp"] for r in part]
-        measured = [r["intensity"]["value"] for r in part]
-        statistic = Intensity(refs, hyps, measured, [r["speaker"] for r in part], spec.anchors)
-        scores["intensity_UA"] = _values(statistic)["UA"]
-    if part := labelled("gender"):
-        refs, hyps = [r["gender"]["ref"] for r in part], [r["gender"]["hyp"] for r in part]
-        scores["gender"] = _values(Accuracy(refs, hyps, [r["speaker"] for r in part], GENDERS))["accuracy"]
-    if part := labelled("phone"):
-        refs, hyps = [r["phone"]["ref"] for r in part], [r["phone"]["hyp"] for r in part]
-        scores["PER"] = _values(PhoneErrors(refs, hyps, [r["speaker"] for r in part]))["PER"]
+def valid_scores(rows: Sequence[Prediction], outputs: Mapping[str, Outputs]) -> ValidScores:
+    """Scores of predictions; a task that was not trained, or that no utterance is labelled for, is absent."""
+    scores: ValidScores = {}
+    for task in in_order(outputs):
+        part = [row for row in rows if task.name in row.tasks and row.tasks[task.name].ref is not None]
+        if not part:
+            continue
+        answers = [row.tasks[task.name] for row in part]
+        statistic = task.statistic(answers, [row.speaker for row in part], outputs[task.name])
+        values = statistic.values(np.ones((1, len(statistic.speakers))))
+        scores[task.name] = {name: float(value[0]) for name, value in values.items()}
+        likelihoods = [a.probs[str(a.ref)] for a in answers if isinstance(a, CategoryPrediction) and a.probs]
+        if likelihoods:
+            scores[task.name]["loss"] = -float(np.mean(np.log(np.maximum(likelihoods, 1e-12))))
     return scores
 
 
-def _values(statistic: Any) -> dict[str, float]:
-    return {name: float(value[0]) for name, value in statistic.values(np.ones((1, len(statistic.speakers)))).items()}
+def selection_score(scores: ValidScores, select_by: str) -> tuple[float, float]:
+    """What the best epoch has most of, by the first task that is scored: its `loss` or its main metric.
 
-
-def selection_score(scores: dict[str, float], select_by: str) -> tuple[float, float]:
-    """What the best epoch has most of: by `loss` or `UA` of emotion, the other decides ties.
-
-    Without the emotion task it is the UA of intensity, the accuracy of gender, or the fewest phone errors.
+    The other one decides ties; a task without a loss has its main metric alone.
     """
-    if "UA" in scores:
-        by_loss, by_recall = -scores["loss"], scores["UA"]
-        return (by_loss, by_recall) if select_by == "loss" else (by_recall, by_loss)
-    for name in ("intensity_UA", "gender"):
-        if name in scores:
-            return scores[name], 0.0
-    return -scores.get("PER", math.inf), 0.0
+    for task in in_order(scores):
+        found = scores[task.name]
+        main = -found[task.main.metric] if task.main.less_is_better else found[task.main.metric]
+        if "loss" not in found:
+            return main, 0.0
+        return (-found["loss"], main) if select_by == "loss" else (main, -found["loss"])
+    return -math.inf, 0.0

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
+from seq.data.balance import corpus_of
 from seq.data.fold_checks import PARTS, Fold, check_fold
 from seq.data.fold_files import FoldsSummary, read_summary, write_folds
 from seq.data.folds import load_fold, protocol_emotion
 from seq.errors import InputError
 from seq.recipe.siblings import CROSS, JOINT, Sibling, count_folds, open_siblings
-from seq.unified.prepare import corpus_of
 from seq.utils.files import read_jsonl
 
 

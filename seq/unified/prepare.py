@@ -125,8 +125,3 @@ def relabel(cut: Cut, corpus: str, recipe: Path) -> Cut:
         # Seen from our recipe folder; an absolute path stays as it is.
         cut["features"]["storage_path"] = str(recipe / cut["features"]["storage_path"])
     return cut
-
-
-def corpus_of(cut: Cut) -> str:
-    """The corpus that a cut of the merged manifest comes from."""
-    return cut["supervisions"][0]["custom"]["corpus"]

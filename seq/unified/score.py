@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from seq.conf import Conf
+from seq.data.balance import corpus_of
 from seq.labels import INTENSITY_ANCHORS, nearest_level
 from seq.recipe.siblings import CROSS, JOINT, Sibling, open_siblings
 from seq.score.intervals import paired_by_speaker, paired_test
 from seq.score.predictions import Row, read_predictions, read_references
 from seq.score.score import Experiment, score_task
-from seq.unified.prepare import corpus_of
 from seq.utils.files import read_json, read_jsonl
 
 # Kept of a task's block; confusions and counts are in predictions.jsonl.

@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -87,11 +87,18 @@ def _open_text(path: Path, mode: str, name: str) -> IO[str]:
     return open(path, mode, encoding="utf-8")
 
 
+@contextmanager
+def jsonl_writer(path: Path | str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield what writes a row; the file is there, whole, when the block ends well. Gzip for a name in `.gz`."""
+    with atomic_path(path) as temporary, _open_text(temporary, "w", Path(path).name) as lines:
+        yield lambda row: print(json.dumps(row, ensure_ascii=False), file=lines)
+
+
 def write_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object per line, atomically and without holding the rows; gzip where the name ends in `.gz`."""
-    with atomic_path(path) as temporary, _open_text(temporary, "w", Path(path).name) as lines:
+    with jsonl_writer(path) as write:
         for row in rows:
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            write(row)
 
 
 def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,7 @@ def test_tree(corpus: Path) -> None:
     assert len(utterances) == 13
     u = utterances["zhaozuoxiang-fear-202"]
     assert (u.speaker, u.gender, u.language, u.text, u.sentence) == ("zhaozuoxiang", "M", "zh", None, "202")
-    assert (u.raw_emotion, u.raw_intensity, u.audio.exists()) == ("fear", None, True)
+    assert (u.raw.get("emotion"), u.raw.get("intensity"), u.audio.exists()) == ("fear", None, True)
     assert utterances["liuchanhg-angry-201"].gender == "F"
 
 
@@ -48,7 +48,7 @@ def test_fuller_edition(tmp_path: Path) -> None:
             touch(root, layout.format(set=text_set, speaker=speaker, emotion="normal") + "/201.wav")
         assert Reader().find_root(root) == root
         same, own = read(root)["liuchanhg-normal-201"], read(root)["wangzhe-normal-d201"]
-        assert (same.gender, same.raw_emotion, same.sentence) == ("F", "normal", "201")
+        assert (same.gender, same.raw.get("emotion"), same.sentence) == ("F", "normal", "201")
         assert (own.gender, own.sentence) == ("M", "wangzhe-normal-d201")
 
 
@@ -58,7 +58,8 @@ def test_tables(corpus: Path, tmp_path: Path) -> None:
     (corpus / "intensities.tsv").write_text("wangzhe-angry-201\tstrong\n")
     utterances = read(corpus)
     assert [utterances[f"wangzhe-{k}"].text for k in ("angry-201", "fear-201", "fear-202")] == ["再见", "你好", None]
-    assert (utterances["wangzhe-fear-201"].gender, utterances["wangzhe-angry-201"].raw_intensity) == ("F", "strong")
+    assert utterances["wangzhe-fear-201"].gender == "F"
+    assert utterances["wangzhe-angry-201"].raw["intensity"] == "strong"
     # A file that is named goes before the one at the root.
     other = tmp_path / "other.txt"
     other.write_text("202\t早上好\n", encoding="utf-8")

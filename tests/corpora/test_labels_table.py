@@ -19,7 +19,7 @@ corpus:
   reader: toy
   emotions: [{raw: "N", name: neutral}, {raw: "A", name: angry}]
   intensities: [{raw: "LO", value: 0.333}, {raw: "HI", value: 1.0}]
-  intensity_scale: {low: 0, high: 100}
+  scales: {intensity: {low: 0, high: 100}}
 protocols: [{name: p, description: d, emotions: [neutral, angry]}]
 """
 

@@ -30,8 +30,7 @@ def test_reader_decodes_names_and_skips_other_files(tmp_path: Path, capsys: pyte
         language="en",
         text="Dogs are sitting by the door",
         sentence="02",
-        raw_emotion="05",
-        raw_intensity="02",
+        raw={"emotion": "05", "intensity": "02"},
     )
     assert {u.gender for u in utterances if u.speaker == "01"} == {"M"}
     assert "skipped 3 files" in capsys.readouterr().err
@@ -54,9 +53,9 @@ def test_counts_of_the_real_corpus() -> None:
     assert folder is not None
     utterances = list(reader.read(reader.find_root(folder), {}))
     assert len(utterances) == len({u.id for u in utterances}) == 1440
-    emotions = Counter(u.raw_emotion for u in utterances)
+    emotions = Counter(u.raw.get("emotion") for u in utterances)
     assert emotions == {"01": 96, **{f"{code:02d}": 192 for code in range(2, 9)}}
     assert Counter(u.speaker for u in utterances) == {f"{actor:02d}": 60 for actor in range(1, 25)}
     assert Counter(u.gender for u in utterances) == {"M": 720, "F": 720}
     # Neutral is never strong.
-    assert not [u for u in utterances if u.raw_emotion == "01" and u.raw_intensity == "02"]
+    assert not [u for u in utterances if u.raw.get("emotion") == "01" and u.raw.get("intensity") == "02"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seq.conf import load_conf
+from seq.conf import CorpusConf, load_conf
 from seq.corpora.agreement import krippendorff_alpha, majority
 from seq.corpora.base import Utterance, get_reader
 from seq.corpora.texts import is_speakable, read_lines
@@ -15,6 +15,10 @@ from seq.errors import InputError
 from seq.labels import map_labels
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
+
+
+def map_all(utterance: Utterance, conf: CorpusConf) -> dict[str, str | float]:
+    return map_labels(utterance.id, utterance.raw, conf)
 
 
 def touch(root: Path, *names: str) -> None:
@@ -96,7 +100,7 @@ def test_iemocap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fails("iemocap", root, "Ses01F_impro01_M000.wav has no line in")
     iemocap(tmp_path, rating.replace("neu", "joy"), "")
     with pytest.raises(InputError, match=r"has the emotion 'joy', which corpus\.emotions"):
-        map_labels(read("iemocap", root)[0], load_conf(EGS / "iemocap/conf/default.yaml").corpus)
+        map_all(read("iemocap", root)[0], load_conf(EGS / "iemocap/conf/default.yaml").corpus)
 
 
 def test_cremad(tmp_path: Path) -> None:
@@ -117,7 +121,7 @@ def test_cremad(tmp_path: Path) -> None:
     assert (utterance.id, utterance.gender) == ("1001_TIE_SAD_XX", "M")
     conf = load_conf(EGS / "cremad/conf/default.yaml").corpus
     with pytest.raises(InputError, match="has the intensity 150, outside the scale from 0 to 100 of cremad"):
-        map_labels(utterance, conf)
+        map_all(utterance, conf)
     touch(tmp_path, "AudioWAV/1001_sad.wav")
     fails("cremad", tmp_path, "1001_sad.wav is not named as CREMA-D's files")
     people.write_text("ActorID,Sex\n1002,Male\n")
@@ -129,14 +133,14 @@ def test_emodb_and_mead(tmp_path: Path) -> None:
     fails("emodb", tmp_path / "emodb", "04a01Fa.wav is not named as EMO-DB's files")
     (tmp_path / "emodb/wav/04a01Fa.wav").rename(tmp_path / "emodb/wav/03a01Xa.wav")
     with pytest.raises(InputError, match=r"'X', which corpus\.emotions"):
-        map_labels(read("emodb", tmp_path / "emodb")[1], load_conf(EGS / "emodb/conf/default.yaml").corpus)
+        map_all(read("emodb", tmp_path / "emodb")[1], load_conf(EGS / "emodb/conf/default.yaml").corpus)
 
     mead = tmp_path / "mead"
     fails("mead", mead, "001.m4a (1 such) is AAC, which libsndfile does not read: convert all files with find")
     touch(mead, "M003/audio/angry/level_1/001.wav")
     texts = tmp_path / "texts.txt"
     texts.write_text("M003-angry-1-001\tHello\n")
-    assert [(u.id, u.text, u.raw_intensity) for u in read("mead", mead, transcripts=str(texts))] == [
+    assert [(u.id, u.text, u.raw.get("intensity")) for u in read("mead", mead, transcripts=str(texts))] == [
         ("M003-angry-1-001", "Hello", "level_1")
     ]
     texts.write_text("M003-angry-1-002\tHello\n")
@@ -168,9 +172,9 @@ def test_seqd_needs_paths_speakers_and_emotions(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,my audio/a.wav,s\n,/b.wav,t\n")
     assert get_reader("seqd").find_root(tmp_path) == tmp_path
     first, second = read("seqd", tmp_path)
-    assert (first.id, first.audio, first.raw_emotion) == ("my_audio_a", tmp_path / "my audio/a.wav", "sad")
-    assert (first.text, first.gender, first.raw_intensity) == (None, None, None)
-    assert (second.id, second.audio, second.raw_emotion) == ("_b", Path("/b.wav"), None)
+    assert (first.id, first.audio, first.raw.get("emotion")) == ("my_audio_a", tmp_path / "my audio/a.wav", "sad")
+    assert (first.text, first.gender, first.raw.get("intensity")) == (None, None, None)
+    assert (second.id, second.audio, second.raw.get("emotion")) == ("_b", Path("/b.wav"), None)
     (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,a/b.wav,s\nsad,a_b.wav,t\n")
     fails("seqd", tmp_path, "a_b has the path 'a/b.wav' and 'a_b.wav': keep one, or give each an id")
 
@@ -182,15 +186,15 @@ def test_seqd_intensity_is_checked_rating_by_rating_and_averaged(tmp_path: Path)
     (tmp_path / "metadata.csv").write_text(HEADER + "".join(row.format(*vote) for vote in votes))
     (utterance,) = read("seqd", tmp_path)
     assert (utterance.text, utterance.gender) == (None, None)
-    assert map_labels(utterance, conf) == ("happy", pytest.approx(2.5 / 3))
+    assert map_all(utterance, conf) == {"emotion": "happy", "intensity": pytest.approx(2.5 / 3)}
     # The mean would be within the scale.
     (tmp_path / "metadata.csv").write_text(HEADER + row.format("u", "joy", 4, "a") + row.format("u", "joy", 0, "b"))
     (utterance,) = read("seqd", tmp_path)
     with pytest.raises(InputError, match=r"'joy', which corpus\.emotions"):
-        map_labels(utterance, conf)
+        map_all(utterance, conf)
     (tmp_path / "metadata.csv").write_text(HEADER + row.format("u", "sad", 4, "a") + row.format("u", "sad", 0, "b"))
     with pytest.raises(InputError, match="u has the intensity 4, outside the scale from 0 to 3"):
-        map_labels(read("seqd", tmp_path)[0], conf)
+        map_all(read("seqd", tmp_path)[0], conf)
 
 
 def test_agreement() -> None:

@@ -78,7 +78,7 @@ def test_rounding_never_leaves_the_recording(rate: int, num_samples: int) -> Non
         "start": 0.1,
         "end": num_samples / rate,
     }
-    cut = make_cut(utterance, row, None, None)
+    cut = make_cut(utterance, row, {})
     validate(cut)
     assert cut.num_samples == round(cut.duration * 16000) <= cut.recording.num_samples - 1600
     segment = Utterance("u", Path("/u.wav"), "s", None, "en", None, None, None, None, start=0.2, duration=0.5)

@@ -17,7 +17,7 @@ from seq.data.shar import export_shar, read_cuts
 from seq.decode.run import decode_run
 from seq.errors import InputError
 from seq.train.checkpoint import checkpoint_path, load_checkpoint
-from seq.train.experiment import train_run
+from seq.train.run import train_run
 from seq.utils.files import read_jsonl
 
 

@@ -8,7 +8,8 @@ from tiny_experiment import make_experiment, tiny_conf
 
 from seq.decode.run import decode_run
 from seq.export.run import export_run
-from seq.train.experiment import Experiment, train_run
+from seq.train.experiment import Experiment
+from seq.train.run import train_run
 
 
 def make_run(folder: Path, encoder: str = "tdnn") -> Experiment:

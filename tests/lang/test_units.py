@@ -15,7 +15,8 @@ from seq.errors import InputError
 from seq.lang.lexicon import prepare_lang
 from seq.lang.tokens import TokenTable
 from seq.lang.units import normalise_text, open_lang
-from seq.train.experiment import Experiment, train_run
+from seq.train.experiment import Experiment
+from seq.train.run import train_run
 from seq.utils.files import read_jsonl, write_jsonl, write_text
 
 TEXTS = {"a": "KIDS ARE TALKING BY THE DOOR", "b": "DOGS ARE SITTING BY THE DOOR", "c": "QUIZ"}

@@ -30,11 +30,15 @@ class Corpus:
         self.conf: Conf = load_conf(EGS / name / "conf/default.yaml")
         reader = get_reader(self.conf.corpus.reader)
         self.utterances: list[Utterance] = list(reader.read(reader.find_root(root), {}))
-        self.labels = [map_labels(utterance, self.conf.corpus) for utterance in self.utterances]
+        # What they become, by task.
+        self.labels = [map_labels(u.id, u.raw, self.conf.corpus) for u in self.utterances]
         counts = CorpusCounts(self.conf.corpus)
-        for utterance, (emotion, _) in zip(self.utterances, self.labels, strict=True):
-            counts.add(utterance, emotion)
+        for utterance, labels in zip(self.utterances, self.labels, strict=True):
+            counts.add(utterance, labels.get("emotion"))
         assert counts.check(str(root), allow_partial=False) is False
+
+    def values(self, task: str) -> Counter[object]:
+        return Counter(labels.get(task) for labels in self.labels)
 
     def genders(self) -> dict[str, set[str]]:
         return {g: {u.speaker for u in self.utterances if u.gender == g} for g in ("F", "M")}
@@ -43,8 +47,8 @@ class Corpus:
         return make_folds(self._cuts(), self.conf.protocol(protocol))  # type: ignore[arg-type]
 
     def _cuts(self) -> Iterator[SimpleNamespace]:
-        for u, (emotion, _) in zip(self.utterances, self.labels, strict=True):
-            custom = {"emotion": emotion, "sentence": u.sentence}
+        for u, labels in zip(self.utterances, self.labels, strict=True):
+            custom = {"emotion": labels.get("emotion"), "sentence": u.sentence}
             supervision = SimpleNamespace(speaker=u.speaker, language=u.language, custom=custom)
             yield SimpleNamespace(id=u.id, supervisions=[supervision])
 
@@ -78,8 +82,8 @@ def test_casia_1200(listing: Path) -> None:
     corpus = Corpus("casia", touch(listing, names))
     assert len(corpus.utterances) == 1200
     assert corpus.genders() == {"F": {"liuchanhg", "zhaoquanyin"}, "M": {"wangzhe", "zhaozuoxiang"}}
-    assert set(Counter(emotion for emotion, _ in corpus.labels).values()) == {200}
-    assert {intensity for _, intensity in corpus.labels} == {None}
+    assert set(corpus.values("emotion").values()) == {200}
+    assert set(corpus.values("intensity")) == {None}
     folds = corpus.folds("loso")
     assert held_out(folds) == [{"wangzhe"}, {"zhaozuoxiang"}, {"liuchanhg"}, {"zhaoquanyin"}]
     assert {(len(f.train), len(f.valid), len(f.test)) for f in folds.folds} == {(720, 180, 300)}
@@ -99,7 +103,7 @@ def test_ravdess_1440(listing: Path) -> None:
     corpus = Corpus("ravdess", touch(listing, names))
     assert len(corpus.utterances) == 1440
     assert {gender: len(speakers) for gender, speakers in corpus.genders().items()} == {"F": 12, "M": 12}
-    assert Counter(intensity for _, intensity in corpus.labels) == {0.0: 96, 2 / 3: 672, 1.0: 672}
+    assert corpus.values("intensity") == {0.0: 96, 2 / 3: 672, 1.0: 672}
     assert [len(test) for test in held_out(corpus.folds("emobox"))] == [4] * 6
 
 
@@ -169,7 +173,8 @@ def test_iemocap_10039_and_5531(listing: Path) -> None:
     assert held_out(folds) == [{f"Ses0{k}F", f"Ses0{k}M"} for k in range(1, 6)]
     assert [len(fold.test) for fold in folds.folds] == [1085, 1023, 1151, 1031, 1241]
     assert [len(fold.valid) for fold in folds.folds] == [1023, 1151, 1031, 1241, 1085]
-    merged = Counter({"excited": "happy"}.get(str(emotion), emotion) for emotion, _ in corpus.labels)
+    merged = corpus.values("emotion")
+    merged["happy"] += merged.pop("excited")
     assert [merged[name] for name in ("angry", "happy", "sad", "neutral")] == [1103, 1636, 1084, 1708]
     assert folds.excluded.pop("no emotion label") == 2507
     assert sum(folds.excluded.values()) == 10039 - 5531 - 2507
@@ -226,16 +231,16 @@ def test_cremad_7442(listing: Path) -> None:
     assert len(corpus.utterances) == 7442
     assert {gender: len(speakers) for gender, speakers in corpus.genders().items()} == {"F": 43, "M": 48}
     assert len({u.text for u in corpus.utterances}) == 12
-    raw = Counter(u.raw_intensity for u in corpus.utterances)
+    raw = Counter(u.raw.get("intensity") for u in corpus.utterances)
     assert (raw["LO"], raw["MD"], raw["HI"]) == (455, 455, 455)
-    by_id = {u.id: label for u, label in zip(corpus.utterances, corpus.labels, strict=True)}
+    by_id = {u.id: (label["emotion"], label["intensity"]) for u, label in zip(corpus.utterances, corpus.labels, strict=True)}
     assert by_id["1001_IEO_NEU_XX"] == ("neutral", 0.0)
     assert by_id["1001_IEO_HAP_LO"] == ("happy", pytest.approx(1 / 3))
     # Votes A:D:N with levels 39.00:89.00:83.67: that of the emotion that was acted.
     assert by_id["1001_ITH_ANG_XX"] == ("angry", pytest.approx(0.39))
     assert by_id["1076_MTI_SAD_XX"] == ("sad", pytest.approx(0.598))
-    assert all(0 <= intensity <= 1 for _, intensity in corpus.labels if intensity is not None)
-    assert None not in {intensity for _, intensity in corpus.labels}
+    assert all(0 <= intensity <= 1 for intensity in corpus.values("intensity") if isinstance(intensity, float))
+    assert None not in set(corpus.values("intensity"))
     folds = corpus.folds("groups")
     tests = held_out(folds)
     assert sorted(map(len, tests)) == [18, 18, 18, 18, 19] and len(set().union(*tests)) == 91

@@ -66,7 +66,7 @@ def test_stages_0_to_4(layout: str, miniatures: dict[str, Path], tmp_path: Path)
     supervisions = [cut.supervisions[0] for cut in CutSet.from_file(cuts)]
     assert (len(supervisions), len({s.speaker for s in supervisions})) == (utterances, speakers)
     assert {s.gender for s in supervisions} == {"F", "M"}
-    rates = bool(conf.corpus.intensities or conf.corpus.intensity_scale)
+    rates = bool(conf.corpus.intensities or "intensity" in conf.corpus.scales)
     assert all(("intensity" in s.custom) == rates for s in supervisions)
     prepare_features(conf.features, cuts, tmp_path / "fbank.jsonl.gz", tmp_path / "storage")
     assert all(cut.num_features == 80 for cut in CutSet.from_file(tmp_path / "fbank.jsonl.gz"))
@@ -113,7 +113,7 @@ def test_esd_reads_every_encoding(miniatures: dict[str, Path], capsys: pytest.Ca
     # Latin-1, tabs; and UTF-8, blanks.
     assert utterances["0011_000351"].text == utterances["0015_000351"].text == "He ordered a café latte"
     angry = utterances["0003_000371"]
-    assert (angry.raw_emotion, angry.sentence, angry.gender, angry.language) == ("Angry", "zh-021", "F", "zh")
+    assert (angry.raw.get("emotion"), angry.sentence, angry.gender, angry.language) == ("Angry", "zh-021", "F", "zh")
     assert angry.audio == root / "0003/Angry/test/0003_000371.wav"
     assert utterances["0011_000371"].audio == root / "0011/Angry/0011_000371.wav"
     assert {u.speaker for u in utterances.values() if u.gender == "M"} == {"0004", "0008", "0011"}
@@ -122,19 +122,19 @@ def test_esd_reads_every_encoding(miniatures: dict[str, Path], capsys: pytest.Ca
 def test_iemocap_speaker_is_the_last_letter_group(miniatures: dict[str, Path]) -> None:
     utterances = read(miniatures["iemocap"])
     woman, man = utterances["Ses01M_script01_1b_F000"], utterances["Ses01F_impro01_M003"]
-    assert (woman.speaker, woman.gender, woman.raw_emotion) == ("Ses01F", "F", "neu")
-    assert (man.speaker, man.gender, man.raw_emotion, man.text) == ("Ses01M", "M", "exc", "We won the game")
+    assert (woman.speaker, woman.gender, woman.raw.get("emotion")) == ("Ses01F", "F", "neu")
+    assert (man.speaker, man.gender, man.raw.get("emotion"), man.text) == ("Ses01M", "M", "exc", "We won the game")
     unsure = utterances["Ses05M_script01_1b_M004"]
-    assert (unsure.raw_emotion, unsure.text) == (None, "Well, I suppose so--")
+    assert (unsure.raw.get("emotion"), unsure.text) == (None, "Well, I suppose so--")
 
 
 def test_cremad_levels(miniatures: dict[str, Path], tmp_path: Path) -> None:
     utterances = read(miniatures["cremad"])
-    assert utterances["1001_IEO_ANG_LO"].raw_intensity == "LO"
+    assert utterances["1001_IEO_ANG_LO"].raw.get("intensity") == "LO"
     # A tie: the acted emotion's level, or else the mean.
-    assert utterances["1001_TSI_ANG_XX"].raw_intensity == "37.2"
-    assert utterances["1001_TSI_SAD_XX"].raw_intensity == "48.75"
-    assert utterances["1002_TSI_DIS_XX"].raw_intensity == "35.5"
+    assert utterances["1001_TSI_ANG_XX"].raw.get("intensity") == "37.2"
+    assert utterances["1001_TSI_SAD_XX"].raw.get("intensity") == "48.75"
+    assert utterances["1002_TSI_DIS_XX"].raw.get("intensity") == "35.5"
     conf = load_conf(miniatures["cremad"] / CONF_NAME)
     paths = [tmp_path / name for name in ("corpus.json", "audio.jsonl", "cuts.jsonl.gz")]
     prepare_corpus(conf, str(miniatures["cremad"]), tmp_path, *paths[:2])
@@ -156,8 +156,8 @@ def test_seqd_has_a_tie_and_ratings_of_three(miniatures: dict[str, Path], capsys
     assert "seqd: 1 of 50 utterances have no majority" in error
     assert "3 annotators, Krippendorff's alpha: emotion 0.8" in error or "pip install nltk" in error
     tie = utterances["s1_happy_0"]
-    assert (tie.raw_emotion, utterances["s1_happy_1"].raw_emotion) == (None, "happy")
-    assert utterances["s2_happy_1"].raw_intensity == "1;2;1"
+    assert (tie.raw.get("emotion"), utterances["s1_happy_1"].raw.get("emotion")) == (None, "happy")
+    assert utterances["s2_happy_1"].raw.get("intensity") == "1;2;1"
     assert (tie.language, utterances["s3_happy_0"].language) == ("zh", "en")
 
 

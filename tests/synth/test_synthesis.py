@@ -44,8 +44,8 @@ def test_tree(small: Path) -> None:
     assert {u.sentence: u.text for u in utterances} == {str(201 + i): SENTENCES[i].replace(" ", "") for i in range(3)}
     for speaker in ("f1", "m1"):
         for emotion in EMOTIONS:
-            group = [u for u in utterances if (u.speaker, u.raw_emotion) == (speaker, emotion)]
-            levels = sorted(u.raw_intensity or "" for u in group)
+            group = [u for u in utterances if (u.speaker, u.raw.get("emotion")) == (speaker, emotion)]
+            levels = sorted(u.raw.get("intensity") or "" for u in group)
             assert levels == ([""] * 3 if emotion == "neutral" else sorted(INTENSITIES))
     for u in utterances:
         info = soundfile.info(u.audio)

@@ -19,7 +19,9 @@ from seq.conf import conf_from_dict
 from seq.decode.run import decode_run
 from seq.errors import InputError
 from seq.train.checkpoint import averaged_weights, checkpoint_path, load_checkpoint, load_model, read_pointer
-from seq.train.experiment import Experiment, RunData, train_experiment, train_run
+from seq.train.experiment import Experiment
+from seq.train.run import train_experiment, train_run
+from seq.train.run_data import RunData
 from seq.train.losses import combine_losses
 from seq.train.trainer import Trainer
 from seq.train.training_log import TrainingLog
@@ -227,7 +229,7 @@ DISTRIBUTED = """
 import os, sys
 sys.path[:0] = sys.argv[1:3]
 import pickle
-from seq.train.experiment import train_experiment
+from seq.train.run import train_experiment
 train_experiment(pickle.load(open(sys.argv[3], "rb")), [1], [0])
 """
 
@@ -281,7 +283,7 @@ def test_killed_at_random_moments_ends_with_the_same_weights(tmp_path: Path) -> 
         "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
         "from pathlib import Path\n"
         "from tiny_experiment import make_experiment, tiny_conf\n"
-        "from seq.train.experiment import train_run\n"
+        "from seq.train.run import train_run\n"
         "experiment = make_experiment(Path(sys.argv[3]), tiny_conf(num_epochs=12))\n"
         "train_run(experiment, 1, 0)\n"
     )

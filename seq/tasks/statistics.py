@@ -1,4 +1,4 @@
-"""The metrics of the four tasks, as functions of how much weight each speaker has.
+"""The metrics of tasks, as functions of how much weight each speaker has.
 
 Every class below keeps what a metric needs per speaker (a confusion matrix, a sum of errors), so that
 `values(weights)` evaluates thousands of reweighted speaker samples at once: all ones gives the metric itself,
@@ -11,8 +11,9 @@ reference label are left out by the caller, per task.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar
 
 import kaldialign
 import numpy as np
@@ -21,14 +22,27 @@ import numpy as np
 MAX_ELEMENTS = 2_000_000
 
 
-class Statistic(Protocol):
-    """What `seq.score.intervals` needs of a task."""
+class Statistic(ABC):
+    """What `seq.score` needs of a task: its metrics for any weights of the speakers, and what tables show beside."""
 
+    # Every metric, and the range in which it lies.
     bounds: ClassVar[dict[str, tuple[float, float]]]
+    # Sorted; weights have their order.
     speakers: list[str]
 
+    @abstractmethod
     def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Speaker weights (D, S) to the metrics named in `bounds`, each (D,); NaN where undefined."""
+
+    def details(self, runs: Sequence[Any]) -> dict[str, Any]:
+        """What scores.json keeps beside the metrics, of runs (seeds) of this statistic: counts are summed."""
+        del runs
+        return {}
+
+
+def finite(value: float) -> float | None:
+    """The value itself; None, since JSON has no NaN, where it is undefined."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -48,7 +62,7 @@ def _index(items: Sequence[str], names: Sequence[str]) -> np.ndarray:
     return np.array([lookup[item] for item in items], dtype=np.intp)
 
 
-class Classification:
+class Classification(Statistic):
     """UA, WA and macro-F1 of a classification.
 
     WA is accuracy. UA is the mean recall over the classes that occur in the reference. Macro-F1 is the mean
@@ -78,6 +92,14 @@ class Classification:
     def recall(self) -> np.ndarray:
         """Recall per class (K,); NaN for a class that the reference lacks."""
         return _divide(np.diagonal(self.confusion), self.confusion.sum(1))
+
+    def details(self, runs: Sequence[Classification]) -> dict[str, Any]:
+        recall = np.mean([run.recall() for run in runs], axis=0)
+        counts = np.sum([run.confusion for run in runs], axis=0)
+        return {
+            "recall": {label: finite(value) for label, value in zip(self.labels, recall, strict=True)},
+            "confusion": {"labels": self.labels, "counts": counts.tolist()},
+        }
 
     def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Speaker weights (D, S) to UA, WA and macro_f1, each (D,)."""
@@ -114,8 +136,8 @@ def level_names(levels: Sequence[float]) -> list[str]:
     return [f"{level:.3f}" for level in levels]
 
 
-class Intensity(Classification):
-    """Intensity on [0, 1]: UA over the corpus's levels; mean absolute error and Spearman's rho of the real value.
+class Scale(Classification):
+    """A place on [0, 1]: UA over the corpus's levels; mean absolute error and Spearman's rho of the real value.
 
     A reference between two levels counts for the nearer one in UA, and as it is in the other two.
     """
@@ -175,7 +197,7 @@ def weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.n
     return np.clip(_divide(covariance, scale), -1.0, 1.0)
 
 
-class PhoneErrors:
+class SymbolErrors(Statistic):
     """Phone error rate: substitutions + insertions + deletions of the best alignments, over the reference phones."""
 
     bounds: ClassVar[dict[str, tuple[float, float]]] = {"PER": (0.0, np.inf)}
@@ -188,18 +210,11 @@ class PhoneErrors:
             edits = kaldialign.edit_distance(list(ref), list(hyp))
             self.per_speaker[owner] += (edits["sub"], edits["ins"], edits["del"], len(ref))
 
-    def counts(self) -> dict[str, int]:
-        """Totals over all utterances."""
+    def details(self, runs: Sequence[SymbolErrors]) -> dict[str, Any]:
         names = ("substitutions", "insertions", "deletions", "reference_phones")
-        return dict(zip(names, self.per_speaker.sum(0).tolist(), strict=True))
+        return dict(zip(names, sum(run.per_speaker.sum(0) for run in runs).tolist(), strict=True))
 
     def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Speaker weights (D, S) to PER (D,)."""
         totals = weights @ self.per_speaker
         return {"PER": _divide(totals[:, :3].sum(1), totals[:, 3])}
-
-
-def text_overlap(test: Sequence[str], train: Sequence[str]) -> tuple[int, int]:
-    """How many distinct test sentences also occur in training, and how many there are."""
-    sentences = set(test)
-    return len(sentences & set(train)), len(sentences)

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from seq.score.intervals import intervals, method_name, paired_test
-from seq.tasks.metrics import Accuracy, Classification, Intensity, PhoneErrors, text_overlap, weighted_spearman
+from seq.tasks.statistics import Accuracy, Classification, Intensity, PhoneErrors, text_overlap, weighted_spearman
 
 LABELS = ["neutral", "calm", "happy", "sad", "angry"]
 

@@ -1,0 +1,233 @@
+"""The kinds of tasks: what they share is written once here, and a model folder is read by kind alone.
+
+category   one of several classes: softmax, cross entropy, UA and WA
+scale      a place on the ordinal scale of `seq.labels`: three cumulative thresholds, UA over levels, Spearman
+sequence   symbols in order, by CTC: error rate
+
+The torch side of a kind, its loss and its target, is in `seq.train.losses` and `seq.data.targets`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from seq.tasks.answers import Category, Level, Phone, Symbols, TaskAnswer
+from seq.tasks.base import Outputs, Stretch, Task
+from seq.tasks.predictions import CategoryPrediction, ScalePrediction, SequencePrediction, TaskPrediction
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seq.tasks.statistics import Statistic
+
+# References and levels may be written with three decimals.
+TOLERANCE = 1e-3
+# A CTC peak stands for a symbol that reaches at most this far to either side of it.
+REACH_SECONDS = 0.1
+
+
+class UtteranceTask(Task):
+    """A task whose head gives numbers for a whole utterance; `predict` takes them activated (softmax, sigmoid)."""
+
+    def predict(self, probs: Sequence[float], ref: Any, outputs: Outputs) -> TaskPrediction:
+        """What predictions.jsonl has of one utterance."""
+        raise NotImplementedError
+
+
+class CategoryTask(UtteranceTask):
+    """One of several classes."""
+
+    kind: ClassVar[str] = "category"
+
+    def size(self, outputs: Outputs) -> int:
+        return len(outputs.labels)
+
+    def predict(self, probs: Sequence[float], ref: str | None, outputs: Outputs) -> CategoryPrediction:
+        best = max(range(len(outputs.labels)), key=probs.__getitem__)
+        return CategoryPrediction(ref, outputs.labels[best], dict(zip(outputs.labels, probs, strict=True)))
+
+    def answer(self, numbers: np.ndarray, outputs: Outputs, stretch: Stretch, temperature: float = 1.0) -> Category:
+        import numpy as np
+
+        logits = numbers.astype(np.float64) / temperature
+        probs = np.exp(logits - logits.max())
+        return self._choose(probs / probs.sum(), outputs)
+
+    def merge(self, answers: Sequence[TaskAnswer], parts: Sequence[tuple[float, float]], outputs: Outputs) -> Category:
+        import numpy as np
+
+        known = cast("Sequence[Category]", answers)
+        return self._choose(_weights(parts) @ np.array([[a.probs[n] for n in outputs.labels] for a in known]), outputs)
+
+    def _choose(self, probs: np.ndarray, outputs: Outputs) -> Category:
+        found = self.predict(probs.tolist(), None, outputs)
+        return Category(found.hyp, found.probs or {})
+
+    def cells(self, answer: TaskAnswer | None) -> list[str]:
+        return [answer.label, f"{answer.confidence:.4f}"] if isinstance(answer, Category) else ["", ""]
+
+    def cell(self, answer: TaskAnswer | None) -> str:
+        return answer.label if isinstance(answer, Category) else "-"
+
+    def word(self, answer: TaskAnswer) -> str:
+        label = cast("Category", answer).label
+        return self.words.get(label, label)
+
+    def parse(self, data: Mapping[str, Any]) -> CategoryPrediction:
+        return CategoryPrediction(data["ref"], data["hyp"], data.get("probs"), data.get("votes"))
+
+    def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
+        classes = outputs.labels
+        if ref is not None and ref not in classes:
+            return f"has the {self.name} {ref}, which protocol {protocol} lacks although its fold has the utterance"
+        if row.ref != ref:
+            return f"has the {self.name} {row.ref} as its reference, the manifest {ref}"
+        probs = cast("CategoryPrediction", row).probs
+        if row.hyp not in classes or set(probs or classes) != set(classes):
+            return f"has a {self.name} hypothesis ({row.hyp}) of another label set than {', '.join(classes)}"
+        return None
+
+    def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
+        from seq.tasks.statistics import Classification
+
+        return Classification([row.ref for row in rows], [row.hyp for row in rows], speakers, outputs.labels)
+
+
+class ScaleTask(UtteranceTask):
+    """A place on the scale from 0 to 1 (`seq.labels`), learnt through three cumulative thresholds."""
+
+    kind: ClassVar[str] = "scale"
+
+    def size(self, outputs: Outputs) -> int:
+        from seq.labels import NUM_THRESHOLDS
+
+        return NUM_THRESHOLDS
+
+    def predict(self, probs: Sequence[float], ref: float | None, outputs: Outputs) -> ScalePrediction:
+        import numpy as np
+
+        from seq.labels import intensity_value, nearest_level
+
+        value = float(intensity_value(np.asarray(probs)))
+        hyp = nearest_level(value, outputs.levels) if outputs.levels else value
+        return ScalePrediction(ref, hyp, value, list(probs))
+
+    def answer(self, numbers: np.ndarray, outputs: Outputs, stretch: Stretch, temperature: float = 1.0) -> Level:
+        import numpy as np
+
+        probs = 1.0 / (1.0 + np.exp(-numbers.astype(np.float64)))
+        return self._name(self.predict(probs, None, outputs).value, outputs)
+
+    def merge(self, answers: Sequence[TaskAnswer], parts: Sequence[tuple[float, float]], outputs: Outputs) -> Level:
+        import numpy as np
+
+        values = [answer.value for answer in cast("Sequence[Level]", answers)]
+        return self._name(float(np.dot(values, _weights(parts))), outputs)
+
+    @staticmethod
+    def _name(value: float, outputs: Outputs) -> Level:
+        from seq.labels import INTENSITY_ANCHORS, INTENSITY_NAMES, nearest_level
+
+        level = nearest_level(value, outputs.levels or INTENSITY_ANCHORS)
+        return Level(value, INTENSITY_NAMES[INTENSITY_ANCHORS.index(nearest_level(level, INTENSITY_ANCHORS))])
+
+    def cells(self, answer: TaskAnswer | None) -> list[str]:
+        return [f"{answer.value:.4f}", answer.level] if isinstance(answer, Level) else ["", ""]
+
+    def cell(self, answer: TaskAnswer | None) -> str:
+        return f"{answer.value:.2f} {answer.level}" if isinstance(answer, Level) else "-"
+
+    def word(self, answer: TaskAnswer) -> str:
+        level = cast("Level", answer).level
+        return self.words.get(level, level)
+
+    def parse(self, data: Mapping[str, Any]) -> ScalePrediction:
+        return ScalePrediction(data["ref"], data["hyp"], data["value"], data.get("probs"))
+
+    def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
+        if (row.ref is None) != (ref is None) or (ref is not None and abs(row.ref - ref) > TOLERANCE):
+            return f"has the {self.name} {row.ref} as its reference, the manifest {ref}"
+        if ref is None:
+            return None
+        value = cast("ScalePrediction", row).value
+        if not math.isfinite(value):
+            return f"has the {self.name} value {value}"
+        if min(abs(row.hyp - level) for level in outputs.levels) > TOLERANCE:
+            return f"has an {self.name} hypothesis ({row.hyp}) that is none of the levels {list(outputs.levels)}"
+        return None
+
+    def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
+        from seq.tasks.statistics import Scale
+
+        found = cast("Sequence[ScalePrediction]", rows)
+        refs, hyps, values = ([getattr(row, name) for row in found] for name in ("ref", "hyp", "value"))
+        return Scale(refs, hyps, values, speakers, outputs.levels)
+
+
+class SequenceTask(Task):
+    """Symbols in order; the head gives log probabilities for every frame."""
+
+    kind: ClassVar[str] = "sequence"
+
+    def size(self, outputs: Outputs) -> int:
+        return len(outputs.labels)
+
+    def answer(self, numbers: np.ndarray, outputs: Outputs, stretch: Stretch, temperature: float = 1.0) -> Symbols:
+        """Best path of (T', V) log probabilities, each symbol from half way to its neighbours, at most 0.1 s off."""
+        import numpy as np
+
+        best = numbers.argmax(axis=-1)
+        changes = np.flatnonzero(np.diff(best, prepend=-1))
+        shift, start, end = stretch.frame_seconds, stretch.start, stretch.end
+        runs = [
+            (int(best[a]), start + a * shift, min(start + b * shift, end))
+            for a, b in zip(changes, [*changes[1:], len(best)], strict=True)
+            if best[a] != 0
+        ]
+        found = []
+        for i, (token, first, last) in enumerate(runs):
+            before = (runs[i - 1][2] + first) / 2 if i else start
+            after = (last + runs[i + 1][1]) / 2 if i + 1 < len(runs) else end
+            reach = (max(before, first - REACH_SECONDS), min(after, last + REACH_SECONDS))
+            found.append(Phone(outputs.labels[token], *reach))
+        return Symbols(found)
+
+    def merge(self, answers: Sequence[TaskAnswer], parts: Sequence[tuple[float, float]], outputs: Outputs) -> Symbols:
+        """The symbols of every stretch whose middle lies in the part of it that counts."""
+        return Symbols(
+            symbol
+            for answer, (start, end) in zip(cast("Sequence[Symbols]", answers), parts, strict=True)
+            for symbol in answer
+            if start <= (symbol.start + symbol.end) / 2 < end
+        )
+
+    def cells(self, answer: TaskAnswer | None) -> list[str]:
+        return [" ".join(symbol.phone for symbol in answer) if isinstance(answer, Symbols) else ""]
+
+    def cell(self, answer: TaskAnswer | None) -> str:
+        return self.cells(answer)[0]
+
+    def parse(self, data: Mapping[str, Any]) -> SequencePrediction:
+        return SequencePrediction(data["ref"], data["hyp"], data.get("hyp_times"), data.get("ref_times"))
+
+    def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
+        """References come from the file: the lang folder, which has them, is no input of scoring."""
+        for side, symbols in (("ref", row.ref or []), ("hyp", row.hyp)):
+            if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+                return f"has {self.called} that are not a list of strings ({self.name}.{side})"
+        return None
+
+    def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
+        from seq.tasks.statistics import SymbolErrors
+
+        return SymbolErrors([row.ref for row in rows], [row.hyp for row in rows], speakers)
+
+
+def _weights(parts: Sequence[tuple[float, float]]) -> np.ndarray:
+    """How much each part counts, by its length; they sum to 1."""
+    import numpy as np
+
+    seconds = np.array([end - start for start, end in parts])
+    return seconds / seconds.sum()

@@ -1,0 +1,27 @@
+"""What is spoken, in phones (or letters, or pieces of words: `lang.unit`), by CTC."""
+
+from __future__ import annotations
+
+from seq.tasks.base import Column, Outputs, Setting, Supervision
+from seq.tasks.kinds import SequenceTask
+
+
+class Phones(SequenceTask):
+    """The phones of the transcript."""
+
+    name = "phone"
+    order = 40
+    is_default = True
+    loss_scale = 0.2
+    columns = (Column("PER", "PER %", less_is_better=True),)
+    answer_name = "phones"
+    csv_columns = ("phones",)
+
+    def outputs(self, setting: Setting) -> Outputs:
+        return Outputs(self.kind, labels=setting.symbols)
+
+    def label(self, supervision: Supervision, setting: Setting) -> list[str] | None:
+        return setting.transcripts.get(supervision.id)
+
+
+TASK = Phones()

@@ -1,0 +1,80 @@
+"""From a trained network to predictions: what each utterance is said to be, beside what it is labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from seq.data.batches import Batch
+from seq.models.heads import activate
+from seq.models.model import ModelOutput, SpeechEqModel
+from seq.tasks.kinds import CategoryTask, UtteranceTask
+from seq.tasks.predictions import CategoryPrediction, Prediction, SequencePrediction, TaskPrediction
+from seq.tasks.registry import in_order
+from seq.train.alignment import TokenSpan
+from seq.train.ctc import CtcBackend
+from seq.train.device import autocast
+
+
+@torch.no_grad()
+def predict(
+    model: SpeechEqModel, loader: DataLoader[Batch], ctc: CtcBackend, precision: str, with_times: bool = False
+) -> Iterator[tuple[Prediction, Tensor]]:
+    """Yield, for every utterance in the loader's order, what is said of it and its (embedding_dim,) vector.
+
+    Args:
+        with_times: give symbols the start and end (s) of the best path, and of the reference's Viterbi alignment.
+    """
+    for batch in loader:
+        with autocast(model.device, precision):
+            output = model(batch.feature.to(model.device), batch.feature_lens.to(model.device))
+        answers = {
+            task.name: (
+                _utterances(task, model, output, batch)
+                if isinstance(task, UtteranceTask)
+                else _sequences(task.name, model, output, batch, ctc, with_times)
+            )
+            for task in in_order(output.numbers)
+        }
+        for i, (id_, speaker) in enumerate(zip(batch.ids, batch.speakers, strict=True)):
+            tasks = {name: rows[i] for name, rows in answers.items()}
+            yield Prediction(id_, speaker, tasks), output.embedding[i]
+
+
+def _utterances(task: UtteranceTask, model: SpeechEqModel, output: ModelOutput, batch: Batch) -> list[TaskPrediction]:
+    probs = activate(task.kind, output.numbers[task.name]).tolist()
+    refs, meaning = batch.labels.refs[task.name], model.spec.outputs[task.name]
+    rows = [task.predict(numbers, ref, meaning) for numbers, ref in zip(probs, refs, strict=True)]
+    votes = batch.labels.votes.get(task.name)
+    if isinstance(task, CategoryTask) and votes is not None:
+        for row, shares in zip(rows, votes, strict=True):
+            assert isinstance(row, CategoryPrediction)
+            row.votes = shares
+    return rows
+
+
+def _sequences(
+    name: str, model: SpeechEqModel, output: ModelOutput, batch: Batch, ctc: CtcBackend, with_times: bool
+) -> list[TaskPrediction]:
+    log_probs, symbols = output.numbers[name], model.spec.outputs[name].labels
+    targets = batch.labels.targets[name]
+    assert isinstance(targets, list)
+    decoded = ctc.decode(log_probs, output.lengths)
+    rows = [
+        SequencePrediction(ref, [symbols[span.token] for span in spans])  # type: ignore[arg-type]
+        for ref, spans in zip(batch.labels.refs[name], decoded, strict=True)
+    ]
+    if with_times:
+        frame = model.front_end.frame_seconds
+        aligned = ctc.align(log_probs, output.lengths, [target or [] for target in targets])
+        for row, hyp, ref in zip(rows, decoded, aligned, strict=True):
+            row.hyp_times = _times(hyp, frame)
+            row.ref_times = None if ref is None else _times(ref, frame)
+    return list(rows)
+
+
+def _times(spans: list[TokenSpan], frame_seconds: float) -> list[list[float]]:
+    return [[round(span.start * frame_seconds, 3), round(span.end * frame_seconds, 3)] for span in spans]

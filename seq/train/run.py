@@ -1,0 +1,85 @@
+"""Stage 5: train every fold with every seed, or go on where it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+from seq.conf import conf_to_dict
+from seq.train.experiment import Experiment
+from seq.train.identity import set_aside
+from seq.train.jobs import run_jobs
+from seq.utils.files import write_json
+from seq.utils.process import run_lock
+from seq.utils.provenance import git_commit, package_versions
+
+
+def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) -> dict[str, Any]:
+    """Train one fold with one seed, or go on where it was stopped; returns what run.json holds."""
+    # oneDNN keeps a compiled kernel per shape, 1024 of them by default: half a gigabyte that is hardly used twice.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    import torch
+
+    torch.set_num_threads(experiment.conf.train.num_threads)
+    from seq.models.model import num_parameters
+    from seq.train.run_data import RunData
+    from seq.train.trainer import Trainer
+
+    run_dir = experiment.run_dir(fold, seed)
+    is_first_rank = int(os.environ.get("RANK", "0")) == 0
+    with run_lock(run_dir) if is_first_rank else contextlib.nullcontext():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        data = RunData(experiment, fold, seed)
+        if is_first_rank:
+            set_aside(run_dir, data.identity)
+            data.lang.save(run_dir)
+        trainer = Trainer(experiment.conf, data, run_dir, experiment.device, f"fold {fold} seed {seed}", bar_row)
+        progress = trainer.run()
+        history = progress.history
+        run = {
+            "fold": fold,
+            "seed": seed,
+            "command": experiment.command,
+            "commit": git_commit(),
+            "versions": package_versions(),
+            **({"start": experiment.start.about} if experiment.start is not None else {}),
+            "tasks": list(data.spec.outputs),
+            "ctc_backend": trainer.losses.ctc.name,
+            "num_parameters": num_parameters(trainer.model),
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "best_valid": history[progress.best_epoch - 1]["valid"],
+            "num_train": data.num_train,
+            "device": trainer.device.type,
+            "precision": trainer.precision,
+            "threads": torch.get_num_threads(),
+            "wall_seconds": sum(row["seconds"] for row in history),
+            "peak_rss_mib": max(row["peak_rss_mib"] for row in history),
+        }
+        if is_first_rank:
+            write_json(run_dir / "run.json", run)
+    return run
+
+
+def train_experiment(experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1) -> None:
+    """Train every fold with every seed, `num_jobs` side by side on a CPU; under torchrun, one after the other."""
+    jobs = [(fold, seed) for fold in folds for seed in seeds]
+    write_json(experiment.exp_dir / "conf.json", conf_to_dict(experiment.conf))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _train_distributed(experiment, jobs)
+    else:
+        run_jobs(train_run, experiment, jobs, num_jobs)
+
+
+def _train_distributed(experiment: Experiment, jobs: list[tuple[int, int]]) -> None:
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("nccl" if torch.cuda.is_available() and experiment.device != "cpu" else "gloo")
+    try:
+        for fold, seed in jobs:
+            train_run(experiment, fold, seed)
+            dist.barrier()
+    finally:
+        dist.destroy_process_group()
