@@ -11,8 +11,8 @@ In:  exp/<name>/fold_<k>/seed_<s>/{best,epoch-N.pt}, the cuts with fbank, the fo
 Out: exp/<name>/fold_<k>/seed_<s>/{predictions.jsonl,valid_predictions.jsonl,decode.json}
 """
 
-from seq.recipe.arguments import experiment_parser, open_experiment, parse_choice
 from seq.decode.run import decode_experiment
+from seq.recipe.arguments import experiment_parser, open_experiment, parse_choice
 from seq.utils.script import run_main
 
 

@@ -56,11 +56,11 @@ class CorpusConf:
     num_speakers: int | None = None
     emotion_counts: list[NameCount] = field(default_factory=list)
     emotions: list[RawName] = field(default_factory=list)
-    # Words or codes for intensity, and, by task, the scales of ratings that are numbers; a corpus may have both. Without
+    # Words or codes for intensity, and, by task, scales of ratings that are numbers; a corpus may have both. Without
     # either, the corpus does not rate intensity, and no utterance has an intensity label.
     intensities: list[RawValue] = field(default_factory=list)
     scales: dict[str, Scale] = field(default_factory=dict)
-    # Train on the distribution of the annotators' emotions, where several labelled an utterance, and not on the majority.
+    # Train on the distribution of the annotators' emotions, where several labelled an utterance, not on the majority.
     soft_labels: bool = False
 
 

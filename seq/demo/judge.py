@@ -27,7 +27,7 @@ def judge(model: Model, path: Path, name: str) -> dict[str, Any]:
 
     Returns:
         `result`: what `speecheq predict --describe` prints; `peaks`: the largest magnitude in each of up to NUM_PEAKS
-        equal parts of the recording; `course`: short windows with start and end (seconds), emotion and intensity.
+        equal parts of the recording; `course`: short windows with start and end (seconds) and all answers but symbols.
 
     Raises:
         InputError: not audio, truncated, empty, silent, NaN, or longer than an hour; the sentence says `name`.
@@ -60,8 +60,9 @@ def _course(model: Model, path: Path) -> list[Answer]:
 
 
 def _point(answer: Answer) -> dict[str, Any]:
-    row = answer.to_dict()
-    return {key: row[key] for key in ("start", "end", "emotion", "uncertain", "intensity")}
+    """A window without its symbols, of which a page would be full."""
+    spelt = [task.called for task in answer.catalogue.shown() if task.kind == "sequence"]
+    return {key: value for key, value in answer.to_dict().items() if key not in spelt}
 
 
 def _peaks(path: Path) -> list[float]:

@@ -10,7 +10,9 @@ from importlib.resources import files
 def build_page() -> tuple[bytes, str]:
     """The document with its style and script inside, and its Content-Security-Policy."""
     folder = files("seq.demo")
-    style, script, html = (folder.joinpath(f"page.{x}").read_text(encoding="utf-8") for x in ("css", "js", "html"))
+    names = ("page.css", "page.js", "drawing.js", "page.html")
+    style, wiring, drawing, html = (folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+    script = f"{wiring}\n{drawing}"
     page = html.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
     policy = (
         "default-src 'none'; connect-src 'self'; img-src data:; media-src blob:; base-uri 'none'; form-action 'none'; "

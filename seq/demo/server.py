@@ -181,10 +181,15 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, sentence) from error
 
     def _describe(self) -> dict[str, Any]:
-        known = self.server.model.description
-        keys = ("tasks", "emotions", "intensity_levels", "genders", "corpus", "protocol", "scores", "epoch")
-        limits = {"max_bytes": self.server.max_bytes, "max_seconds": MAX_SECONDS}
-        return {key: known[key] for key in keys if key in known} | limits
+        """What the page draws by: the tasks in order, and which one is the main category."""
+        model = self.server.model
+        known = {key: model.description.get(key) for key in ("main", "corpus", "protocol", "scores", "epoch")}
+        outputs = model.catalogue.outputs
+        tasks = [
+            {"name": task.name, "called": task.called, "words": dict(task.words), **outputs[task.name].to_dict()}
+            for task in model.catalogue.tasks
+        ]
+        return {**known, "tasks": tasks, "max_bytes": self.server.max_bytes, "max_seconds": MAX_SECONDS}
 
     def _send_json(self, status: HTTPStatus, value: dict[str, Any]) -> None:
         self._send(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), "application/json")

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from seq.runtime.folder import Description, read_catalogue
+from seq.tasks.registry import in_order
+from seq.train.validation import ValidScores
+
 # What `seq.finetune` notes of the model that it started from; None for a model that was trained from random weights.
 Origin = dict[str, Any] | None
-_SCORES = {
-    "UA": "emotion, unweighted accuracy (mean recall)",
-    "WA": "emotion, accuracy",
-    "intensity_UA": "intensity level, unweighted accuracy",
-    "gender": "gender, accuracy",
-    "PER": "phones, error rate",
-}
 
 
-def model_card(description: dict[str, Any]) -> str:
+def model_card(description: Description) -> str:
     """The card, in Markdown, of what model.json holds."""
     protocol, origin = description["protocol"], description.get("finetuned_from")
-    disjoint = "no speaker of train is in valid or test" if protocol["speaker_disjoint"] else (
-        "**speakers of train are in test**: the scores do not hold for new speakers"
-    )  # fmt: skip
+    catalogue = read_catalogue(description)
+    disjoint = "**speakers of train are in test**: the scores do not hold for new speakers"
+    if protocol["speaker_disjoint"]:
+        disjoint = "no speaker of train is in valid or test"
     sections = [
         f"# SpeechEQ model: {description['corpus']}",
         f"One network of {description['num_parameters']:,} parameters that names, for an utterance: "
@@ -28,9 +26,7 @@ def model_card(description: dict[str, Any]) -> str:
         f" (commit {description['commit'] or 'unknown'}).",
         _usage(),
         "## Outputs",
-        f"- emotions: {', '.join(description['emotions'])}\n"
-        f"- intensity: 0 to 1; levels of the training corpus: {_levels(description['intensity_levels'])}\n"
-        f"- phones: {len(description['phones']) - 1} symbols, and the blank of CTC",
+        "\n".join(f"- {task.called}: {task.about(catalogue.outputs[task.name])}" for task in catalogue.tasks),
         *_origin(origin),
         "## How it was chosen and how well it does",
         f"Corpus {description['corpus']}, protocol `{protocol['name']}` ({protocol['description']}), fold "
@@ -39,7 +35,7 @@ def model_card(description: dict[str, Any]) -> str:
         *([f"**Incomplete corpus: {missing}.**"] if (missing := description.get("missing")) else []),
         _score_table(description["scores"], origin),
         "## Calibration",
-        _calibration(description["calibration"]),
+        _calibration(description),
         "## Limits",
         f"It learnt from {_teachers(description)} alone. On other languages, microphones, ages and spontaneous speech "
         "it does worse, and the scores above say nothing about how much. It hears how something is said, not what a "
@@ -70,7 +66,7 @@ def _caution(origin: Origin) -> str:
     )
 
 
-def _teachers(description: dict[str, Any]) -> str:
+def _teachers(description: Description) -> str:
     """All corpora that the weights have learnt from, the first one first."""
     names = [description["corpus"]]
     origin = description.get("finetuned_from")
@@ -94,37 +90,35 @@ def _usage() -> str:
     )
 
 
-def _levels(levels: list[float]) -> str:
-    return ", ".join(f"{level:.3g}" for level in levels) or "none, it does not rate intensity"
-
-
-def _score_table(scores: dict[str, dict[str, float]], origin: Origin) -> str:
+def _score_table(scores: dict[str, ValidScores], origin: Origin) -> str:
     columns = {"valid": scores["valid"], "test": scores["test"]}
     if origin is not None:
         columns["test, before finetuning"] = origin["test"]
     lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for key, name in _SCORES.items():
-        if any(key in part for part in scores.values()):
-            cells = [f"{100 * part[key]:.1f} %" if key in part else "–" for part in columns.values()]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
+    for task in in_order({name for part in scores.values() for name in part}):
+        for column in task.columns:
+            values = [part.get(task.name, {}).get(column.metric) for part in columns.values()]
+            cells = ["–" if value is None else column.format(value) for value in values]
+            lines.append(f"| {task.name}: {column.heading.removeprefix(task.name).strip()} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _calibration(calibration: dict[str, Any]) -> str:
-    if "emotion" not in calibration:
-        return "The model names no emotion."
-    emotion = calibration["emotion"]
+def _calibration(description: Description) -> str:
+    main = description["main"]
+    if main is None:
+        return "The model names no category that an answer could be uncertain of."
+    found = description["calibration"][main]
     lines = [
-        f"Temperature {emotion['temperature']:.3f}, fitted on valid. An answer whose probability is below "
-        f"{emotion['threshold']:.3f} is marked `uncertain`: that threshold separates right from wrong answers best on "
+        f"Temperature {found['temperature']:.3f}, fitted on valid. An answer whose probability is below "
+        f"{found['threshold']:.3f} is marked `uncertain`: that threshold separates right from wrong answers best on "
         "valid.",
         "",
-        "| emotion | utterances | calibration error before | after | uncertain | accuracy | of the certain ones |",
+        f"| {main} | utterances | calibration error before | after | uncertain | accuracy | of the certain ones |",
         "|---|---|---|---|---|---|---|",
     ]
     for part in ("valid", "test"):
-        if part in emotion:
-            row = emotion[part]
+        if part in found:
+            row = found[part]
             certain = "–" if row["accuracy_certain"] is None else f"{100 * row['accuracy_certain']:.1f} %"
             lines.append(
                 f"| {part} | {row['num_utterances']} | {row['ece_before']:.3f} | {row['ece_after']:.3f} | "

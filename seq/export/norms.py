@@ -10,6 +10,7 @@ import numpy as np
 
 from seq.audio.reading import read_audio
 from seq.runtime.prosody import Prosody, prosody, voiced_frames
+from seq.tasks.predictions import Prediction, SequencePrediction
 from seq.utils.files import read_jsonl
 
 NUM_UTTERANCES = 300
@@ -18,14 +19,14 @@ MEASURES = ("pitch", "movement", "loudness", "harmonicity")
 _MIN_UTTERANCES = 5
 
 
-def measure_norms(cuts: Path, corpus: str, excluded: set[str], valid: list[dict[str, Any]]) -> dict[str, Any] | None:
+def measure_norms(cuts: Path, corpus: str, excluded: set[str], valid: list[Prediction]) -> dict[str, Any] | None:
     """Mean and standard deviation of each measure over up to 300 utterances, evenly drawn from the manifest.
 
     Args:
         cuts: a manifest of cuts (Lhotse's JSON lines) with audio.
         corpus: what to call the corpus.
         excluded: ids that are left out (the test part).
-        valid: rows of predictions, from which the rate of phones is taken as the network hears them.
+        valid: predictions, from which the rate of phones is taken as the network hears them.
 
     Returns:
         `corpus`, `num_utterances`, `movement`, `loudness`, `harmonicity`, `rate`: {"mean", "std"}, and `pitch` by
@@ -50,13 +51,9 @@ def measure_norms(cuts: Path, corpus: str, excluded: set[str], valid: list[dict[
         for gender in sorted({g for g in genders if g})
     }
     norms |= {name: _norm([getattr(m, name) for m in measured]) for name in MEASURES if name != "pitch"}
-    norms["rate"] = _norm(
-        [
-            len(row["phone"]["hyp"]) / durations[row["id"]]
-            for row in valid
-            if "phone" in row and durations.get(row["id"], 0) > 0
-        ]
-    )
+    heard = ((row.id, answer) for row in valid for answer in row.tasks.values())
+    spelt = {id_: len(answer.hyp) for id_, answer in heard if isinstance(answer, SequencePrediction)}
+    norms["rate"] = _norm(number / durations[id_] for id_, number in spelt.items() if durations.get(id_, 0) > 0)
     return norms
 
 

@@ -8,24 +8,24 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import seq
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
-from seq.conf import Conf, ProtocolConf, conf_from_dict
-from seq.data.folds import describe_protocol
+from seq.conf import Conf, conf_from_dict
 from seq.errors import InputError
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
-from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, description_digest
+from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
 from seq.score.calibration import calibrate
+from seq.tasks.predictions import Prediction
+from seq.tasks.registry import main_category, parse_prediction
 from seq.utils.files import atomic_path, read_json, read_jsonl, sha256, write_json, write_text
 from seq.utils.provenance import git_commit
 
 if TYPE_CHECKING:
-    from seq.models.model import ModelSpec, SpeechEqModel
+    from seq.models.model import SpeechEqModel
 
-FRAME_SHIFT_SECONDS = 0.01
 # Sections of the conf that decide how training goes on from a model folder; sizes and features are there in any case.
 CONTINUED = ("lang", "augment", "ctc", "train")
 # In the order in which they take their places.
@@ -59,13 +59,12 @@ def _valid_score(run_dir: Path) -> tuple[float, float]:
     return selection_score(read_json(run_dir / "run.json")["best_valid"], "UA")
 
 
-def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path | None = None) -> dict[str, Any]:
+def export_run(run_dir: Path, out: Path, cuts: Path | None = None) -> Description:
     """Write the model folder of a run; model.json comes last and vouches for the others. Returns what it holds.
 
     Args:
         run_dir: a run that was trained (stage 5) and decoded (stage 6).
         out: the folder to write; the files of an older model there are replaced, others stay.
-        protocol: name of the protocol that the run was trained by; by default the one that fits.
         cuts: manifest whose audio gives the norms of `--describe`; by default the recipe's own, if it is there.
 
     Raises:
@@ -74,6 +73,7 @@ def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path
     from safetensors.torch import save
 
     from seq.export.waveform_model import WaveformModel, write_onnx
+    from seq.models.model import kept_weights
     from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 
     check_out(out)
@@ -82,18 +82,14 @@ def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path
     model, epoch = load_model(run_dir)
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"])
     waveform_model = WaveformModel(model, conf.features).eval()
-    description = _describe_model(model, conf, epoch)
-    chosen = _protocol(conf, model.spec.emotions, run_dir, protocol)
-    description |= _describe_run(run_dir, model.spec, conf, chosen, valid, test)
-    description["missing"] = _missing(run_dir)
-    description["norms"] = _norms(run_dir, conf, cuts, valid, test)
-
     with _staged(out) as staged:
         with atomic_path(staged / WEIGHTS) as temporary:
-            temporary.write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
+            temporary.write_bytes(save({name: value.contiguous() for name, value in kept_weights(model).items()}))
         write_onnx(waveform_model, staged / ONNX)
-        description["files"] = {name: sha256(staged / name) for name in (ONNX, WEIGHTS)}
-        description["sha256"] = description_digest(description)
+        unsigned = _describe(run_dir, model, conf, epoch, valid, test)
+        unsigned["norms"] = _norms(run_dir, conf, cuts, valid, test)
+        unsigned["files"] = {name: sha256(staged / name) for name in (ONNX, WEIGHTS)}
+        description = cast("Description", {**unsigned, "sha256": description_digest(unsigned)})
         write_text(staged / CARD, model_card(description))
         write_json(staged / DESCRIPTION, description)
     return description
@@ -135,75 +131,49 @@ def check_out(out: Path) -> None:
         raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
 
 
-def _predictions(run_dir: Path, name: str) -> list[dict[str, Any]]:
+def _predictions(run_dir: Path, name: str) -> list[Prediction]:
     if not (run_dir / name).is_file():
         raise InputError(f"{run_dir} has no {name}, which calibration is fitted on: decode first (stage 6)")
-    return list(read_jsonl(run_dir / name))
+    return [parse_prediction(row) for row in read_jsonl(run_dir / name)]
 
 
-def _describe_model(model: SpeechEqModel, conf: Conf, epoch: int) -> dict[str, Any]:
-    from seq.models.model import GENDERS, num_parameters
+def _describe(
+    run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, valid: list[Prediction], test: list[Prediction]
+) -> dict[str, Any]:
+    """What model.json says of the network and of its run, less norms and digests."""
+    from seq.models.model import num_parameters
+    from seq.train.validation import valid_scores
 
-    spec = model.spec
+    run, outputs = read_json(run_dir / "run.json"), model.spec.outputs
+    main = main_category(outputs)
+    categories = {name: found.labels for name, found in outputs.items() if found.kind == "category"}
     return {
         "format": FORMAT,
         "version": seq.__version__,
         "commit": git_commit(),
-        "tasks": spec.tasks,
-        "emotions": spec.emotions,
-        "intensity_levels": spec.anchors,
-        "genders": list(GENDERS),
-        "phones": spec.tokens,
+        "tasks": {name: found.to_dict() for name, found in outputs.items()},
+        "main": main.name if main else None,
         "features": {
             "extractor": conf.features.extractor,
             "num_filters": conf.features.num_filters,
             "trim": conf.features.trim,
             "sampling_rate": SAMPLING_RATE,
             "min_samples": MIN_SAMPLES,
-            "frame_seconds": FRAME_SHIFT_SECONDS * spec.model.subsampling,
+            "frame_seconds": model.front_end.frame_seconds,
         },
-        "network": spec.to_dict(),
+        "network": model.spec.to_dict(),
         "num_parameters": num_parameters(model),
         "epoch": epoch,
-    }
-
-
-def _describe_run(
-    run_dir: Path,
-    spec: ModelSpec,
-    conf: Conf,
-    protocol: ProtocolConf,
-    valid: list[dict[str, Any]],
-    test: list[dict[str, Any]],
-) -> dict[str, Any]:
-    from seq.models.model import GENDERS
-    from seq.train.validation import valid_scores
-
-    run = read_json(run_dir / "run.json")
-    labels = {"emotion": spec.emotions, "gender": list(GENDERS)}
-    return {
         "corpus": conf.corpus.name,
-        "protocol": {**describe_protocol(protocol), "fold": run["fold"], "seed": run["seed"]},
-        "scores": {"valid": valid_scores(valid, spec), "test": valid_scores(test, spec)},
-        "calibration": {
-            task: calibrate(valid, test, task, names) for task, names in labels.items() if task in spec.tasks
-        },
+        "protocol": {**run["protocol"], "fold": run["fold"], "seed": run["seed"]},
+        "scores": {"valid": valid_scores(valid, outputs), "test": valid_scores(test, outputs)},
+        "calibration": {name: calibrate(valid, test, name, labels) for name, labels in categories.items()},
         "training": {key: run.get(key) for key in ("command", "commit", "versions", "num_train", "epochs")},
         # What finetuning takes over.
         "conf": {section: asdict(getattr(conf, section)) for section in CONTINUED},
-        **({"finetuned_from": run["start"]} if "start" in run else {}),
+        "missing": _missing(run_dir),
+        "finetuned_from": run.get("start"),
     }
-
-
-def _protocol(conf: Conf, emotions: list[str], run_dir: Path, name: str | None) -> ProtocolConf:
-    if name is not None:
-        return conf.protocol(name)
-    fitting = [protocol for protocol in conf.protocols if protocol.emotions == emotions]
-    if not fitting:
-        raise InputError(f"{run_dir}: no protocol of its conf has the model's emotions; name one with --protocol")
-    # An experiment is called <conf>_<protocol>[_<tasks>].
-    experiment = f"{run_dir.resolve().parent.parent.name}_"
-    return next((protocol for protocol in fitting if f"_{protocol.name}_" in experiment), fitting[0])
 
 
 def recipe_of(run_dir: Path) -> Path:
@@ -219,10 +189,10 @@ def _missing(run_dir: Path) -> str | None:
 
 
 def _norms(
-    run_dir: Path, conf: Conf, cuts: Path | None, valid: list[dict[str, Any]], test: list[dict[str, Any]]
+    run_dir: Path, conf: Conf, cuts: Path | None, valid: list[Prediction], test: list[Prediction]
 ) -> dict[str, Any] | None:
     if cuts is None:
         cuts = recipe_of(run_dir) / "data" / "manifests" / f"{conf.corpus.name}_cuts.jsonl.gz"
         if not cuts.is_file():
             return None
-    return measure_norms(cuts, conf.corpus.name, {row["id"] for row in test}, valid)
+    return measure_norms(cuts, conf.corpus.name, {row.id for row in test}, valid)

@@ -20,7 +20,8 @@ from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import FeaturesConf
 from seq.data.features import make_extractor
 from seq.errors import InputError
-from seq.models.model import ModelSpec, SpeechEqModel
+from seq.models.heads import FRAME_KINDS
+from seq.models.model import ModelSpec, SpeechEqModel, load_kept_weights
 from seq.utils.files import atomic_path
 
 ONNX_OPSET = 17
@@ -74,31 +75,22 @@ class WaveformFbank(nn.Module):
 
 
 class WaveformModel(nn.Module):
-    """Filter bank and network: what is exported."""
+    """What the front end reads, computed from samples, and the network: what is exported."""
 
     def __init__(self, model: SpeechEqModel, features: FeaturesConf) -> None:
         super().__init__()
         self.fbank = WaveformFbank(features)
         self.model = model
-        self.output_names = [*model.heads, *(["phone"] if model.phone_head is not None else []), "frames", "embedding"]
+        self.output_names = [*model.heads, "frames", "embedding"]
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """(N, S) 16 kHz samples and (N,) int64 lengths -> the tensors named by `output_names`.
 
-        emotion (N, E), intensity (N, 3) and gender (N, 2) are logits, phone (N, T', V) log probabilities,
-        frames (N,) the encoder frames T' of each item, embedding (N, D).
+        Those of tasks are (N, K) logits of the utterance, or (N, T', V) log probabilities of the frames; frames (N,)
+        are the encoder frames T' of each item, embedding is (N, D).
         """
-        feature, feature_lens = self.fbank(waveform, lengths)
-        output = self.model(feature, feature_lens)
-        named = {
-            "emotion": output.emotion,
-            "intensity": output.intensity,
-            "gender": output.gender,
-            "phone": output.phone,
-            "frames": output.lengths,
-            "embedding": output.embedding,
-        }
-        return tuple(tensor for name in self.output_names if (tensor := named[name]) is not None)
+        output = self.model(*self.fbank(waveform, lengths))
+        return (*(output.numbers[name] for name in self.model.heads), output.lengths, output.embedding)
 
 
 def write_onnx(model: WaveformModel, path: Path) -> None:
@@ -106,8 +98,9 @@ def write_onnx(model: WaveformModel, path: Path) -> None:
     example = (torch.randn(2, SAMPLING_RATE), torch.tensor([SAMPLING_RATE, SAMPLING_RATE // 2]))
     axes: dict[str, Any] = {name: {0: "N"} for name in model.output_names}
     axes |= {"waveform": {0: "N", 1: "S"}, "lengths": {0: "N"}}
-    if "phone" in axes:
-        axes["phone"][1] = "T"
+    for name, found in model.model.spec.outputs.items():
+        if found.kind in FRAME_KINDS:
+            axes[name][1] = "T"
     with atomic_path(path) as temporary, torch.no_grad(), warnings.catch_warnings():
         # The TorchScript exporter is the one that keeps all three dynamic sizes; the tests hold its graph to torch's
         # answers, so what it warns of (its age, loops over a fixed number of heads) is known.
@@ -138,7 +131,7 @@ def load_waveform_model(folder: Path) -> WaveformModel:
     description = read_model_folder(folder)
     try:
         model = SpeechEqModel(ModelSpec.from_dict(description["network"]))
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        load_kept_weights(model, load_file(folder / "model.safetensors"))
     except (RuntimeError, TypeError, KeyError) as error:
         raise InputError(f"{folder} was exported by another version of the model: export it again") from error
     features = description["features"]

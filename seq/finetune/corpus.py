@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq.conf import CorpusConf, RawName, Scale
+from seq.conf import CorpusConf, ProtocolConf, RawName, Scale
 from seq.corpora.base import Utterance
 from seq.corpora.seqd import TABLE, read_table
 from seq.corpora.verify import verify_corpus
 from seq.errors import InputError
-from seq.labels import EMOTION, EMOTIONS, INTENSITY
+from seq.labels import EMOTION, EMOTIONS, INTENSITY, map_labels
+from seq.lang.tokens import BLANK
 from seq.recipe.recipe import Recipe
+from seq.tasks.base import Setting
+from seq.tasks.predictions import ManifestRow
+from seq.tasks.registry import in_order
 from seq.utils.files import read_json, sha256, write_json
 
 if TYPE_CHECKING:
@@ -31,10 +36,21 @@ class OwnCorpus:
     utterances: list[Utterance]
     conf: CorpusConf
 
-    def tasks(self) -> set[str]:
-        """The tasks that some utterance has a label for."""
-        of = {"emotion": "raw_emotion", "intensity": "raw_intensity", "gender": "gender", "phone": "text"}
-        return {task for task, name in of.items() if any(getattr(u, name) is not None for u in self.utterances)}
+    def is_labelled(self, names: Iterable[str]) -> bool:
+        """Whether some utterance has a label for one of these tasks; a text is one, since it can be spelt."""
+        has_text = any(utterance.text for utterance in self.utterances)
+        setting = Setting(ProtocolConf("", "", sorted(self.emotions())), self.conf)
+        for task in in_order(names):
+            if task.kind == "sequence":
+                if has_text:
+                    return True
+                continue
+            for utterance in self.utterances:
+                labels = map_labels(utterance.id, utterance.raw, self.conf)
+                row = ManifestRow(utterance.id, utterance.speaker, utterance.gender, utterance.text, dict(labels))
+                if task.label(row, setting) is not None:
+                    return True
+        return False
 
     def emotions(self) -> set[str]:
         """The categories that occur."""
@@ -127,8 +143,9 @@ def prepare_phones(recipe: Recipe, spec: ModelSpec) -> None:
     from seq.lang.lexicon import prepare_known_lang
 
     unit = recipe.conf.lang.unit
-    num_spelt, num_others, reason = prepare_known_lang(recipe.cuts, recipe.lang_dir, unit, spec.tokens)
-    if "phone" not in spec.tasks:
+    symbols = next((found.labels for found in spec.outputs.values() if found.kind == "sequence"), None)
+    num_spelt, num_others, reason = prepare_known_lang(recipe.cuts, recipe.lang_dir, unit, symbols or [BLANK])
+    if symbols is None:
         return
     if num_others:
         texts = f"{num_others} of {num_spelt + num_others} texts"

@@ -23,6 +23,8 @@ from seq.recipe.recipe import Recipe
 from seq.report.report import header_lines
 from seq.runtime.folder import DESCRIPTION
 from seq.score.score import score_experiment
+from seq.tasks.base import Setting
+from seq.tasks.registry import all_tasks, get_task
 from seq.train.experiment import Experiment
 from seq.train.run import train_run
 from seq.train.start import Start
@@ -31,14 +33,6 @@ from seq.utils.process import run_lock
 
 MARKER = "finetune.json"
 FOLD = 1
-# What the model card calls the metrics of scores.json.
-SCORES_OF_CARD = {
-    "UA": ("emotion", "UA"),
-    "WA": ("emotion", "WA"),
-    "intensity_UA": ("intensity", "UA"),
-    "gender": ("gender", "accuracy"),
-    "PER": ("phone", "PER"),
-}
 
 
 @dataclass(frozen=True)
@@ -68,8 +62,9 @@ def finetune(request: Request) -> str:
     source = open_source(request.model)
     _check_folders(request, source)
     own = read_own_corpus(request.corpus, request.mapping)
-    if not own.tasks().intersection(source.spec.tasks):
-        raise InputError(f"{request.model} names {', '.join(source.spec.tasks)}, and {own.table} labels none of it")
+    names = list(source.spec.outputs)
+    if not own.is_labelled(names):
+        raise InputError(f"{request.model} names {', '.join(names)}, and {own.table} labels none of it")
     emotions = source.emotions_with(own.emotions())
     conf = source.conf(own.conf, request.overrides)
     with run_lock(request.work / MARKER):
@@ -79,13 +74,13 @@ def finetune(request: Request) -> str:
         prepare_data(recipe, own, request.num_jobs)
         recipe = with_protocol(recipe, split_speakers(recipe.cuts, emotions, request.seed))
         prepare_split(recipe)
-        spec = source.spec_for(own.conf, emotions)
+        spec = source.spec_for(Setting(recipe.protocol, own.conf))
         prepare_phones(recipe, spec)
         start = write_start(source, spec, request.seed, request.work / "start.safetensors")
         before = _score_before(request, recipe, source, start)
         start = replace(start, about=_about(source, emotions, before))
         after = _train_and_score(request, recipe, start)
-        export_run(_experiment(request, recipe, start, "finetuned").run_dir(FOLD, request.seed), request.out, PROTOCOL)
+        export_run(_experiment(request, recipe, start, "finetuned").run_dir(FOLD, request.seed), request.out)
         text = report(before, after)
         write_text(request.work / "report.md", f"# {conf.corpus.name}: before and after finetuning\n\n{text}\n")
     return text
@@ -119,7 +114,7 @@ def _experiment(request: Request, recipe: Recipe, start: Start, name: str) -> Ex
     return Experiment(
         conf=recipe.conf,
         protocol=recipe.protocol,
-        tasks=start.spec.tasks,
+        tasks=list(start.spec.outputs),
         cuts=recipe.fbank_cuts,
         folds_dir=recipe.folds_dir,
         lang_dir=recipe.lang_dir,
@@ -133,7 +128,7 @@ def _experiment(request: Request, recipe: Recipe, start: Start, name: str) -> Ex
 def _score_before(request: Request, recipe: Recipe, source: Source, start: Start) -> Scores:
     """Decode and score the model as it came: it has a probability of 0 for the classes that it lacks."""
     experiment = _experiment(request, recipe, start, "before")
-    model = silence_new_classes(grow(source.model, start.spec, request.seed), len(source.spec.emotions))
+    model = silence_new_classes(grow(source.model, start.spec, request.seed), source.spec)
     fold = experiment.load_fold(FOLD)
     decode_parts(experiment, model, experiment.open_lang(fold.train), fold, request.seed)
     return _score(request, recipe, experiment)
@@ -166,15 +161,18 @@ def _score(request: Request, recipe: Recipe, experiment: Experiment) -> Scores:
 def _about(source: Source, emotions: list[str], before: Scores) -> dict[str, Any]:
     """What the new model folder says of the one that it comes from."""
     description = source.description
-    pooled = before["pooled"]
-    found = {key: pooled.get(task, {}).get(metric) for key, (task, metric) in SCORES_OF_CARD.items()}
+    pooled = {task.name: before["pooled"].get(task.name, {}) for task in all_tasks()}
     return {
         "name": source.folder.resolve().name,
         "sha256": description["sha256"],
         "corpus": description["corpus"],
         "protocol": description["protocol"]["name"],
-        "new_emotions": emotions[len(source.spec.emotions) :],
-        "test": {key: value for key, value in found.items() if value is not None},
+        "new_emotions": [name for name in emotions if name not in source.emotions_with(set())],
+        # As `seq.train.validation.valid_scores` has them.
+        "test": {
+            name: {c.metric: block[c.metric] for c in get_task(name).columns if block.get(c.metric) is not None}
+            for name, block in pooled.items()
+        },
         "finetuned_from": description.get("finetuned_from"),
     }
 

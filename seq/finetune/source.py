@@ -11,9 +11,12 @@ import torch
 from seq.conf import Conf, CorpusConf, apply_override, conf_from_dict
 from seq.errors import InputError
 from seq.export.waveform_model import load_waveform_model
-from seq.labels import EMOTIONS, corpus_anchors
-from seq.models.model import ModelSpec, SpeechEqModel
-from seq.runtime.folder import read_model_folder
+from seq.labels import EMOTION, EMOTIONS
+from seq.models.heads import silence_classes
+from seq.models.model import ModelSpec, SpeechEqModel, kept_weights
+from seq.runtime.folder import Description, read_model_folder
+from seq.tasks.base import Setting
+from seq.tasks.registry import in_order
 from seq.train.start import Start
 from seq.utils.files import atomic_path
 
@@ -36,7 +39,7 @@ class Source:
 
     folder: Path
     # model.json.
-    description: dict[str, Any]
+    description: Description
     model: SpeechEqModel
 
     @property
@@ -45,11 +48,20 @@ class Source:
 
     def emotions_with(self, used: set[str]) -> list[str]:
         """The model's classes in their order, then those of `used` that it lacks, in that of `seq.labels`."""
-        return [*self.spec.emotions, *(name for name in EMOTIONS if name in used and name not in self.spec.emotions)]
+        known = self.spec.outputs[EMOTION].labels if EMOTION in self.spec.outputs else ()
+        return [*known, *(name for name in EMOTIONS if name in used and name not in known)]
 
-    def spec_for(self, corpus: CorpusConf, emotions: list[str]) -> ModelSpec:
-        """The network after finetuning: intensity is read out at the levels of `corpus`, where it rates any."""
-        return replace(self.spec, emotions=emotions, anchors=list(corpus_anchors(corpus)) or self.spec.anchors)
+    def spec_for(self, setting: Setting) -> ModelSpec:
+        """The network after finetuning: classes are those of `setting`, levels too, where its corpus has any.
+
+        Symbols and ranges stay: the model has learnt them.
+        """
+        outputs = dict(self.spec.outputs)
+        for task in in_order(outputs):
+            wanted = task.outputs(setting)
+            if task.kind == "category" or (task.kind == "scale" and wanted.levels):
+                outputs[task.name] = wanted
+        return replace(self.spec, outputs=outputs)
 
     def conf(self, corpus: CorpusConf, overrides: list[str]) -> Conf:
         """The conf of finetuning, without a protocol yet: the model's, less what `TRAINING` and `overrides` change.
@@ -83,12 +95,13 @@ def open_source(folder: Path) -> Source:
 
 
 def grow(model: SpeechEqModel, spec: ModelSpec, seed: int) -> SpeechEqModel:
-    """A copy of a network whose emotion head has the classes of `spec`; the new ones, at the end, are random."""
+    """A copy of a network whose category heads have the classes of `spec`; the new ones, at the end, are random."""
     torch.manual_seed(seed)
     grown = SpeechEqModel(spec)
     weights = grown.state_dict()
+    heads = tuple(f"heads.{name}." for name, found in spec.outputs.items() if found.kind == "category")
     for name, value in model.state_dict().items():
-        if name.startswith("heads.emotion."):
+        if name.startswith(heads):
             weights[name][: len(value)] = value
         else:
             weights[name] = value
@@ -96,13 +109,11 @@ def grow(model: SpeechEqModel, spec: ModelSpec, seed: int) -> SpeechEqModel:
     return grown.eval()
 
 
-def silence_new_classes(model: SpeechEqModel, num_known: int) -> SpeechEqModel:
-    """The network with a probability of exactly 0 for every emotion from number `num_known` on, in place."""
-    if "emotion" in model.heads:
-        head = model.heads["emotion"]
-        with torch.no_grad():
-            head.weight[num_known:] = 0.0
-            head.bias[num_known:] = -torch.inf
+def silence_new_classes(model: SpeechEqModel, before: ModelSpec) -> SpeechEqModel:
+    """The network with a probability of exactly 0 for every class that it had not been trained for, in place."""
+    for name, found in before.outputs.items():
+        if found.kind == "category":
+            silence_classes(model.heads, name, len(found.labels))
     return model
 
 
@@ -111,6 +122,6 @@ def write_start(source: Source, spec: ModelSpec, seed: int, path: Path) -> Start
     from safetensors.torch import save
 
     with atomic_path(path) as temporary:
-        weights = grow(source.model, spec, seed).state_dict()
+        weights = kept_weights(grow(source.model, spec, seed))
         temporary.write_bytes(save({name: value.contiguous() for name, value in weights.items()}))
     return Start(spec, path)

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from seq.conf import FoldConf, ProtocolConf, RandomFolds, Selection
+from seq.conf import CorpusConf, FoldConf, ProtocolConf, RandomFolds, Selection
 from seq.data.fold_checks import PARTS, Folds
 from seq.errors import name_some
+from seq.labels import EMOTION
 from seq.recipe.recipe import Recipe
+from seq.tasks.base import Setting
+from seq.tasks.registry import all_tasks
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
@@ -20,13 +23,6 @@ PROTOCOL = "finetune"
 # Test is a fifth of the speakers, and valid another; of three or four speakers, one each.
 NUM_PARTS = 5
 NUM_DEALS = 20
-
-
-class Labels(NamedTuple):
-    """What train should have of everything."""
-
-    emotion: str | None
-    gender: str | None
 
 
 def split_speakers(manifest: Path, emotions: list[str], seed: int) -> ProtocolConf:
@@ -41,7 +37,8 @@ def split_speakers(manifest: Path, emotions: list[str], seed: int) -> ProtocolCo
 
     cuts = list(CutSet.from_file(manifest))
     labels = _labels(cuts)
-    num_parts = min(NUM_PARTS, len({cut.supervisions[0].speaker for cut in cuts if labels[cut.id].emotion}))
+    supervisions = [cut.supervisions[0] for cut in cuts]
+    num_parts = min(NUM_PARTS, len({found.speaker for found in supervisions if EMOTION in (found.custom or {})}))
 
     def deal(number: int) -> Folds:
         random = RandomFolds(num_parts, seed * NUM_DEALS + number, "speaker")
@@ -61,15 +58,19 @@ def split_speakers(manifest: Path, emotions: list[str], seed: int) -> ProtocolCo
     return ProtocolConf(PROTOCOL, about, emotions, folds=[fold])
 
 
-def _labels(cuts: Iterable[MonoCut]) -> dict[str, Labels]:
-    """Emotion and gender of every utterance, by id."""
-    supervisions = ((cut.id, cut.supervisions[0]) for cut in cuts)
-    return {id_: Labels((found.custom or {}).get("emotion"), found.gender) for id_, found in supervisions}
+def _labels(cuts: Iterable[MonoCut]) -> dict[str, set[str]]:
+    """The classes of every utterance, of all tasks that have classes, by id."""
+    setting = Setting(ProtocolConf(PROTOCOL, "", []), CorpusConf("", ""))
+    tasks = [task for task in all_tasks() if task.kind == "category"]
+    return {
+        cut.id: {str(label) for task in tasks if (label := task.label(cut.supervisions[0], setting)) is not None}
+        for cut in cuts
+    }
 
 
-def _found(ids: list[str], labels: dict[str, Labels]) -> set[str]:
-    """The emotions and genders that occur among some utterances."""
-    return {name for id_ in ids for name in labels[id_] if name is not None}
+def _found(ids: list[str], labels: dict[str, set[str]]) -> set[str]:
+    """The classes that occur among some utterances."""
+    return {name for id_ in ids for name in labels[id_]}
 
 
 def with_protocol(recipe: Recipe, protocol: ProtocolConf) -> Recipe:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from seq.labels import NEUTRAL
 from seq.runtime.prosody import Prosody
 from seq.runtime.results import Answer
+from seq.tasks.answers import Category, TaskAnswer
+from seq.tasks.base import SLOTS, Slot, Task
 
 # Standard deviations from the corpus's mean beyond which something is worth saying.
 NOTABLE = 1.0
 
-_WHO = {"F": "A woman", "M": "A man"}
-_DEGREE = {"none": "", "weak": " slightly", "moderate": "", "strong": " strongly"}
-# Names of emotions that are no adjectives.
-_ADJECTIVES = {"contempt": "contemptuous", "other": "moved by another emotion"}
 # Measure -> what to say below and above the norm.
 _WORDS = {
     "pitch": ("a low pitch", "a high pitch"),
@@ -36,30 +35,45 @@ def describe(answer: Answer, measured: Prosody | None, norms: dict[str, Any] | N
     facts = f"median pitch {measured.pitch_hz:.0f} Hz, loudness {measured.loudness:.0f} dB"
     if measured.rate is not None:
         facts += f", {measured.rate:.1f} phones per second"
+    for task in answer.catalogue.tasks:
+        if fact := task.fact(answer.tasks[task.name]):
+            facts += f", {fact}"
     if not norms:
         return f"{sentence} ({facts})."
-    gender = answer.gender.label if answer.gender else None
-    found = [word for measure, words in _WORDS.items() if (word := _word(measure, words, measured, norms, gender))]
+    subject = _said(answer, "subject")
+    speaker = subject[1].label if subject and isinstance(subject[1], Category) else None
+    found = [word for measure, words in _WORDS.items() if (word := _word(measure, words, measured, norms, speaker))]
     manner = _join(found) if found else "ordinary pitch, loudness and tempo"
     return f"{sentence}, with {manner} for a speaker of {norms['corpus']} ({facts})."
 
 
+def _said(answer: Answer, slot: Slot) -> tuple[Task, TaskAnswer] | None:
+    """The task that fills a slot of the sentence, and its answer."""
+    return next(((task, answer.tasks[task.name]) for task in answer.catalogue.tasks if task.slot == slot), None)
+
+
 def _who(answer: Answer) -> str:
-    who = _WHO.get(answer.gender.label, "A speaker") if answer.gender else "A speaker"
-    if answer.emotion is None:
+    subject, degree, adjective = (_said(answer, slot) for slot in SLOTS)
+    who = subject[0].word(subject[1]) if subject else "A speaker"
+    if adjective is None:
         return f"{who} speaks"
-    degree = _DEGREE[answer.intensity.level] if answer.intensity and answer.emotion.label != "neutral" else ""
-    hedge = " perhaps" if answer.uncertain else ""
-    label = _ADJECTIVES.get(answer.emotion.label, answer.emotion.label)
-    return f"{who} sounds{hedge}{degree} {label} ({answer.emotion.confidence:.0%})"
+    task, found = adjective
+    assert isinstance(found, Category)
+    words = [who, "sounds"]
+    if answer.uncertain:
+        words.append("perhaps")
+    if degree and found.label != NEUTRAL:
+        words.append(degree[0].word(degree[1]))
+    words.append(f"{task.word(found)} ({found.confidence:.0%})")
+    return " ".join(word for word in words if word)
 
 
 def _word(
-    measure: str, words: tuple[str, str], measured: Prosody, norms: dict[str, Any], gender: str | None
+    measure: str, words: tuple[str, str], measured: Prosody, norms: dict[str, Any], speaker: str | None
 ) -> str | None:
     value, norm = getattr(measured, measure), norms.get(measure)
     if measure == "pitch" and norm is not None:
-        norm = norm.get(gender)
+        norm = norm.get(speaker)
     if value is None or norm is None:
         return None
     score = (value - norm["mean"]) / norm["std"]

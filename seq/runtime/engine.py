@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.errors import InputError
-from seq.labels import INTENSITY_ANCHORS, INTENSITY_NAMES, intensity_value, nearest_level
-from seq.runtime.folder import ONNX, read_model_folder
-from seq.runtime.results import Answer, Category, Intensity, Phone
+from seq.runtime.folder import ONNX, read_catalogue, read_model_folder
+from seq.runtime.results import Answer
+from seq.tasks.answers import Category, TaskAnswer
+from seq.tasks.base import Stretch
 
 # Whoever hears less than this cannot judge: the answer is given, and marked uncertain.
 MIN_CERTAIN_SECONDS = 0.3
-# A CTC peak stands for a phone that reaches at most this far to either side of it.
-PHONE_REACH_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ class Engine:
 
     def __init__(self, folder: Path | str, num_threads: int = 1) -> None:
         """Raises InputError where the folder is not whole (see `read_model_folder`) or is not for this version."""
-        self.description: dict[str, Any] = read_model_folder(folder)
+        self.description = read_model_folder(folder)
+        self.catalogue = read_catalogue(self.description)
         self.graph = Graph(Path(folder) / ONNX, num_threads)
 
     def run(self, pieces: Sequence[Piece]) -> list[Answer]:
@@ -76,61 +75,29 @@ class Engine:
 
     def _answer(self, piece: Piece, raw: dict[str, np.ndarray]) -> Answer:
         duration = len(piece.samples) / SAMPLING_RATE
-        emotion = self._category("emotion", raw, self.description["emotions"])
-        phones = None
-        if "phone" in raw:
-            phones = self._phones(raw["phone"][: int(raw["frames"])], piece.start, piece.start + duration)
-        value = float(intensity_value(_sigmoid(raw["intensity"]))) if "intensity" in raw else None
-        return Answer(
-            start=piece.start,
-            end=piece.start + duration,
-            emotion=emotion,
-            uncertain=self.is_uncertain(emotion, duration),
-            intensity=None if value is None else self.intensity(value),
-            gender=self._category("gender", raw, self.description["genders"]),
-            phones=phones,
-        )
+        frame_seconds = self.description["features"]["frame_seconds"]
+        stretch = Stretch(piece.start, piece.start + duration, frame_seconds)
+        answers: dict[str, TaskAnswer] = {}
+        for task in self.catalogue.tasks:
+            numbers = raw[task.name][: int(raw["frames"])] if task.kind == "sequence" else raw[task.name]
+            temperature = self.description["calibration"].get(task.name, {}).get("temperature", 1.0)
+            answers[task.name] = task.answer(numbers, self.catalogue.outputs[task.name], stretch, temperature)
+        return Answer(stretch.start, stretch.end, self.is_uncertain(answers, duration), answers, self.catalogue)
 
-    def is_uncertain(self, emotion: Category | None, duration: float) -> bool | None:
-        """Whether an answer should not be relied on; None without an emotion."""
-        if emotion is None:
+    def is_uncertain(self, answers: Mapping[str, TaskAnswer], duration: float) -> bool | None:
+        """Whether an answer should not be relied on; None for a model without a main category."""
+        main = self.catalogue.main
+        if main is None:
             return None
-        threshold = self.description["calibration"]["emotion"]["threshold"]
-        return duration < MIN_CERTAIN_SECONDS or emotion.confidence < threshold
+        found = answers[main]
+        assert isinstance(found, Category)
+        threshold = self.description["calibration"][main]["threshold"]
+        return duration < MIN_CERTAIN_SECONDS or found.confidence < threshold
 
-    def intensity(self, value: float) -> Intensity:
-        """A value in [0, 1] with the name of the level nearest to it among those of the training corpus."""
-        level = nearest_level(value, self.description["intensity_levels"] or INTENSITY_ANCHORS)
-        anchor = nearest_level(level, INTENSITY_ANCHORS)
-        return Intensity(value, INTENSITY_NAMES[INTENSITY_ANCHORS.index(anchor)])
-
-    def _category(self, task: str, raw: dict[str, np.ndarray], labels: list[str]) -> Category | None:
-        if task not in raw:
-            return None
-        temperature = self.description["calibration"].get(task, {}).get("temperature", 1.0)
-        logits = raw[task].astype(np.float64) / temperature
-        probs = np.exp(logits - logits.max())
-        probs /= probs.sum()
-        return Category(labels[int(probs.argmax())], dict(zip(labels, probs.tolist(), strict=True)))
-
-    def _phones(self, log_probs: np.ndarray, start: float, end: float) -> tuple[Phone, ...]:
-        """Best path of (T', V) log probabilities, each phone from half way to its neighbours, at most 0.1 s off."""
-        shift = self.description["features"]["frame_seconds"]
-        best = log_probs.argmax(axis=-1)
-        changes = np.flatnonzero(np.diff(best, prepend=-1))
-        runs = [
-            (int(best[a]), start + a * shift, min(start + b * shift, end))
-            for a, b in zip(changes, [*changes[1:], len(best)], strict=True)
-            if best[a] != 0
-        ]
-        phones = []
-        for i, (token, first, last) in enumerate(runs):
-            before = (runs[i - 1][2] + first) / 2 if i else start
-            after = (last + runs[i + 1][1]) / 2 if i + 1 < len(runs) else end
-            reach = (max(before, first - PHONE_REACH_SECONDS), min(after, last + PHONE_REACH_SECONDS))
-            phones.append(Phone(self.description["phones"][token], *reach))
-        return tuple(phones)
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-x.astype(np.float64)))
+    def merge(self, answers: Sequence[Answer], parts: Sequence[tuple[float, float]]) -> dict[str, TaskAnswer]:
+        """The answers of all tasks for several stretches, of each of which the part from start to end counts."""
+        outputs = self.catalogue.outputs
+        return {
+            task.name: task.merge([answer.tasks[task.name] for answer in answers], parts, outputs[task.name])
+            for task in self.catalogue.tasks
+        }

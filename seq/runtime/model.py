@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from seq.audio.reading import SAMPLING_RATE, audio_duration, read_audio, resample
 from seq.audio.streams import stream_audio
 from seq.runtime.engine import Engine, Piece
+from seq.runtime.folder import Description
 from seq.runtime.recording import LONG_SECONDS, Recording, answer_pieces, utterance_piece
-from seq.runtime.results import Result
+from seq.runtime.results import Catalogue, Result
 from seq.runtime.stream import Stream
 from seq.runtime.waveform import check_rate, to_mono
 
@@ -34,9 +34,14 @@ class Model:
         self.batch_seconds = batch_seconds
 
     @property
-    def description(self) -> dict[str, Any]:
-        """What model.json says: labels, protocol, scores, calibration."""
+    def description(self) -> Description:
+        """What model.json says: tasks, protocol, scores, calibration."""
         return self.engine.description
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What it answers."""
+        return self.engine.catalogue
 
     def __call__(self, waveform: np.ndarray, rate: int, describe: bool = False) -> Result:
         """The answer for a waveform.

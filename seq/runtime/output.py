@@ -8,19 +8,21 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from seq.runtime.batch import Outcome
-from seq.runtime.results import Answer
+from seq.runtime.results import Answer, Catalogue
+from seq.tasks.answers import Category
 
 FORMATS = ("json", "csv", "table")
-_COLUMNS = ("emotion", "confidence", "uncertain", "intensity", "level", "gender", "gender_confidence", "phones")
 _PATH_WIDTH = 40
 
 
 class Writer:
     """Writes outcomes to a text stream in one of FORMATS; every outcome is flushed."""
 
-    def __init__(self, stream: TextIO, form: str, emotions: list[str]) -> None:
+    def __init__(self, stream: TextIO, form: str, catalogue: Catalogue) -> None:
         self._stream = stream
-        self._emotions = emotions
+        self._tasks, self._main = catalogue.shown(), catalogue.main
+        # Classes of the main category, whose probabilities have columns of CSV.
+        self._labels = catalogue.outputs[catalogue.main].labels if catalogue.main else ()
         self._csv = csv.writer(stream, lineterminator="\n")
         writers: dict[str, Callable[[Outcome, bool], None]] = {
             "json": self._write_json,
@@ -29,12 +31,17 @@ class Writer:
         }
         self._write = writers[form]
         if form == "csv":
-            probs = [f"p_{name}" for name in emotions]
-            self._csv.writerow(
-                ["id", "path", "part", "start", "end", "duration", *_COLUMNS, *probs, "description", "error"]
-            )
+            probs = [f"p_{name}" for name in self._labels]
+            times = ["start", "end", "duration"]
+            self._csv.writerow(["id", "path", "part", *times, *self._columns(), *probs, "description", "error"])
         elif form == "table":
-            self._line(_table_row("recording", "seconds", "emotion", "intensity", "gender", "phones"))
+            self._line(self._table_row("recording", "seconds", {task.name: task.called for task in self._tasks}))
+
+    def _columns(self) -> list[str]:
+        columns = []
+        for task in self._tasks:
+            columns += [*task.csv_columns, *(["uncertain"] if task.name == self._main else [])]
+        return columns if self._main else ["uncertain", *columns]
 
     def write(self, outcome: Outcome, partial: bool = False) -> None:
         """Write one outcome; `partial` marks an estimate of a stream that goes on."""
@@ -53,7 +60,7 @@ class Writer:
         name = [outcome.item.id or "", _utf8(outcome.item.path)]
         result = outcome.result
         if result is None:
-            empty = [""] * (5 + len(_COLUMNS) + len(self._emotions))
+            empty = [""] * (5 + len(self._columns()) + len(self._labels))
             self._csv.writerow([*name, *empty, _utf8(outcome.error or "")])
             return
         rows: list[tuple[str, Answer]] = [("partial" if partial else "recording", result)]
@@ -62,18 +69,39 @@ class Writer:
             duration = result.duration if answer is result else answer.end - answer.start
             times = [f"{value:.3f}" for value in (answer.start, answer.end, duration)]
             words = (result.description or "") if answer is result else ""
-            self._csv.writerow([*name, part, *times, *_cells(answer, self._emotions), words, ""])
+            self._csv.writerow([*name, part, *times, *self._cells(answer), words, ""])
 
     def _write_table(self, outcome: Outcome, partial: bool) -> None:
         path = _printable(outcome.item.id or outcome.item.path)
         if outcome.result is None:
             self._line(f"{_shorten(path)}  error: {_printable(outcome.error or '')}")
             return
-        self._line(_answer_row(path, outcome.result.duration, outcome.result))
+        self._line(self._answer_row(path, outcome.result.duration, outcome.result))
         for window in outcome.result.windows:
-            self._line(_answer_row(f"  {_clock(window.start)}", window.end - window.start, window))
+            self._line(self._answer_row(f"  {_clock(window.start)}", window.end - window.start, window))
         if outcome.result.description:
             self._line(f"  {outcome.result.description}")
+
+    def _cells(self, answer: Answer) -> list[str]:
+        doubt = "" if answer.uncertain is None else str(answer.uncertain).lower()
+        cells = []
+        for task in self._tasks:
+            cells += [*task.cells(answer.tasks.get(task.name)), *([doubt] if task.name == self._main else [])]
+        main = answer.tasks[self._main] if self._main else None
+        probs = [f"{main.probs[name]:.4f}" for name in self._labels] if isinstance(main, Category) else []
+        return [*([] if self._main else [doubt]), *cells, *probs]
+
+    def _answer_row(self, name: str, seconds: float, answer: Answer) -> str:
+        cells = {task.name: task.cell(answer.tasks.get(task.name)) for task in self._tasks}
+        if answer.uncertain and self._main:
+            cells[self._main] += " ?"
+        return self._table_row(name, f"{seconds:.2f}", cells)
+
+    def _table_row(self, name: str, seconds: str, cells: dict[str, str]) -> str:
+        # Symbols come last: nobody knows how many there are.
+        tasks = sorted(self._tasks, key=lambda task: task.kind == "sequence")
+        row = [_shorten(name), f"{seconds:>8}", *(f"{cells[task.name]:<{task.width}}" for task in tasks)]
+        return "  ".join(row).rstrip()
 
     def _line(self, text: str) -> None:
         self._stream.write(text + "\n")
@@ -87,34 +115,6 @@ def _utf8(text: str) -> str:
 def _printable(text: str) -> str:
     """For the eye: control characters could move the cursor of a terminal."""
     return "".join(char if char.isprintable() else "?" for char in _utf8(text))
-
-
-def _cells(answer: Answer, emotions: list[str]) -> list[Any]:
-    emotion, intensity, gender = answer.emotion, answer.intensity, answer.gender
-    return [
-        emotion.label if emotion else "",
-        f"{emotion.confidence:.4f}" if emotion else "",
-        "" if answer.uncertain is None else str(answer.uncertain).lower(),
-        f"{intensity.value:.4f}" if intensity else "",
-        intensity.level if intensity else "",
-        gender.label if gender else "",
-        f"{gender.confidence:.4f}" if gender else "",
-        " ".join(phone.phone for phone in answer.phones or ()),
-        *(f"{emotion.probs[name]:.4f}" if emotion else "" for name in emotions),
-    ]
-
-
-def _answer_row(name: str, seconds: float, answer: Answer) -> str:
-    emotion = f"{answer.emotion.label} {answer.emotion.confidence:.0%}" if answer.emotion else "-"
-    intensity = f"{answer.intensity.value:.2f} {answer.intensity.level}" if answer.intensity else "-"
-    phones = " ".join(phone.phone for phone in answer.phones or ())
-    gender = answer.gender.label if answer.gender else "-"
-    return _table_row(name, f"{seconds:.2f}", emotion + (" ?" if answer.uncertain else ""), intensity, gender, phones)
-
-
-def _table_row(name: str, seconds: str, emotion: str, intensity: str, gender: str, phones: str) -> str:
-    row = f"{_shorten(name)}  {seconds:>8}  {emotion:<16}  {intensity:<14}  {gender:<6}  {phones}"
-    return row.rstrip()
 
 
 def _shorten(name: str) -> str:

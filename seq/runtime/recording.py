@@ -15,8 +15,9 @@ from seq.errors import InputError
 from seq.runtime.describe import describe
 from seq.runtime.engine import Engine, Piece
 from seq.runtime.prosody import VoicedFrames, prosody, voiced_frames
-from seq.runtime.results import Answer, Category, Phone, Result
+from seq.runtime.results import Answer, Result
 from seq.runtime.voice import WINDOW_SECONDS, Segmenter
+from seq.tasks.answers import Symbols
 
 # Longer recordings are cut into windows. Few utterances of any corpus are this long.
 LONG_SECONDS = 20.0
@@ -129,30 +130,24 @@ def answer_pieces(
 def add_words(result: Result, voice: list[VoicedFrames], engine: Engine) -> Result:
     """The result with its description. `voice` holds the voiced frames of all its windows."""
     seconds = sum(end - start for start, end in _own_parts(result.windows or [result]))
-    num_phones = len(result.phones) if result.phones is not None else None
-    measured = prosody(voice, num_phones, seconds)
+    spelt = next((answer for answer in result.tasks.values() if isinstance(answer, Symbols)), None)
+    measured = prosody(voice, None if spelt is None else len(spelt), seconds)
     return replace(result, description=describe(result, measured, engine.description.get("norms")))
 
 
 def summarise(answers: list[Answer], engine: Engine, duration: float) -> Result:
     """One answer for a time line, in which overlapping windows meet in the middle of their overlap.
 
-    Probabilities and intensity are means over time; phones are those of the window whose part they lie in.
+    Probabilities and values are means over time; symbols are those of the window whose part they lie in.
     """
-    bounds = _own_parts(answers)
-    seconds = np.array([end - start for start, end in bounds])
-    weights = seconds / seconds.sum()
-    emotion = _mean_category([answer.emotion for answer in answers], weights)
-    gender = _mean_category([answer.gender for answer in answers], weights)
-    values = [answer.intensity.value for answer in answers if answer.intensity]
+    parts = _own_parts(answers)
+    merged = engine.merge(answers, parts)
     return Result(
         start=answers[0].start,
         end=answers[-1].end,
-        emotion=emotion,
-        uncertain=engine.is_uncertain(emotion, float(seconds.sum())),
-        intensity=engine.intensity(float(np.dot(values, weights))) if values else None,
-        gender=gender,
-        phones=_own_phones(answers, bounds) if answers[0].phones is not None else None,
+        uncertain=engine.is_uncertain(merged, sum(end - start for start, end in parts)),
+        tasks=merged,
+        catalogue=engine.catalogue,
         duration=duration,
         windows=tuple(answers),
     )
@@ -164,21 +159,3 @@ def _own_parts(answers: Sequence[Answer]) -> list[tuple[float, float]]:
         if answers[i + 1].start < answers[i].end:
             ends[i] = starts[i + 1] = (answers[i].end + answers[i + 1].start) / 2
     return list(zip(starts, ends, strict=True))
-
-
-def _mean_category(categories: list[Category | None], weights: np.ndarray) -> Category | None:
-    known = [category for category in categories if category is not None]
-    if not known:
-        return None
-    labels = list(known[0].probs)
-    probs = weights @ np.array([[category.probs[label] for label in labels] for category in known])
-    return Category(labels[int(probs.argmax())], dict(zip(labels, probs.tolist(), strict=True)))
-
-
-def _own_phones(answers: list[Answer], bounds: list[tuple[float, float]]) -> tuple[Phone, ...]:
-    return tuple(
-        phone
-        for answer, (start, end) in zip(answers, bounds, strict=True)
-        for phone in answer.phones or ()
-        if start <= (phone.start + phone.end) / 2 < end
-    )

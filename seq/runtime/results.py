@@ -2,80 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-# Decimals of seconds and of probabilities in JSON.
-SECONDS_DIGITS = 3
-PROBABILITY_DIGITS = 4
+from seq.tasks.answers import TaskAnswer, seconds
+from seq.tasks.base import Outputs, Task
+from seq.tasks.registry import all_tasks
 
 
 @dataclass(frozen=True)
-class Phone:
-    """One phone, where the network hears it. Times are of CTC's peaks: good to about 50 ms, not forced alignment."""
+class Catalogue:
+    """What a model answers: its tasks in order, what their numbers stand for, and the one that decides on doubt."""
 
-    phone: str
-    start: float
-    end: float
+    tasks: tuple[Task, ...]
+    outputs: Mapping[str, Outputs]
+    # The category whose confidence says whether an answer is uncertain; None where there is none.
+    main: str | None
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"phone": self.phone, "start": _seconds(self.start), "end": _seconds(self.end)}
-
-
-@dataclass(frozen=True)
-class Intensity:
-    """How strongly the emotion is expressed: a value in [0, 1] and the nearest level that the training corpus has."""
-
-    value: float
-    level: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"value": round(self.value, PROBABILITY_DIGITS), "level": self.level}
-
-
-@dataclass(frozen=True)
-class Category:
-    """A class and the calibrated probability of each class."""
-
-    label: str
-    probs: dict[str, float]
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the class that was chosen."""
-        return self.probs[self.label]
-
-    def to_dict(self) -> dict[str, Any]:
-        probs = {name: round(value, PROBABILITY_DIGITS) for name, value in self.probs.items()}
-        return {"label": self.label, "probs": probs}
+    def shown(self) -> list[Task]:
+        """The tasks of answers' forms: those of the model and, as nothing, the default ones that it lacks."""
+        absent = [task for task in all_tasks() if task.is_default and task.name not in self.outputs]
+        return sorted([*self.tasks, *absent], key=lambda task: task.order)
 
 
 @dataclass(frozen=True)
 class Answer:
     """What was heard from `start` to `end` (seconds from the beginning of the recording).
 
-    A task that the model was not trained for is None. `uncertain` is whether the emotion's probability lies below the
-    threshold that was fitted on the valid part, or too little was heard to judge; None without an emotion.
+    The answers of tasks are attributes: `answer.emotion.label`, `answer.intensity.value`, `answer.phones`; None for a
+    task that the model was not trained for. `uncertain` is whether the main category's probability lies below the
+    threshold that was fitted on the valid part, or too little was heard to judge; None without such a category.
     """
 
     start: float
     end: float
-    emotion: Category | None
     uncertain: bool | None
-    intensity: Intensity | None
-    gender: Category | None
-    phones: tuple[Phone, ...] | None
+    # By task.
+    tasks: Mapping[str, TaskAnswer]
+    catalogue: Catalogue = field(repr=False, compare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """The answer of the task that is called `name`."""
+        if not name.startswith("_") and name not in ("catalogue", "tasks"):
+            for task in self.catalogue.shown():
+                if task.called == name:
+                    return self.tasks.get(task.name)
+        raise AttributeError(f"{type(self).__name__} has no {name}: it is no task that this model or version knows")
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "start": _seconds(self.start),
-            "end": _seconds(self.end),
-            "emotion": self.emotion.to_dict() if self.emotion else None,
-            "uncertain": self.uncertain,
-            "intensity": self.intensity.to_dict() if self.intensity else None,
-            "gender": self.gender.to_dict() if self.gender else None,
-            "phones": [phone.to_dict() for phone in self.phones] if self.phones is not None else None,
-        }
+        """Plain types, for JSON."""
+        row: dict[str, Any] = {"start": seconds(self.start), "end": seconds(self.end)}
+        for task in self.catalogue.shown():
+            answer = self.tasks.get(task.name)
+            row[task.called] = None if answer is None else answer.to_json()
+            if task.name == self.catalogue.main:
+                row["uncertain"] = self.uncertain
+        return {**row, "uncertain": self.uncertain}
 
 
 @dataclass(frozen=True)
@@ -86,18 +69,14 @@ class Result(Answer):
     window; `windows` is the time line, the result itself their summary (see `seq.runtime.recording`).
     """
 
-    duration: float
+    duration: float = 0.0
     windows: tuple[Answer, ...] = ()
     description: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        row = {"duration": _seconds(self.duration), **super().to_dict()}
+        row = {"duration": seconds(self.duration), **super().to_dict()}
         if self.description is not None:
             row["description"] = self.description
         if self.windows:
             row["windows"] = [window.to_dict() for window in self.windows]
         return row
-
-
-def _seconds(value: float) -> float:
-    return round(value, SECONDS_DIGITS)

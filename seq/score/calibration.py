@@ -5,22 +5,24 @@ Both are fitted on the valid part and measured on test.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
+from seq.tasks.predictions import CategoryPrediction, Prediction
 
 NUM_BINS = 15
 # Temperatures are searched between these; valid parts are small.
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 10.0
 
 
-def probabilities(rows: list[Row], task: str, labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, C) probabilities and (N,) reference classes of the labelled rows of predictions.jsonl."""
-    labelled = [row[task] for row in rows if task in row and row[task]["ref"] in labels]
-    probs = np.array([[answer["probs"][label] for label in labels] for answer in labelled]).reshape(-1, len(labels))
-    return probs, np.array([labels.index(answer["ref"]) for answer in labelled], dtype=np.int64)
+def probabilities(rows: Sequence[Prediction], task: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(N, C) probabilities and (N,) reference classes of the labelled predictions of a category task."""
+    found = [row.tasks[task] for row in rows if task in row.tasks]
+    labelled = [answer for answer in found if isinstance(answer, CategoryPrediction) and answer.ref in labels]
+    probs = np.array([[(a.probs or {})[label] for label in labels] for a in labelled]).reshape(-1, len(labels))
+    return probs, np.array([labels.index(str(answer.ref)) for answer in labelled], dtype=np.int64)
 
 
 def apply_temperature(probs: np.ndarray, temperature: float) -> np.ndarray:
@@ -70,7 +72,9 @@ def fit_threshold(probs: np.ndarray, refs: np.ndarray) -> float:
     return float(candidates[scores.argmax()])
 
 
-def calibrate(valid: list[Row], test: list[Row], task: str, labels: list[str]) -> dict[str, Any]:
+def calibrate(
+    valid: Sequence[Prediction], test: Sequence[Prediction], task: str, labels: Sequence[str]
+) -> dict[str, Any]:
     """Temperature and threshold of a task, fitted on `valid`, and what they do on both parts.
 
     Returns:

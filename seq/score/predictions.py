@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seq.errors import InputError
 from seq.tasks.base import Label, Outputs, Setting
-from seq.tasks.predictions import HEAD, ManifestRow, Prediction
-from seq.tasks.registry import all_tasks, get_task
+from seq.tasks.predictions import ManifestRow, Prediction
+from seq.tasks.registry import all_tasks, get_task, parse_prediction
 from seq.utils.files import read_jsonl
 
 
@@ -70,8 +69,9 @@ def read_predictions(
             raise InputError(f"{path}: {key} has the tasks {present}, the first line {tasks}: give all lines the same")
         reference = references[key]
         try:
-            found = _parse(row, reference, present)
+            found = parse_prediction(row)
             problem = _problem(found, row.get("speaker"), reference, outputs, setting.protocol.name)
+            found.speaker = reference.speaker
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks or misspells something ({error!r})"
         if problem:
@@ -85,12 +85,6 @@ def read_predictions(
     if missing is not None:
         raise InputError(f"{path}: {missing} is not predicted ({len(rows)} of {len(ids)} are): run stage 6 again")
     return [rows[key] for key in ids]
-
-
-def _parse(row: dict[str, Any], reference: Reference, tasks: Sequence[str]) -> Prediction:
-    answers = {name: get_task(name).parse(row[name]) for name in tasks}
-    head = {name: row.get(name) for name in HEAD if name not in ("id", "speaker")}
-    return Prediction(row["id"], reference.speaker, answers, **head)
 
 
 def _problem(

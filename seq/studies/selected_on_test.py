@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from seq.data.fold_files import SUMMARY, read_summary
+from seq.decode.run import decode_experiment
 from seq.recipe.recipe import Recipe
 from seq.report.report import partial_note
 from seq.score.score import score_experiment
-from seq.decode.run import decode_experiment
 from seq.train.experiment import Experiment
 from seq.train.run import train_experiment
 from seq.utils.files import read_json, update_json, write_json

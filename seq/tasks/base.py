@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,7 @@ Label = str | float | list[str]
 # What a task's answer adds to a sentence on how something was said (`seq.runtime.describe`): "A woman" / " slightly" /
 # "angry".
 Slot = Literal["subject", "degree", "adjective"]
+SLOTS: Final[tuple[Slot, ...]] = ("subject", "degree", "adjective")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Column:
     metric: str
     heading: str
     less_is_better: bool = False
+
+    def format(self, value: float) -> str:
+        """A value in a sentence: `63.7 %` or `0.204`."""
+        return f"{100 * value:.1f} %" if "%" in self.heading else f"{value:.3f}"
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,6 @@ class Task(ABC):
     columns: ClassVar[tuple[Column, ...]]
     # Under what name people see the answer, in JSON and as an attribute; empty: the task's own.
     answer_name: ClassVar[str] = ""
-    # Columns of CSV, as many as `cells` gives.
-    csv_columns: ClassVar[tuple[str, ...]]
     # Width of its column in tables for the eye.
     width: ClassVar[int] = 10
     slot: ClassVar[Slot | None] = None
@@ -122,6 +125,11 @@ class Task(ABC):
     def main(self) -> Column:
         """The column that the task is judged by."""
         return self.columns[0]
+
+    @property
+    def csv_columns(self) -> tuple[str, ...]:
+        """Columns of CSV, one for each of `cells`."""
+        return (self.called,)
 
     @property
     def called(self) -> str:
@@ -150,6 +158,10 @@ class Task(ABC):
         """How many numbers the head gives, for each utterance or each frame."""
 
     @abstractmethod
+    def about(self, outputs: Outputs) -> str:
+        """What its answers can be, for a model card."""
+
+    @abstractmethod
     def answer(self, numbers: np.ndarray, outputs: Outputs, stretch: Stretch, temperature: float = 1.0) -> TaskAnswer:
         """What people are told, from what the head gives for one utterance; a temperature calibrates probabilities."""
 
@@ -170,6 +182,11 @@ class Task(ABC):
     def word(self, answer: TaskAnswer) -> str:
         """What it adds to a sentence in its `slot`."""
         raise NotImplementedError(f"{self.name} has no slot in a sentence")
+
+    def fact(self, answer: TaskAnswer) -> str | None:
+        """What is said of it beside such a sentence."""
+        del answer
+        return None
 
     # ---- scores
 

@@ -18,11 +18,14 @@ class Emotion(CategoryTask):
     is_default = True
     by_class = True
     columns = (Column("UA", "UA %"), Column("WA", "WA %"), Column("macro_f1", "macro-F1 %"))
-    csv_columns = ("emotion", "confidence")
     width = 16
     slot: ClassVar[Slot | None] = "adjective"
     # Names of emotions that are no adjectives.
     words: ClassVar[Mapping[str, str]] = {"contempt": "contemptuous", "other": "moved by another emotion"}
+
+    @property
+    def csv_columns(self) -> tuple[str, ...]:
+        return ("emotion", "confidence")
 
     def outputs(self, setting: Setting) -> Outputs:
         return Outputs(self.kind, labels=tuple(setting.protocol.emotions))

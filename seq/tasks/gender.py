@@ -23,7 +23,6 @@ class Gender(CategoryTask):
     is_default = True
     loss_scale = 0.5
     columns = (Column("accuracy", "gender %"),)
-    csv_columns = ("gender", "gender_confidence")
     width = 6
     slot: ClassVar[Slot | None] = "subject"
     words: ClassVar[Mapping[str, str]] = {"F": "A woman", "M": "A man"}

@@ -22,10 +22,13 @@ class Intensity(ScaleTask):
         Column("MAE", "MAE", less_is_better=True),
         Column("spearman", "Spearman"),
     )
-    csv_columns = ("intensity", "level")
     width = 14
     slot: ClassVar[Slot | None] = "degree"
     words: ClassVar[Mapping[str, str]] = {"none": "", "weak": "slightly", "moderate": "", "strong": "strongly"}
+
+    @property
+    def csv_columns(self) -> tuple[str, ...]:
+        return ("intensity", "level")
 
     def outputs(self, setting: Setting) -> Outputs:
         from seq.labels import corpus_anchors

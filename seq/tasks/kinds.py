@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
-from seq.tasks.answers import Category, Level, Phone, Symbols, TaskAnswer
+from seq.errors import InputError
+from seq.tasks.answers import Category, Level, TaskAnswer
 from seq.tasks.base import Outputs, Stretch, Task
-from seq.tasks.predictions import CategoryPrediction, ScalePrediction, SequencePrediction, TaskPrediction
+from seq.tasks.predictions import CategoryPrediction, ScalePrediction, TaskPrediction
+from seq.tasks.sequence import SequenceTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 # References and levels may be written with three decimals.
 TOLERANCE = 1e-3
-# A CTC peak stands for a symbol that reaches at most this far to either side of it.
-REACH_SECONDS = 0.1
 
 
 class UtteranceTask(Task):
@@ -41,8 +41,15 @@ class CategoryTask(UtteranceTask):
 
     kind: ClassVar[str] = "category"
 
+    @property
+    def csv_columns(self) -> tuple[str, ...]:
+        return (self.called, f"{self.called}_confidence")
+
     def size(self, outputs: Outputs) -> int:
         return len(outputs.labels)
+
+    def about(self, outputs: Outputs) -> str:
+        return ", ".join(outputs.labels)
 
     def predict(self, probs: Sequence[float], ref: str | None, outputs: Outputs) -> CategoryPrediction:
         best = max(range(len(outputs.labels)), key=probs.__getitem__)
@@ -100,10 +107,18 @@ class ScaleTask(UtteranceTask):
 
     kind: ClassVar[str] = "scale"
 
+    @property
+    def csv_columns(self) -> tuple[str, ...]:
+        return (self.called, f"{self.called}_level")
+
     def size(self, outputs: Outputs) -> int:
         from seq.labels import NUM_THRESHOLDS
 
         return NUM_THRESHOLDS
+
+    def about(self, outputs: Outputs) -> str:
+        levels = ", ".join(f"{level:.3g}" for level in outputs.levels) or "none, it does not rate"
+        return f"0 to 1; levels of the training corpus: {levels}"
 
     def predict(self, probs: Sequence[float], ref: float | None, outputs: Outputs) -> ScalePrediction:
         import numpy as np
@@ -166,68 +181,31 @@ class ScaleTask(UtteranceTask):
         return Scale(refs, hyps, values, speakers, outputs.levels)
 
 
-class SequenceTask(Task):
-    """Symbols in order; the head gives log probabilities for every frame."""
-
-    kind: ClassVar[str] = "sequence"
-
-    def size(self, outputs: Outputs) -> int:
-        return len(outputs.labels)
-
-    def answer(self, numbers: np.ndarray, outputs: Outputs, stretch: Stretch, temperature: float = 1.0) -> Symbols:
-        """Best path of (T', V) log probabilities, each symbol from half way to its neighbours, at most 0.1 s off."""
-        import numpy as np
-
-        best = numbers.argmax(axis=-1)
-        changes = np.flatnonzero(np.diff(best, prepend=-1))
-        shift, start, end = stretch.frame_seconds, stretch.start, stretch.end
-        runs = [
-            (int(best[a]), start + a * shift, min(start + b * shift, end))
-            for a, b in zip(changes, [*changes[1:], len(best)], strict=True)
-            if best[a] != 0
-        ]
-        found = []
-        for i, (token, first, last) in enumerate(runs):
-            before = (runs[i - 1][2] + first) / 2 if i else start
-            after = (last + runs[i + 1][1]) / 2 if i + 1 < len(runs) else end
-            reach = (max(before, first - REACH_SECONDS), min(after, last + REACH_SECONDS))
-            found.append(Phone(outputs.labels[token], *reach))
-        return Symbols(found)
-
-    def merge(self, answers: Sequence[TaskAnswer], parts: Sequence[tuple[float, float]], outputs: Outputs) -> Symbols:
-        """The symbols of every stretch whose middle lies in the part of it that counts."""
-        return Symbols(
-            symbol
-            for answer, (start, end) in zip(cast("Sequence[Symbols]", answers), parts, strict=True)
-            for symbol in answer
-            if start <= (symbol.start + symbol.end) / 2 < end
-        )
-
-    def cells(self, answer: TaskAnswer | None) -> list[str]:
-        return [" ".join(symbol.phone for symbol in answer) if isinstance(answer, Symbols) else ""]
-
-    def cell(self, answer: TaskAnswer | None) -> str:
-        return self.cells(answer)[0]
-
-    def parse(self, data: Mapping[str, Any]) -> SequencePrediction:
-        return SequencePrediction(data["ref"], data["hyp"], data.get("hyp_times"), data.get("ref_times"))
-
-    def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
-        """References come from the file: the lang folder, which has them, is no input of scoring."""
-        for side, symbols in (("ref", row.ref or []), ("hyp", row.hyp)):
-            if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
-                return f"has {self.called} that are not a list of strings ({self.name}.{side})"
-        return None
-
-    def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
-        from seq.tasks.statistics import SymbolErrors
-
-        return SymbolErrors([row.ref for row in rows], [row.hyp for row in rows], speakers)
-
-
 def _weights(parts: Sequence[tuple[float, float]]) -> np.ndarray:
     """How much each part counts, by its length; they sum to 1."""
     import numpy as np
 
     seconds = np.array([end - start for start, end in parts])
     return seconds / seconds.sum()
+
+
+def stand_in(name: str, kind: str) -> Task:
+    """A task that a model folder has and this installation does not know: it is answered by its kind alone.
+
+    Raises:
+        InputError: the kind is unknown, too.
+    """
+    if kind not in KINDS:
+        raise InputError(f"the model's task {name} is of the kind {kind!r}, which this version of SpeechEQ lacks")
+
+    def unknown(*_: object) -> Any:
+        raise InputError(f"the task {name} is not installed here: its labels are not known")
+
+    members = {"name": name, "order": UNKNOWN_ORDER, "columns": (), "outputs": unknown, "label": unknown}
+    task: Task = type(f"StandIn_{name}", (KINDS[kind],), members)()
+    return task
+
+
+KINDS: Final[dict[str, type[Task]]] = {cls.kind: cls for cls in (CategoryTask, ScaleTask, SequenceTask)}
+# After all tasks that are known.
+UNKNOWN_ORDER: Final = 1_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq.tasks.base import Column, Outputs, Setting, Supervision
-from seq.tasks.kinds import SequenceTask
+from seq.tasks.sequence import SequenceTask
 
 
 class Phones(SequenceTask):
@@ -15,7 +15,6 @@ class Phones(SequenceTask):
     loss_scale = 0.2
     columns = (Column("PER", "PER %", less_is_better=True),)
     answer_name = "phones"
-    csv_columns = ("phones",)
 
     def outputs(self, setting: Setting) -> Outputs:
         return Outputs(self.kind, labels=setting.symbols)

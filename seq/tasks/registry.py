@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from seq.errors import InputError
 from seq.tasks.base import Task
+from seq.tasks.predictions import Prediction
 
 _REGISTERED: dict[str, Task] = {}
 
@@ -62,3 +64,15 @@ def parse_names(text: str) -> list[str]:
         return [task.name for task in in_order(asked)] if asked else default_names()
     except InputError as error:
         raise InputError(f"--tasks {text}: {error}") from error
+
+
+def main_category(names: Iterable[str]) -> Task | None:
+    """The first category among these tasks whose classes matter: its confidence says whether an answer is doubtful."""
+    return next((task for task in in_order(names) if task.kind == "category" and task.by_class), None)
+
+
+def parse_prediction(row: Mapping[str, Any]) -> Prediction:
+    """A line of predictions.jsonl. Raises KeyError, TypeError or ValueError where it is of another shape."""
+    answers = {task.name: task.parse(row[task.name]) for task in all_tasks() if task.name in row}
+    speaker = row.get("speaker") or "unknown"
+    return Prediction(row["id"], speaker, answers, row.get("corpus"), row.get("fold"), row.get("seed"))

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from seq.conf import conf_to_dict
+from seq.data.folds import describe_protocol
 from seq.train.experiment import Experiment
 from seq.train.identity import set_aside
 from seq.train.jobs import run_jobs
@@ -44,6 +45,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
             "commit": git_commit(),
             "versions": package_versions(),
             **({"start": experiment.start.about} if experiment.start is not None else {}),
+            "protocol": describe_protocol(experiment.protocol),
             "tasks": list(data.spec.outputs),
             "ctc_backend": trainer.losses.ctc.name,
             "num_parameters": num_parameters(trainer.model),

@@ -16,8 +16,8 @@ from seq.errors import InputError
 from seq.models.model import ModelSpec, SpeechEqModel
 from seq.train.checkpoint import batch_checkpoints, checkpoint_path, load_checkpoint, load_model, read_pointer
 from seq.train.experiment import Experiment
-from seq.train.run import train_run
 from seq.train.optimizer import make_optimizer
+from seq.train.run import train_run
 from seq.utils.files import read_json
 
 HAS_ICEFALL = all(importlib.util.find_spec(name) for name in ("k2", "icefall"))

@@ -104,7 +104,7 @@ def test_upload_a_file_and_read_the_answer(browser: Chrome, server: DemoServer, 
     assert text(browser, "#answer-title") == f"{expected.emotion.label}, {share} %"
     assert path.name in text(browser, "#answer-facts")
     assert f"intensity {expected.intensity.level} ({expected.intensity.value:.2f})" in text(browser, "#answer-facts")
-    bars = [row.text.split() for row in browser.find_elements("css selector", "#emotions li")]
+    bars = [row.text.split() for row in browser.find_elements("css selector", "#categories li")]
     ranked = sorted(expected.emotion.probs.items(), key=lambda item: -item[1])
     assert [bar[0] for bar in bars] == [label for label, _ in ranked]
     assert count(browser, "#wave .phone-box") == len(expected.phones)

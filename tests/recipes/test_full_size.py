@@ -233,7 +233,8 @@ def test_cremad_7442(listing: Path) -> None:
     assert len({u.text for u in corpus.utterances}) == 12
     raw = Counter(u.raw.get("intensity") for u in corpus.utterances)
     assert (raw["LO"], raw["MD"], raw["HI"]) == (455, 455, 455)
-    by_id = {u.id: (label["emotion"], label["intensity"]) for u, label in zip(corpus.utterances, corpus.labels, strict=True)}
+    found = zip(corpus.utterances, corpus.labels, strict=True)
+    by_id = {u.id: (labels["emotion"], labels["intensity"]) for u, labels in found}
     assert by_id["1001_IEO_NEU_XX"] == ("neutral", 0.0)
     assert by_id["1001_IEO_HAP_LO"] == ("happy", pytest.approx(1 / 3))
     # Votes A:D:N with levels 39.00:89.00:83.67: that of the emotion that was acted.

@@ -20,9 +20,9 @@ from seq.decode.run import decode_run
 from seq.errors import InputError
 from seq.train.checkpoint import averaged_weights, checkpoint_path, load_checkpoint, load_model, read_pointer
 from seq.train.experiment import Experiment
+from seq.train.losses import combine_losses
 from seq.train.run import train_experiment, train_run
 from seq.train.run_data import RunData
-from seq.train.losses import combine_losses
 from seq.train.trainer import Trainer
 from seq.train.training_log import TrainingLog
 from seq.train.validation import valid_scores
