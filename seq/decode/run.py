@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from seq.conf import ProtocolConf
 from seq.data.batches import Batch, LabelEncoder, SpeechDataset, eval_loader, open_cuts
+from seq.data.fbank import FRAME_SHIFT_SECONDS
 from seq.data.folds import Fold
 from seq.decode.choice import RECORD_FILE, Choice
 from seq.decode.embeddings import take_embeddings, write_embeddings
@@ -30,8 +31,6 @@ from seq.train.experiment import Experiment
 from seq.utils.files import write_json, write_jsonl
 
 EVAL_BATCH_DURATION = 60.0
-# Seconds between two frames of fbank.
-FRAME_SHIFT = 0.01
 # Fold part and the file that holds its predictions.
 PARTS = {"test": "predictions.jsonl", "valid": "valid_predictions.jsonl"}
 
@@ -61,7 +60,7 @@ def _phones(
     not fit into the frames).
     """
     assert output.phone is not None
-    seconds = FRAME_SHIFT * model.spec.model.subsampling
+    seconds = FRAME_SHIFT_SECONDS * model.spec.model.subsampling
 
     def times(spans: list[TokenSpan] | None) -> list[list[float]] | None:
         return None if spans is None else [[round(s.start * seconds, 3), round(s.end * seconds, 3)] for s in spans]

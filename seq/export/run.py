@@ -25,7 +25,6 @@ from seq.utils.provenance import git_commit
 if TYPE_CHECKING:
     from seq.models.model import ModelSpec, SpeechEqModel
 
-FRAME_SHIFT_SECONDS = 0.01
 # Sections of the conf that decide how training goes on from a model folder; sizes and features are there in any case.
 CONTINUED = ("lang", "augment", "ctc", "train")
 # In the order in which they take their places.
@@ -142,6 +141,7 @@ def _predictions(run_dir: Path, name: str) -> list[dict[str, Any]]:
 
 
 def _describe_model(model: SpeechEqModel, conf: Conf, epoch: int) -> dict[str, Any]:
+    from seq.data.fbank import FRAME_SHIFT_SECONDS
     from seq.models.model import GENDERS, num_parameters
 
     spec = model.spec
