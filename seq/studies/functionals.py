@@ -6,10 +6,7 @@ openSMILE is free for research only, so it is an optional package (`opensmile`),
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +17,7 @@ from scipy import fft, stats
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.errors import InputError
 from seq.utils.files import atomic_path, sha256
-from seq.utils.process import die_with_parent
+from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
 OPENSMILE_SETS: Final = {"compare": "ComParE_2016", "egemaps": "eGeMAPSv02"}
@@ -126,15 +123,6 @@ def _vector(cut: Any, name: str) -> np.ndarray:
     return np.nan_to_num(values)
 
 
-class _Task:
-    # A class and not a closure, so that workers can be spawned.
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, cut: Any) -> np.ndarray:
-        return _vector(cut, self.name)
-
-
 def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) -> dict[str, np.ndarray]:
     """The vectors of all utterances of a manifest with fbank, by id; kept in `cache` (.npz) until the manifest changes.
 
@@ -150,17 +138,8 @@ def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) ->
                 return dict(zip(stored["ids"].tolist(), stored["vectors"], strict=True))
     items = list(CutSet.from_file(cuts))
     ids = [cut.id for cut in items]
-    vectors = np.stack(
-        list(progress_bar(_map(_Task(name), items, num_jobs), total=len(items), desc="functionals", unit="utt"))
-    )
+    results = pool_map(partial(_vector, name=name), items, num_jobs, chunk_size=16)
+    vectors = np.stack(list(progress_bar(results, total=len(items), desc="functionals", unit="utt")))
     with atomic_path(cache) as temporary, open(temporary, "wb") as file:
         np.savez(file, key=np.array(key), ids=np.array(ids), vectors=vectors)
     return dict(zip(ids, vectors, strict=True))
-
-
-def _map(function: Callable[[Any], np.ndarray], items: list[Any], num_jobs: int) -> Any:
-    if num_jobs <= 1:
-        yield from map(function, items)
-        return
-    with ProcessPoolExecutor(num_jobs, mp_context=get_context("spawn"), initializer=die_with_parent) as pool:
-        yield from pool.map(function, items, chunksize=16)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +20,8 @@ from seq.lang.units import Lang, open_lang
 from seq.train.identity import run_identity, set_aside
 from seq.train.start import Start
 from seq.utils.files import read_jsonl, write_json
-from seq.utils.process import die_with_parent, run_lock
+from seq.utils.pool import pool_map
+from seq.utils.process import run_lock
 from seq.utils.provenance import git_commit, package_versions
 
 if TYPE_CHECKING:
@@ -210,19 +209,16 @@ def _run_jobs(
     num_jobs: int,
 ) -> None:
     """Call `function(experiment, fold, seed, row)` for every job, `num_jobs` at a time, one process each."""
-    if num_jobs == 1 or len(jobs) == 1:
-        for fold, seed in jobs:
-            function(experiment, fold, seed, 0)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(num_jobs, len(jobs)), mp_context=context, initializer=die_with_parent) as pool:
-        futures = [pool.submit(function, experiment, *job, i % num_jobs) for i, job in enumerate(jobs)]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    num_jobs = min(num_jobs, len(jobs))
+    numbered = [(*job, row % max(num_jobs, 1)) for row, job in enumerate(jobs)]
+    for _ in pool_map(partial(_run_job, function, experiment), numbered, num_jobs):
+        pass
+
+
+def _run_job(
+    function: Callable[[Experiment, int, int, int], object], experiment: Experiment, job: tuple[int, int, int]
+) -> object:
+    return function(experiment, *job)
 
 
 def _train_distributed(experiment: Experiment, jobs: list[tuple[int, int]]) -> None:
