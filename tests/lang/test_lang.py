@@ -11,7 +11,7 @@ import pytest
 
 from seq.errors import InputError
 from seq.lang import english, german
-from seq.lang.g2p import g2p
+from seq.lang.g2p import g2p, is_speakable
 from seq.lang.lexicon import lexicon_arcs, prepare_lang, read_transcripts
 from seq.lang.tokens import TokenTable
 from seq.utils.files import write_jsonl
@@ -95,6 +95,34 @@ def test_mandarin(text: str, phones: str) -> None:
 def test_what_cannot_be_pronounced(text: str, language: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         g2p(text, language)
+
+
+TRICKY = {
+    "en": (
+        "It’s café—no!", "'cause", "rock 'n' roll", "`so`", "re-do/undo", "at 5", "10", "11", "50%", "x²", "½", "٣", "a_b",
+        "Straße", "Ørsted", "Привет", "你好", "ﬁne", "$", "...", "'", "", "hello\u200b",
+    ),
+    "zh": ("你好，", "〇", "𠀀", "𪚥", "々", "ㄅ", "嗯", "你 好", "A座", "3", "２", "〔好〕", "•", "，", "", "\ufaff"),
+    "de": ("Straße", "ʼs", "Café", "Łódź", "3 Katzen", "Ångström", "你好", "...", ""),
+    "fr": ("Il pleut",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), [(la, text) for la, texts in TRICKY.items() for text in texts])
+def test_speakable_is_what_has_phones(language: str, text: str) -> None:
+    if is_speakable(text, language):
+        assert g2p(text, language)
+    else:
+        with pytest.raises(InputError):
+            g2p(text, language)
+
+
+def test_speakable_does_not_depend_on_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [is_speakable(text, language) for language, texts in TRICKY.items() for text in texts]
+    assert 0 < sum(before) < len(before)
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    monkeypatch.setattr(english, "_dictionary", lambda: {})
+    assert [is_speakable(text, language) for language, texts in TRICKY.items() for text in texts] == before
 
 
 def test_token_table(tmp_path: Path) -> None:
