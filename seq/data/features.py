@@ -10,12 +10,9 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +28,7 @@ from seq.conf import FeaturesConf
 from seq.data.fbank import FRAME_SHIFT_SECONDS, Fbank
 from seq.errors import InputError
 from seq.utils.files import atomic_path, read_jsonl
-from seq.utils.process import die_with_parent
+from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
 CHUNK_SIZE = 32
@@ -241,20 +238,7 @@ def _compute_chunks(
         finally:
             torch.set_num_threads(num_threads)
         return
-    # A server that imports torch and Lhotse once and then forks: neither one import per process, nor a fork of
-    # this process, which has threads.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["seq.data.features"])
-    with ProcessPoolExecutor(num_jobs, mp_context=context, initializer=_start_worker) as pool:
-        pending: deque[Future[list[MonoCut]]] = deque()
-        for chunk in chunks:
-            pending.append(pool.submit(compute_and_store, chunk, conf, storage))
-            if len(pending) > 2 * num_jobs:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
-
-def _start_worker() -> None:
-    die_with_parent()
-    torch.set_num_threads(1)
+    # torch and Lhotse take seconds to import: once for all workers.
+    compute = partial(compute_and_store, conf=conf, storage=storage)
+    one_thread = partial(torch.set_num_threads, 1)
+    yield from pool_map(compute, chunks, num_jobs, preload=["seq.data.features"], start_worker=one_thread)
