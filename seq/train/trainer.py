@@ -23,8 +23,7 @@ from seq.errors import InputError
 from seq.models.model import SpeechEqModel, kept_weights, load_kept_weights
 from seq.train.answers import predict
 from seq.train.checkpoint import (
-    average_between,
-    average_checkpoints,
+    averaged_weights,
     checkpoint_path,
     load_checkpoint,
     prune_checkpoints,
@@ -217,14 +216,12 @@ class Trainer:
 
     def _validate(self, epoch: int) -> ValidScores:
         """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""
-        first = epoch - self.conf.train.average_epochs
-        if first > 0:
-            start = load_checkpoint(checkpoint_path(self.run_dir, first))
-            start["model_avg"] = {name: value.to(self.device) for name, value in start["model_avg"].items()}
-            end = {"model_avg": self.average, "batch_idx_train": self.progress.batch_idx_train}
-            weights = average_checkpoints(start, {**end, "average_period": self.conf.train.average_period})
-        else:
-            weights = average_between(self.average, self.progress.batch_idx_train, None, 0)
+        state = {
+            "model_avg": {name: value.cpu() for name, value in self.average.items()},
+            "batch_idx_train": self.progress.batch_idx_train,
+            "average_period": self.conf.train.average_period,
+        }
+        weights = averaged_weights(self.run_dir, epoch, self.conf.train.average_epochs, state)
         load_kept_weights(self.eval_model, weights)
         rows = [row for row, _ in predict(self.eval_model, self.valid_loader, self.losses.ctc, "fp32")]
         return valid_scores(rows, self.data.spec.outputs)
