@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import resource
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,12 @@ from seq.train.checkpoint import (
 from seq.train.ctc import make_ctc
 from seq.train.device import autocast, pick_device, pick_precision
 from seq.train.losses import (
-    Loss,
     LossSetting,
     class_weights,
     combine_losses,
     count_too_short,
     loss_scale,
+    mean_counts,
     multitask_losses,
 )
 from seq.train.optimizer import learning_rate, make_optimizer
@@ -188,7 +187,7 @@ class Trainer:
         with autocast(self.device, self.precision):
             output = self.network(batch.feature.to(self.device), batch.feature_lens.to(self.device))
         losses = multitask_losses(output, batch.labels.targets_on(self.device), self.losses)
-        loss = combine_losses(losses, self.conf.train, self._mean_counts(losses))
+        loss = combine_losses(losses, self.conf.train, mean_counts(losses))
         if not torch.isfinite(loss):
             raise InputError(
                 f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "
@@ -205,14 +204,6 @@ class Trainer:
         if self.rank == 0 and every and self.progress.batch_idx_train % every == 0:
             save_batch_checkpoint(self.run_dir, self._state(), self.conf.train.keep_last_k)
         return {task: (float(total.detach()), int(count)) for task, (total, count) in losses.items()}
-
-    def _mean_counts(self, losses: Mapping[str, Loss]) -> dict[str, torch.Tensor] | None:
-        """Labelled utterances per task, averaged over ranks: DDP averages gradients, so this makes the global mean."""
-        if self.world_size == 1:
-            return None
-        counts = torch.stack([count.float() for _, count in losses.values()])
-        dist.all_reduce(counts)
-        return dict(zip(losses, counts / self.world_size, strict=True))
 
     def _validate(self, epoch: int) -> ValidScores:
         """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""
