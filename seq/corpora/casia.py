@@ -23,6 +23,7 @@ _GENDERS: Final[dict[str, Literal["F", "M"]]] = {
     "zhaoquanyin": "F",
     "zhaozuoxiang": "M",
 }
+_KNOWN_GENDERS: Final[dict[str | None, Literal["F", "M"] | None]] = {"F": "F", "M": "M", None: None}
 # The names of the fuller edition, given name first.
 _ALIASES: Final = {
     "chang.liu": "liuchanhg",
@@ -93,7 +94,7 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
             known = ", ".join(EMOTIONS)
             raise InputError(f"{path.parent}: unknown emotion folder; rename it to one of {known}, or remove it")
         gender = genders.get(speaker)
-        if gender not in ("F", "M", None):
+        if gender not in _KNOWN_GENDERS:
             raise InputError(f"{root / 'speakers.tsv'}: the gender of {speaker} is {gender}; write F or M")
         own_text = any(part.startswith("不同文本") for part in parts)
         utterance_id = f"{speaker}-{emotion}-{'d' if own_text else ''}{path.stem.lower()}"
@@ -102,7 +103,7 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
             id=utterance_id,
             audio=path,
             speaker=speaker,
-            gender=gender,
+            gender=_KNOWN_GENDERS[gender],
             language="zh",
             text=transcripts.get(utterance_id, transcripts.get(sentence)),
             sentence=sentence,

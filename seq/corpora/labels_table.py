@@ -77,8 +77,9 @@ def _from_conf(conf: Conf) -> list[Line]:
     corpus = conf.corpus
     lines = []
     for item in corpus.emotions:
-        raws = [level.raw for level in corpus.intensities] if item.name != "neutral" else []
-        for raw in raws or [None]:
+        rated = item.name != "neutral" and corpus.intensities
+        raws: list[str | None] = [level.raw for level in corpus.intensities] if rated else [None]
+        for raw in raws:
             value = map_labels(_utterance(item.raw, raw), corpus)[1]
             lines.append(
                 Line(corpus.name, item.raw, item.name, raw or NONE, _range([] if value is None else [value]), None)
