@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Final, Literal
 
-from seq.synth.layouts.studio import MANDARIN, Studio
+from seq.corpora.layouts.studio import MANDARIN, Studio
 
 _COLUMNS: Final = ("id", "path", "text", "speaker", "gender", "emotion", "intensity")
 _SPEAKERS: Final[dict[str, tuple[Literal["F", "M"], str]]] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from seq.corpora.emodb import MEN, SENTENCES
-from seq.synth.layouts.studio import Studio
+from seq.corpora.layouts.studio import Studio
 
 _SPEAKERS: Final = ("03", "08", "09", "10", "14")
 _EMOTIONS: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from seq.synth.layouts.studio import Studio
+from seq.corpora.layouts.studio import Studio
 
 _ACTORS: Final = ("M003", "M005", "M007", "W009", "W011")
 _EMOTIONS: Final = {

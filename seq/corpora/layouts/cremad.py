@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from seq.corpora.cremad import SENTENCES
-from seq.synth.layouts.studio import Studio
+from seq.corpora.layouts.studio import Studio
 from seq.synth.speech import write_wav
 
 # One of every fold of the protocol, and 1076, the actor of the silent file.

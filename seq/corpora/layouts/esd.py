@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from seq.corpora.esd import EMOTIONS, MEN, SENTENCES_EACH
-from seq.synth.layouts.studio import MANDARIN, Studio
+from seq.corpora.layouts.studio import MANDARIN, Studio
 
 # Speaker: encoding of the transcript file, and whether the folders are nested.
 _SPEAKERS: Final = {
