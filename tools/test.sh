@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Check everything: ruff, mypy, shellcheck, then the tests. Sets the environment up first where that is needed.
+# Check everything: ruff, mypy, import-linter, shellcheck, then the tests. Sets the environment up first where that is needed.
 #
 # Usage: tools/test.sh [pytest arguments]      e.g. tools/test.sh tests/test_runner.py -k skips
 # Out:   exit code 0 where all of them pass; pytest's closing line comes last
@@ -13,6 +13,7 @@ failed=0
 python3 -m ruff check || failed=1
 python3 -m ruff format --check || failed=1
 python3 -m mypy || failed=1
+lint-imports --no-cache --no-logo || failed=1
 
 if git rev-parse --git-dir >/dev/null 2>&1; then
   # Deleted files are still listed until they are committed.
@@ -29,6 +30,6 @@ fi
 
 # The libraries' own threads only get into each other's way on tensors as small as the tests'.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-if ((failed)); then echo "ruff, mypy or shellcheck failed (above)"; fi
+if ((failed)); then echo "ruff, mypy, import-linter or shellcheck failed (above)"; fi
 python3 -m pytest -q "$@" || failed=1
 exit "$failed"
