@@ -41,9 +41,16 @@ def main() -> None:
     command = shlex.join(["local/run_baseline.py", *sys.argv[1:]])
     run_baseline(recipe, features, exp_dir, folds, seeds, args.nj, command)
     scores = score_experiment(
-        recipe.conf, recipe.protocol.name, recipe.cuts, recipe.folds_dir, exp_dir, folds, seeds, command,
+        recipe.conf,
+        recipe.protocol.name,
+        recipe.cuts,
+        recipe.folds_dir,
+        exp_dir,
+        folds,
+        seeds,
+        command,
         recipe.corpus_json,
-    )  # fmt: skip
+    )
     write_json(exp_dir / "scores.json", scores)
     print(write_report(exp_dir / "scores.json", exp_dir, exp_dir / "report.md"))
     print(f"report: {exp_dir / 'report.md'}")

@@ -74,12 +74,23 @@ def bad_folder(folder: Path) -> dict[str, str | None]:
     (folder / "p phone.m4a").write_bytes(b"\0\0\0\x1cftypM4A " + bytes(100))
     (folder / "notes.txt").write_text("not audio, by its name")
     return {
-        "a good.wav": None, "b 录音 空格.flac": None, "c empty.wav": "is empty", "d truncated.wav": "truncated",
-        "e truncated.flac": "truncated", "f silent.wav": "silent", "g 50ms.wav": None, "h telephone.wav": None,
-        "i 192k.wav": None, "j 8 channels.wav": None, "k nan.wav": "NaN", "l photo.wav": "not audio",
-        "m header only.wav": "no samples", "n long silence.wav": "silent", "o last.ogg": None,
+        "a good.wav": None,
+        "b 录音 空格.flac": None,
+        "c empty.wav": "is empty",
+        "d truncated.wav": "truncated",
+        "e truncated.flac": "truncated",
+        "f silent.wav": "silent",
+        "g 50ms.wav": None,
+        "h telephone.wav": None,
+        "i 192k.wav": None,
+        "j 8 channels.wav": None,
+        "k nan.wav": "NaN",
+        "l photo.wav": "not audio",
+        "m header only.wav": "no samples",
+        "n long silence.wav": "silent",
+        "o last.ogg": None,
         "p phone.m4a": "convert it",
-    }  # fmt: skip
+    }
 
 
 def test_every_bad_recording_is_one_line_and_the_others_are_answered(
@@ -111,8 +122,13 @@ def test_lists_and_manifests(model: Path, tmp_path: Path, capsys: pytest.Capture
     audio = write(tmp_path / "with space.wav", seconds=3.0)
     scp = tmp_path / "wav.scp"
     scp.write_text(f"one {audio}\n\ntwo cat {audio} |\nthree\n", encoding="utf-8")
-    recording = {"id": "rec", "sources": [{"type": "file", "channels": [0], "source": str(audio)}],
-                 "sampling_rate": RATE, "num_samples": 3 * RATE, "duration": 3.0}  # fmt: skip
+    recording = {
+        "id": "rec",
+        "sources": [{"type": "file", "channels": [0], "source": str(audio)}],
+        "sampling_rate": RATE,
+        "num_samples": 3 * RATE,
+        "duration": 3.0,
+    }
     cut = {"id": "cut", "start": 1.0, "duration": 1.5, "channel": 0, "recording": recording, "type": "MonoCut"}
     command = {**recording, "id": "pipe", "sources": [{"type": "command", "channels": [0], "source": "rm -rf x"}]}
     manifest = tmp_path / "cuts.jsonl.gz"
@@ -120,9 +136,7 @@ def test_lists_and_manifests(model: Path, tmp_path: Path, capsys: pytest.Capture
         lines.writelines(json.dumps(row) + "\n" for row in (recording, cut, command, {"id": "sup"}, [1]))
     code, output = predict(model, capsys, scp, manifest)
     rows = rows_of(output)
-    assert code == 1 and [row.get("id") for row in rows] == [
-        "one", "two", "three", "rec", "cut", "pipe", "sup", None
-    ]  # fmt: skip
+    assert code == 1 and [row.get("id") for row in rows] == ["one", "two", "three", "rec", "cut", "pipe", "sup", None]
     assert [("error" in row) for row in rows] == [False, True, True, False, False, True, True, True]
     assert "not run" in str(rows[1]["error"]) and "only files" in str(rows[5]["error"])
     assert rows[3]["duration"] == 3.0 and rows[4]["duration"] == 1.5
@@ -154,8 +168,11 @@ def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Pa
 
 def run_command(arguments: list[str], stdin: bytes = b"", stdout: object = subprocess.PIPE) -> tuple[int, bytes, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "seq.cli", *arguments], input=stdin, stdout=stdout, stderr=subprocess.PIPE  # type: ignore[call-overload]
-    )  # fmt: skip
+        [sys.executable, "-m", "seq.cli", *arguments],
+        input=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,  # type: ignore[call-overload]
+    )
     return done.returncode, done.stdout, done.stderr.decode()
 
 

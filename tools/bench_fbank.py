@@ -20,6 +20,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -30,10 +31,12 @@ from seq.data.features import compute_fbank
 from seq.errors import InputError
 from seq.utils.script import run_main
 
+Item = TypeVar("Item")
+
 NUM_ROUNDS = 3
 
 
-def cpu_seconds(function: Callable[[object], object], items: list[object]) -> float:
+def cpu_seconds(function: Callable[[Item], object], items: list[Item]) -> float:
     """CPU seconds of `function` over all items, the best of three rounds."""
     seconds = []
     for _ in range(NUM_ROUNDS):

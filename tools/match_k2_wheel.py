@@ -58,9 +58,12 @@ def main() -> int:
     wheels = installable(page, python, system, machine)
     wheel = choose(wheels, torch_version)
     if wheel is None:
-        print(f"error: k2 has no wheel for {python}, torch {torch_version} on {system} {machine}; nothing "
-              f"was changed. There are {kind} wheels for torch {alternatives(wheels)}: tools/setup.sh --with-k2 makes "
-              "an environment with the newest that SpeechEQ can use", file=sys.stderr)  # fmt: skip
+        print(
+            f"error: k2 has no wheel for {python}, torch {torch_version} on {system} {machine}; nothing "
+            f"was changed. There are {kind} wheels for torch {alternatives(wheels)}: tools/setup.sh --with-k2 makes "
+            "an environment with the newest that SpeechEQ can use",
+            file=sys.stderr,
+        )
         return 2
     print(f"k2=={wheel.k2} {index}")
     return 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Check everything: ruff, shellcheck, then the tests. Sets the environment up first where that is needed.
+# Check everything: ruff, mypy, import-linter, shellcheck, then the tests. Sets the environment up first where that is needed.
 #
 # Usage: tools/test.sh [pytest arguments]      e.g. tools/test.sh tests/test_runner.py -k skips
-# Out:   exit code 0 where all three pass; pytest's closing line comes last
+# Out:   exit code 0 where all of them pass; pytest's closing line comes last
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 [[ -n ${SPEECHEQ_PYTHON_ENV:-} ]] || "$root/tools/setup.sh" --quiet
@@ -11,6 +11,9 @@ cd "$root"
 
 failed=0
 python3 -m ruff check || failed=1
+python3 -m ruff format --check || failed=1
+python3 -m mypy || failed=1
+lint-imports --no-cache --no-logo || failed=1
 
 if git rev-parse --git-dir >/dev/null 2>&1; then
   # Deleted files are still listed until they are committed.
@@ -27,6 +30,6 @@ fi
 
 # The libraries' own threads only get into each other's way on tensors as small as the tests'.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-if ((failed)); then echo "ruff or shellcheck failed (above)"; fi
+if ((failed)); then echo "ruff, mypy, import-linter or shellcheck failed (above)"; fi
 python3 -m pytest -q "$@" || failed=1
 exit "$failed"

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
-from seq.corpora.base import AUDIO_SUFFIXES, CorpusReader, ReaderOption, Utterance
+from seq.corpora.base import CorpusReader, ReaderOption, Utterance
 from seq.corpora.tables import read_table
+from seq.corpora.trees import audio_files, find_below, folders
 from seq.errors import InputError
 
 EMOTIONS: Final = ("angry", "fear", "happy", "neutral", "normal", "sad", "surprise")
@@ -22,6 +23,7 @@ _GENDERS: Final[dict[str, Literal["F", "M"]]] = {
     "zhaoquanyin": "F",
     "zhaozuoxiang": "M",
 }
+_KNOWN_GENDERS: Final[dict[str | None, Literal["F", "M"] | None]] = {"F": "F", "M": "M", None: None}
 # The names of the fuller edition, given name first.
 _ALIASES: Final = {
     "chang.liu": "liuchanhg",
@@ -32,7 +34,6 @@ _ALIASES: Final = {
 _TEXT_SETS: Final = re.compile(r"(相同|不同)文本")
 # 0001_000351.wav, or train, evaluation and test (ESD); level_1 (MEAD).
 _FOREIGN: Final = re.compile(r"\d{4}_\d{6}|train|evaluation|test|level_\d")
-_MAX_DEPTH: Final = 5
 
 
 class Reader(CorpusReader):
@@ -56,23 +57,9 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
 
     def find_root(self, corpus_dir: Path) -> Path:
         """The folder of the speakers. Raises InputError if no emotion folder lies below `corpus_dir`."""
-        if not corpus_dir.is_dir():
-            raise InputError(f"--corpus-dir {corpus_dir} is not a folder: pass the folder that holds the speakers")
-        for depth in range(1, _MAX_DEPTH):
-            for folder in sorted(corpus_dir.glob("/".join("*" * depth))):
-                if folder.name.lower() not in EMOTIONS or not folder.is_dir() or _is_foreign(folder):
-                    continue
-                above = list(folder.relative_to(corpus_dir).parts[:-1])
-                _drop_text_sets(above)
-                if not above:
-                    raise InputError(f"--corpus-dir {corpus_dir} is one speaker's folder: pass the one above it")
-                above.pop()
-                _drop_text_sets(above)
-                return corpus_dir.joinpath(*above)
-        raise InputError(
-            f"--corpus-dir {corpus_dir} holds no <speaker>/<emotion> folders such as wangzhe/angry: "
-            "pass the folder that holds the speakers"
-        )
+        if corpus_dir.is_dir() and _is_speaker(corpus_dir):
+            raise InputError(f"--corpus-dir {corpus_dir} is one speaker's folder: pass the one above it")
+        return find_below(corpus_dir, _has_speakers, "folders <speaker>/<emotion> such as wangzhe/angry")
 
     def read(self, root: Path, options: dict[str, str]) -> Iterator[Utterance]:
         """Yield the utterances, sorted by path.
@@ -84,7 +71,7 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
         transcripts = read_table(Path(named) if named else root / "transcripts.txt", required=bool(named))
         genders = {**_GENDERS, **read_table(root / "speakers.tsv")}
         intensities = read_table(root / "intensities.tsv")
-        utterances = [self._describe(path, root, genders, intensities, transcripts) for path in _audio_files(root)]
+        utterances = [self._describe(path, root, genders, intensities, transcripts) for path in audio_files(root)]
         known = {u.sentence for u in utterances} | {u.id for u in utterances}
         for key in transcripts:
             if key not in known:
@@ -107,7 +94,7 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
             known = ", ".join(EMOTIONS)
             raise InputError(f"{path.parent}: unknown emotion folder; rename it to one of {known}, or remove it")
         gender = genders.get(speaker)
-        if gender not in ("F", "M", None):
+        if gender not in _KNOWN_GENDERS:
             raise InputError(f"{root / 'speakers.tsv'}: the gender of {speaker} is {gender}; write F or M")
         own_text = any(part.startswith("不同文本") for part in parts)
         utterance_id = f"{speaker}-{emotion}-{'d' if own_text else ''}{path.stem.lower()}"
@@ -116,7 +103,7 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
             id=utterance_id,
             audio=path,
             speaker=speaker,
-            gender=gender,
+            gender=_KNOWN_GENDERS[gender],
             language="zh",
             text=transcripts.get(utterance_id, transcripts.get(sentence)),
             sentence=sentence,
@@ -124,21 +111,29 @@ Pass the folder that holds the speakers with --corpus-dir, and its texts, if you
         )
 
 
+def _has_speakers(folder: Path) -> bool:
+    return any(_is_speaker(below) for below in _folders(folder))
+
+
+def _is_speaker(folder: Path) -> bool:
+    return any(below.name.lower() in EMOTIONS and not _is_foreign(below) for below in _folders(folder))
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """The folders in `folder`; text-set folders do not count, but what is in them does."""
+    for below in folders(folder):
+        if _TEXT_SETS.search(below.name):
+            yield from _folders(below)
+        else:
+            yield below
+
+
 def _is_foreign(emotion_dir: Path) -> bool:
     """Whether an emotion folder is ESD's or MEAD's, whose emotions have the same names."""
     return any(_FOREIGN.fullmatch(path.stem) for path in emotion_dir.iterdir())
 
 
-def _drop_text_sets(folders: list[str]) -> None:
+def _drop_text_sets(parts: list[str]) -> None:
     """Remove the text-set folders at the end of a path."""
-    while folders and _TEXT_SETS.search(folders[-1]):
-        folders.pop()
-
-
-def _audio_files(root: Path) -> list[Path]:
-    """The audio below `root`, sorted; hidden files (macOS's ._201.wav, half-written ones) do not count."""
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and not any(p.startswith(".") for p in path.relative_to(root).parts)
-    )
+    while parts and _TEXT_SETS.search(parts[-1]):
+        parts.pop()

@@ -12,9 +12,9 @@ from typing import Final
 
 from seq.conf import Conf, FoldConf, NameCount, ProtocolConf, Selection, conf_to_dict, load_conf
 from seq.corpora.base import Utterance, get_reader
+from seq.corpora.layouts.studio import Studio
 from seq.errors import InputError
 from seq.labels import EMOTION, map_labels
-from seq.synth.layouts.studio import Studio
 from seq.utils.files import write_text
 
 LAYOUTS: Final = ("casia", "cremad", "emodb", "esd", "iemocap", "mead", "ravdess", "seqd")
@@ -43,7 +43,7 @@ def write_miniature(layout: str, target: Path, conf_path: Path, seed: int = 1) -
     temporary = target.with_name(f".{os.getpid()}.tmp.{target.name}")
     temporary.mkdir()
     try:
-        importlib.import_module(f"seq.synth.layouts.{layout}").write(temporary, Studio(seed))
+        importlib.import_module(f"seq.corpora.layouts.{layout}").write(temporary, Studio(seed))
         utterances = list(get_reader(layout).read(temporary, {}))
         small = conf_to_dict(cut_down(conf, utterances))
         text = yaml.safe_dump(small, sort_keys=False, allow_unicode=True, width=120)

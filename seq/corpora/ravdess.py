@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from seq.corpora.base import AUDIO_SUFFIXES, CorpusReader, Utterance
-from seq.errors import InputError
+from seq.corpora.trees import find_below, folders
 
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 URL = "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1"
@@ -32,19 +32,15 @@ class Reader(CorpusReader):
     )
 
     def find_root(self, corpus_dir: Path) -> Path:
-        """The folder that holds Actor_01 ...: `corpus_dir`, or the one folder below it that does."""
-        candidates = [corpus_dir, *sorted(path for path in corpus_dir.iterdir() if path.is_dir())]
-        for candidate in candidates:
-            if _actor_dirs(candidate):
-                return candidate
-        raise InputError(f"{corpus_dir} has no folders Actor_01 ... Actor_24 of RAVDESS: pass the folder that has them")
+        """The folder that holds Actor_01 ... with speech in them: songs and videos lie in a like tree of their own."""
+        return find_below(corpus_dir, _has_speech, "folders Actor_01 ... Actor_24 with the speech of RAVDESS")
 
     def read(self, root: Path, options: dict[str, str]) -> Iterator[Utterance]:
         skipped = 0
         for actor_dir in _actor_dirs(root):
             for path in sorted(actor_dir.iterdir()):
-                match = SPEECH_NAME.fullmatch(path.stem)
-                if path.suffix.lower() not in AUDIO_SUFFIXES or match is None:
+                match = _match_speech(path)
+                if match is None:
                     skipped += not path.name.startswith(".")
                     continue
                 emotion, intensity, statement, actor = match.groups()
@@ -72,4 +68,12 @@ class Reader(CorpusReader):
 
 
 def _actor_dirs(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if re.fullmatch(r"Actor_\d\d", path.name) and path.is_dir())
+    return [path for path in folders(folder) if re.fullmatch(r"Actor_\d\d", path.name)]
+
+
+def _has_speech(folder: Path) -> bool:
+    return any(_match_speech(path) for actor_dir in _actor_dirs(folder) for path in actor_dir.iterdir())
+
+
+def _match_speech(path: Path) -> re.Match[str] | None:
+    return SPEECH_NAME.fullmatch(path.stem) if path.suffix.lower() in AUDIO_SUFFIXES else None

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from seq.conf import Scale
 from seq.corpora.agreement import Vote, describe_agreement, majority
@@ -29,7 +29,7 @@ RATED: Final = {"intensity": Scale(0, 3)}
 OPTIONAL: Final = ("annotator", "language")
 # What all rows of an utterance must agree on.
 FACTS: Final = ("path", "text", "speaker", "gender", "language")
-_GENDERS: Final = {"F": "F", "M": "M", "": None}
+_GENDERS: Final[dict[str, Literal["F", "M"] | None]] = {"F": "F", "M": "M", "": None}
 _HAN: Final = re.compile(r"[㐀-鿿]")
 # An id names the file of the utterance's features.
 _NOT_IN_ID: Final = re.compile(r"[\s/\\]+")
@@ -101,7 +101,7 @@ def _utterance(rows: list[Row], folder: Path) -> Utterance:
         id=first["id"],
         audio=folder / first["path"],
         speaker=first["speaker"],
-        gender=_GENDERS[first["gender"]],  # type: ignore[arg-type]
+        gender=_GENDERS[first["gender"]],
         language=first["language"] or ("zh" if _HAN.search(first["text"]) else "en"),
         text=first["text"] or None,
         sentence=None,

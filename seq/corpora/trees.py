@@ -9,22 +9,51 @@ from pathlib import Path
 from seq.corpora.base import AUDIO_SUFFIXES
 from seq.errors import InputError
 
+# How many levels below --corpus-dir a corpus is looked for: data disk, corpus, release, tree.
+MAX_DEPTH = 3
+
 
 def find_below(corpus_dir: Path, is_root: Callable[[Path], bool], expected: str) -> Path:
-    """`corpus_dir`, or the first folder in it, that is the root of a corpus.
+    """The root of a corpus: `corpus_dir`, or the one folder up to `MAX_DEPTH` levels below it, the nearest level first.
+
+    Hidden folders are not looked into, nor those that may not be read; no folder twice, however many links lead to it.
 
     Args:
         expected: what a root holds, for the message, such as "folders Session1 to Session5".
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or there are several on one level.
     """
     if not corpus_dir.is_dir():
         raise InputError(f"--corpus-dir {corpus_dir} is not a folder: pass the folder that has {expected}")
-    for candidate in [corpus_dir, *folders(corpus_dir)]:
-        if is_root(candidate):
-            return candidate
+    level, seen = [corpus_dir], {_identity(corpus_dir)}
+    for depth in range(MAX_DEPTH + 1):
+        roots = [folder for folder in level if is_root(folder)]
+        if len(roots) > 1:
+            both = f"{roots[0]} and {roots[1]}"
+            raise InputError(f"--corpus-dir {corpus_dir} is ambiguous: {both} both have {expected}; pass one of them")
+        if roots:
+            return roots[0]
+        if depth < MAX_DEPTH:
+            level = [below for folder in level for below in _unseen_folders(folder, seen)]
     raise InputError(f"--corpus-dir {corpus_dir} has no {expected}: pass the folder that has")
+
+
+def _unseen_folders(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
+    """The folders in `folder` that may be read and are not in `seen`, which learns them."""
+    found = []
+    for below in folders(folder):
+        identity = _identity(below)
+        if identity not in seen and os.access(below, os.R_OK | os.X_OK):
+            seen.add(identity)
+            found.append(below)
+    return found
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What a folder has in common with links to it."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def folders(folder: Path) -> list[Path]:

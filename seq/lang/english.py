@@ -17,7 +17,7 @@ from seq.lang import espeak
 PHONES: Final = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
     "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
-)  # fmt: skip
+)  # fmt: skip  # a table, read by rows
 
 # The phonemes that espeak-ng's voice en-us used for 6000 words drawn from CMUdict, with a few spellings beside them,
 # and what CMUdict writes for them. A symbol that is not here is split into the longest ones that are.
@@ -36,7 +36,7 @@ _IPA_TO_ARPABET: Final[dict[str, tuple[str, ...]]] = {
         "x": "K", "l": "L", "ɬ": "L", "m": "M", "n": "N", "ŋ": "NG", "p": "P", "ɹ": "R", "r": "R", "s": "S", "ʃ": "SH",
         "t": "T", "ɾ": "T", "ʔ": "T", "θ": "TH", "v": "V", "w": "W", "j": "Y", "z": "Z", "ʒ": "ZH",
     }.items()
-}  # fmt: skip
+}  # fmt: skip  # a table, read by rows
 # Primary and secondary stress, length not matched above, nasalisation, liaison.
 _IGNORED: Final = "ˈˌː̃-"
 

@@ -31,7 +31,7 @@ _IPA_TO_PHONES: Final[dict[str, tuple[str, ...]]] = {
         "m": "m", "n": "n", "ŋ": "ŋ", "p": "p", "pf": "pf", "r": "r", "ɾ": "r", "ɹ": "r", "ʁ": "r", "s": "s", "ʃ": "ʃ",
         "t": "t", "ts": "ts", "tʃ": "t ʃ", "v": "v", "w": "v", "x": "x", "z": "z", "ʒ": "ʒ", "θ": "s", "ð": "z",
     }.items()
-}  # fmt: skip
+}  # fmt: skip  # a table, read by rows
 PHONES: Final = tuple(sorted({phone for phones in _IPA_TO_PHONES.values() for phone in phones}))
 # Words that espeak-ng misreads (here s + ch for s + sch), as a dictionary has them.
 _EXCEPTIONS: Final = {"eisschrank": ("aɪ", "s", "ʃ", "r", "a", "ŋ", "k")}

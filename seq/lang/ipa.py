@@ -18,12 +18,12 @@ ARPABET: Final = {
     "EH": "ɛ", "ER": "ɚ", "EY": "eɪ", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ", "IY": "iː", "JH": "dʒ", "K": "k",
     "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔʏ", "P": "p", "R": "r", "S": "s", "SH": "ʃ", "T": "t",
     "TH": "θ", "UH": "ʊ", "UW": "uː", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
-}  # fmt: skip
+}  # fmt: skip  # a table, read by rows
 # English and German stops are aspirated where Mandarin's p t k are: b d g of pinyin are voiceless, so p t k here.
 INITIALS: Final = {
     "b": "p", "p": "pʰ", "m": "m", "f": "f", "d": "t", "t": "tʰ", "n": "n", "l": "l", "g": "k", "k": "kʰ", "h": "x",
     "j": "tɕ", "q": "tɕʰ", "x": "ɕ", "zh": "ʈʂ", "ch": "ʈʂʰ", "sh": "ʂ", "r": "ʐ", "z": "ts", "c": "tsʰ", "s": "s",
-}  # fmt: skip
+}  # fmt: skip  # a table, read by rows
 FINALS: Final = {
     final: tuple(phones.split())
     for final, phones in {
@@ -35,7 +35,7 @@ FINALS: Final = {
         "uen": "w ə n", "un": "w ə n", "uang": "w a ŋ", "ueng": "w ə ŋ", "v": "y", "ve": "ɥ ɛ", "ue": "ɥ ɛ",
         "van": "ɥ ɛ n", "vn": "y n", "m": "m", "n": "n", "ng": "ŋ", "hm": "h m", "hn": "h n", "hng": "h ŋ",
     }.items()
-}  # fmt: skip
+}  # fmt: skip  # a table, read by rows
 # After these, pinyin's i is no [i] but the initial's own buzz.
 APICAL: Final = frozenset({"zh", "ch", "sh", "r", "z", "c", "s"})
 TONES: Final = {"1": ("˥",), "2": ("˧˥",), "3": ("˨˩˦",), "4": ("˥˩",), "5": ()}

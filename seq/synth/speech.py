@@ -180,8 +180,8 @@ def _loudness(num_samples: int, style: Style, strength: float, rng: np.random.Ge
     """The factor on each sample (T,)."""
     seconds = np.arange(num_samples) / SAMPLING_RATE
     course = np.array(style.loudness_course) + rng.normal(0, _COURSE_LOUDNESS_SPREAD, 3)
-    decibel = rng.normal(0, _LOUDNESS_SPREAD) + strength * style.loudness
-    decibel = decibel + strength * _course(tuple(course), np.linspace(0, 1, num_samples))
+    level = rng.normal(0, _LOUDNESS_SPREAD) + strength * style.loudness
+    decibel = level + strength * _course(tuple(course), np.linspace(0, 1, num_samples))
     rate = style.tremor_rate * math.exp(rng.normal(0, 0.1))
     decibel += 0.5 * strength * style.tremor * np.sin(2 * np.pi * (rate * seconds + rng.random()))
     return 10 ** (decibel / 20)

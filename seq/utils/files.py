@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from seq.errors import InputError
 
@@ -83,7 +83,7 @@ def read_json(path: Path | str) -> Any:
 
 def _open_text(path: Path, mode: str, name: str) -> IO[str]:
     if name.endswith(".gz"):
-        return gzip.open(path, mode + "t", encoding="utf-8")
+        return cast(IO[str], gzip.open(path, mode + "t", encoding="utf-8"))
     return open(path, mode, encoding="utf-8")
 
 

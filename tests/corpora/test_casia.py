@@ -97,7 +97,7 @@ def test_bad_trees(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gender of wangzhe is male"):
         read(corpus)
     (tmp_path / "empty").mkdir()
-    for wrong, message in (("nowhere", "not a folder"), ("casia/wangzhe", "one speaker"), ("empty", "holds no")):
+    for wrong, message in (("nowhere", "not a folder"), ("casia/wangzhe", "one speaker"), ("empty", "has no")):
         with pytest.raises(InputError, match=message):
             Reader().find_root(tmp_path / wrong)
 

@@ -43,17 +43,25 @@ def test_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "toy/conf").mkdir(parents=True)
     (tmp_path / "toy/conf/default.yaml").write_text(CONF)
     assert ["toy", "A", "angry", "a rating", "0.000 to 1.000", "–"] in table(capsys, "--egs", str(tmp_path))
-    labels = [("N", "neutral", None, 0.0), ("A", "angry", "LO", 0.333), ("A", "angry", "LO", 0.333),
-              ("A", "angry", "40", 0.4), ("A", "angry", "70", 0.7), ("A", "angry", None, None)]  # fmt: skip
+    labels = [
+        ("N", "neutral", None, 0.0),
+        ("A", "angry", "LO", 0.333),
+        ("A", "angry", "LO", 0.333),
+        ("A", "angry", "40", 0.4),
+        ("A", "angry", "70", 0.7),
+        ("A", "angry", None, None),
+    ]
     names = ("raw_emotion", "emotion", "raw_intensity", "intensity")
     customs = [{k: v for k, v in zip(names, row, strict=True) if v is not None} for row in labels]
     path = tmp_path / "toy/data/manifests/toy_cuts.jsonl.gz"
     write_jsonl(path, ({"id": str(i), "supervisions": [{"custom": custom}]} for i, custom in enumerate(customs)))
-    assert sorted(table(capsys, "toy", "--egs", str(tmp_path))) == sorted([
-        ["toy", "N", "neutral", "–", "0.000", "1"],
-        ["toy", "A", "angry", "LO", "0.333", "2"],
-        ["toy", "A", "angry", "a rating", "0.400 to 0.700", "2"],
-        ["toy", "A", "angry", "–", "–", "1"],
-    ])  # fmt: skip
+    assert sorted(table(capsys, "toy", "--egs", str(tmp_path))) == sorted(
+        [
+            ["toy", "N", "neutral", "–", "0.000", "1"],
+            ["toy", "A", "angry", "LO", "0.333", "2"],
+            ["toy", "A", "angry", "a rating", "0.400 to 0.700", "2"],
+            ["toy", "A", "angry", "–", "–", "1"],
+        ]
+    )
     with pytest.raises(InputError, match="has no recipe nobody; it has toy"):
         main(["labels", "nobody", "--egs", str(tmp_path)])

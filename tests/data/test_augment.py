@@ -44,9 +44,14 @@ def test_gain_is_exact_in_decibels_and_keeps_the_floor() -> None:
 
 def test_masks_hold_the_training_mean_and_are_bounded() -> None:
     conf = AugmentConf(
-        tempo=0, frequency_warp=0, gain_db=0, time_masks=3, time_mask_frames=500, frequency_masks=2,
+        tempo=0,
+        frequency_warp=0,
+        gain_db=0,
+        time_masks=3,
+        time_mask_frames=500,
+        frequency_masks=2,
         frequency_mask_bins=10,
-    )  # fmt: skip
+    )
     feature = fbank(60)
     for seed in range(50):
         out = augment_fbank(feature, conf, FILL, random.Random(seed))

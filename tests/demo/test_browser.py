@@ -30,10 +30,18 @@ if not (shutil.which("chromium") and shutil.which("chromedriver")):
     pytest.skip("there is no browser: apt-get install chromium chromium-driver", allow_module_level=True)
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
-    "--disable-background-networking", "--disable-sync", "--window-size=1040,1400",
-    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--window-size=1040,1400",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
 
 
 @pytest.fixture(scope="module")

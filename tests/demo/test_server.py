@@ -156,8 +156,13 @@ def test_other_sites_and_foreign_names_are_refused(server: DemoServer, tmp_path:
     port = server.server_address[1]
     good = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}", "Sec_Fetch_Site": "same-origin"}
     assert upload(server, sound, **good)[0] == 200
-    for bad in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"},
-                {"Sec_Fetch_Site": "cross-site"}, {"Origin": f"http://localhost:{port + 1}"}):  # fmt: skip
+    for bad in (
+        {"Host": "evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Origin": f"http://localhost:{port + 1}"},
+    ):
         status, answer = upload(server, sound, **{**good, **bad})
         assert status == 403 and "server" in str(answer["error"])
     for path in ("/", "/api/model"):
@@ -204,10 +209,14 @@ def test_the_command(folder: Path, server: DemoServer, capsys: pytest.CaptureFix
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     for number in (signal.SIGTERM, signal.SIGINT):
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
             # What a shell starts with & inherits an ignored Ctrl-C; this test wants one that works.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+        )
         assert process.stdout is not None
         assert re.match(r"open http://127\.0\.0\.1:\d+/ ", process.stdout.readline())
         process.send_signal(number)

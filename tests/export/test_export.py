@@ -259,8 +259,9 @@ def test_norms_are_measured_on_what_is_not_test(tmp_path: Path) -> None:
         pitch, gender = (110 * 1.02**i, "M") if i % 2 else (210 * 1.02**i, "F")
         soundfile.write(tmp_path / f"{i}.wav", 0.1 * sum(np.sin(2 * np.pi * k * pitch * t) for k in (1, 2, 3)), RATE)
         recording = {"sources": [{"type": "file", "source": str(tmp_path / f"{i}.wav")}]}
-        rows.append({"id": f"{i}", "start": 0.0, "duration": 1.0, "recording": recording,
-                     "supervisions": [{"gender": gender}]})  # fmt: skip
+        rows.append(
+            {"id": f"{i}", "start": 0.0, "duration": 1.0, "recording": recording, "supervisions": [{"gender": gender}]}
+        )
     write_jsonl(tmp_path / "cuts.jsonl.gz", rows)
     valid = [{"id": f"{i}", "phone": {"hyp": ["A"] * (8 + i)}} for i in range(6)]
     norms = measure_norms(tmp_path / "cuts.jsonl.gz", "tones", {"0", "1"}, valid)

@@ -200,8 +200,11 @@ def test_new_emotions_extend_the_head_and_keep_the_old_rows(model: Path, tmp_pat
     assert {row["emotion"]["ref"] for row in rows} == {"neutral", "happy", "angry"}
     assert all(row["emotion"]["probs"]["angry"] == 0.0 for row in rows)
     assert set(load_model(tmp_path / "out").predict_file(tmp_path / "my audio/anna/joy 0.wav").emotion.probs) == {
-        "neutral", "happy", "sad", "angry"
-    }  # fmt: skip
+        "neutral",
+        "happy",
+        "sad",
+        "angry",
+    }
 
 
 def test_texts_are_used_where_the_models_symbols_spell_them(tmp_path: Path) -> None:

@@ -11,9 +11,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("egs", "local", "seq", "tools", "path.sh", "pyproject.toml")
 SMALL = [
-    "model.channels=16", "model.stem_channels=4", "model.num_layers=2", "model.feedforward=32",
-    "model.embedding_dim=16", "train.num_epochs=3", "train.average_epochs=1", "train.batch_duration=30.0",
-]  # fmt: skip
+    "model.channels=16",
+    "model.stem_channels=4",
+    "model.num_layers=2",
+    "model.feedforward=32",
+    "model.embedding_dim=16",
+    "train.num_epochs=3",
+    "train.average_epochs=1",
+    "train.batch_duration=30.0",
+]
 
 
 def _made(folder: str, names: list[str]) -> set[str]:

@@ -74,14 +74,20 @@ def make_cuts(folder: Path, per_class: int = 4, unlabelled: bool = True) -> CutS
                     name, name, 0.0, num_frames / 100, speaker=f"s{speaker}", gender="FM"[speaker % 2], custom=custom
                 )
                 features = Features(
-                    type="kaldi-fbank", num_frames=num_frames, num_features=NUM_FILTERS, frame_shift=0.01,
-                    sampling_rate=16000, start=0, duration=num_frames / 100, channels=0, recording_id=name,
-                    storage_type=writer.name, storage_path=str(writer.storage_path),
+                    type="kaldi-fbank",
+                    num_frames=num_frames,
+                    num_features=NUM_FILTERS,
+                    frame_shift=0.01,
+                    sampling_rate=16000,
+                    start=0,
+                    duration=num_frames / 100,
+                    channels=0,
+                    recording_id=name,
+                    storage_type=writer.name,
+                    storage_path=str(writer.storage_path),
                     storage_key=writer.write(name, feature),
-                )  # fmt: skip
-                cuts.append(
-                    MonoCut(name, 0.0, num_frames / 100, 0, supervisions=[supervision], features=features)
-                )  # fmt: skip
+                )
+                cuts.append(MonoCut(name, 0.0, num_frames / 100, 0, supervisions=[supervision], features=features))
     return CutSet.from_cuts(cuts)
 
 
@@ -93,15 +99,28 @@ def make_experiment(folder: Path, conf: Conf | None = None, tasks: list[str] | N
     ids = {speaker: [cut.id for cut in cuts if cut.supervisions[0].speaker == speaker] for speaker in ("s2", "s3")}
     train = [cut.id for cut in cuts if cut.supervisions[0].speaker in ("s0", "s1")]
     fold = {
-        "corpus": "tiny", "protocol": "tiny", "fold": 1, "speaker_disjoint": True, "valid_speaker_disjoint": True,
-        "train": train, "valid": ids["s2"], "test": ids["s3"], "excluded": {},
-    }  # fmt: skip
+        "corpus": "tiny",
+        "protocol": "tiny",
+        "fold": 1,
+        "speaker_disjoint": True,
+        "valid_speaker_disjoint": True,
+        "train": train,
+        "valid": ids["s2"],
+        "test": ids["s3"],
+        "excluded": {},
+    }
     write_json(folder / "folds" / "fold_1.json", fold)
     write_text(folder / "lang" / "tokens.txt", "<blk> 0\nA 1\nB 2\nC 3\n")
     # The sad ones have no text.
     lines = [f"{cut.id} {' '.join(PHONES)}\n" for cut in cuts if "sad" not in cut.id]
     write_text(folder / "lang" / "text", "".join(lines))
     return Experiment(
-        conf, conf.protocols[0], tasks or ["emotion", "intensity", "gender", "phone"],
-        folder / "cuts.jsonl.gz", folder / "folds", folder / "lang", folder / "exp", device="cpu",
-    )  # fmt: skip
+        conf,
+        conf.protocols[0],
+        tasks or ["emotion", "intensity", "gender", "phone"],
+        folder / "cuts.jsonl.gz",
+        folder / "folds",
+        folder / "lang",
+        folder / "exp",
+        device="cpu",
+    )

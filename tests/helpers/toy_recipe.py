@@ -72,9 +72,16 @@ else:
     put(args["--out"])
 """
 SCRIPTS = (
-    "prepare_corpus", "prepare_manifests", "compute_fbank", "prepare_folds", "prepare_lang", "train_model",
-    "decode_model", "score_predictions", "report_scores",
-)  # fmt: skip
+    "prepare_corpus",
+    "prepare_manifests",
+    "compute_fbank",
+    "prepare_folds",
+    "prepare_lang",
+    "train_model",
+    "decode_model",
+    "score_predictions",
+    "report_scores",
+)
 
 
 class Toy:

@@ -15,9 +15,16 @@ TASKS = ["emotion", "intensity", "gender", "phone"]
 def make_model(encoder: str = "tdnn", subsampling: int = 2, tasks: list[str] | None = None) -> SpeechEqModel:
     torch.manual_seed(0)
     conf = ModelConf(
-        encoder=encoder, subsampling=subsampling, stem_channels=4, channels=16, num_layers=5, kernel_size=5,
-        num_heads=2, feedforward=32, embedding_dim=16,
-    )  # fmt: skip
+        encoder=encoder,
+        subsampling=subsampling,
+        stem_channels=4,
+        channels=16,
+        num_layers=5,
+        kernel_size=5,
+        num_heads=2,
+        feedforward=32,
+        embedding_dim=16,
+    )
     spec = ModelSpec(conf, tasks or TASKS, 40, ["neutral", "happy"], [0.0, 1.0], ["<blk>", "A", "B"])
     return SpeechEqModel(spec).eval()
 

@@ -131,10 +131,13 @@ def test_failed_stage_stops_the_run_and_is_not_done(toy: Toy) -> None:
 def test_signal_reaches_the_stage_and_leaves_no_stamp(toy: Toy, sent: signal.Signals, code: int) -> None:
     (toy.recipe / "hang").touch()
     runner = subprocess.Popen(
-        [toy.recipe / "run.sh", "--stage", "2"], env=toy.env, stdout=-3, stderr=-3,
+        [toy.recipe / "run.sh", "--stage", "2"],
+        env=toy.env,
+        stdout=-3,
+        stderr=-3,
         # Tests that a shell started with & inherit an ignored Ctrl-C, which bash cannot take back.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 20
     while not (toy.recipe / "hanging").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

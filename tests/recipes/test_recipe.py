@@ -71,9 +71,16 @@ def test_synth_from_audio_to_table_then_nothing_to_do(synth: tuple[Path, list[st
     third = run(tree, "synth", "--corpus-dir", str(corpus), "--folds", "1,2,3", sizes=sizes)
     assert third.returncode == 0 and best.stat().st_mtime_ns == before
     changed = run(
-        tree, "synth", "--corpus-dir", str(corpus), "--folds", "1", "--stop-stage", "5",
+        tree,
+        "synth",
+        "--corpus-dir",
+        str(corpus),
+        "--folds",
+        "1",
+        "--stop-stage",
+        "5",
         sizes=[*sizes, "train.learning_rate=0.0005"],
-    )  # fmt: skip
+    )
     assert changed.returncode == 0 and "train.learning_rate" in changed.stdout
     assert list((exp / "fold_1").glob("seed_0.replaced-*"))
 
@@ -120,9 +127,10 @@ def test_casia_reads_its_own_tree(synth: tuple[Path, list[str]], corpus: Path, t
     )
     emotions = "[angry, fearful, happy, neutral, sad, surprised]"
     sizes = [
-        "corpus.num_utterances=96", f"corpus.emotion_counts=[{counts}]",
+        "corpus.num_utterances=96",
+        f"corpus.emotion_counts=[{counts}]",
         f"protocols=[{{name: loso, description: miniature, emotions: {emotions}, folds: [{folds}]}}]",
-    ]  # fmt: skip
+    ]
     done = run(tree, "casia", "--corpus-dir", str(tmp_path / "casia"), "--folds", "1", sizes=sizes)
     assert done.returncode == 0, done.stdout + done.stderr
     scores = json.loads((tree / "egs/casia/exp/default_loso/scores.json").read_text())

@@ -217,8 +217,14 @@ def test_description_compares_with_the_corpus(model: Model) -> None:
     measured = prosody([voiced_frames(speech_like(1.5, RATE, 1))], 30, 1.5)
     assert measured is not None
     norm = {"mean": measured.pitch - 0.5, "std": 0.2}
-    norms = {"corpus": "tiny", "pitch": {result.gender.label: norm}, "loudness": None, "movement": None,
-             "rate": {"mean": 40.0, "std": 5.0}, "harmonicity": None}  # fmt: skip
+    norms = {
+        "corpus": "tiny",
+        "pitch": {result.gender.label: norm},
+        "loudness": None,
+        "movement": None,
+        "rate": {"mean": 40.0, "std": 5.0},
+        "harmonicity": None,
+    }
     sentence = describe(result, measured, norms)
     assert "with a high pitch and slow speech for a speaker of tiny" in sentence
     assert "too little" in describe(result, None, norms)

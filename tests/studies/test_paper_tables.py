@@ -129,9 +129,12 @@ def test_ablation_table(tmp_path: Path) -> None:
     recipe = Recipe(tmp_path, conf, conf.protocols[0])
     rows = ablation_rows({"emotion", "gender", "phone"})
     assert [row.tasks for row in rows] == [
-        ["emotion"], ["emotion", "intensity"], ["emotion", "gender"], ["emotion", "phone"],
+        ["emotion"],
+        ["emotion", "intensity"],
+        ["emotion", "gender"],
+        ["emotion", "phone"],
         ["emotion", "intensity", "gender", "phone"],
-    ]  # fmt: skip
+    ]
     assert rows[1].missing and not rows[2].missing and "intensity without labels" in rows[4].name
     for row in rows:
         if row.missing is None:
@@ -192,7 +195,12 @@ exit 0
     calls = (recipe / "calls").read_text().splitlines()
     assert "--stop-stage 4" in calls[0] and len(calls) == 6
     names = [call.split("--exp-name ")[1] for call in calls[1:]]
-    assert names == ["short_two_emotion", "short_two_emotion+intensity", "short_two_emotion+gender",
-                     "short_two_emotion+phone", "short_two"]  # fmt: skip
+    assert names == [
+        "short_two_emotion",
+        "short_two_emotion+intensity",
+        "short_two_emotion+gender",
+        "short_two_emotion+phone",
+        "short_two",
+    ]
     assert all("--set train.num_epochs=3" in call and "--folds 1,2" in call for call in calls)
     assert "+ intensity" in (recipe / "exp/short_two_ablation.md").read_text()

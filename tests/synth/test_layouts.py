@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -93,6 +94,17 @@ def test_a_wrong_tree_is_told_by_name(layout: str, miniatures: dict[str, Path], 
             continue
         with pytest.raises(InputError, match=message):
             prepare_corpus(conf, str(miniatures[other]), tmp_path, tmp_path / "corpus.json", tmp_path / "audio.jsonl")
+
+
+def test_every_reader_finds_its_tree_below_and_refuses_two(miniatures: dict[str, Path], tmp_path: Path) -> None:
+    for layout, root in miniatures.items():
+        reader = get_reader(layout)
+        deep = tmp_path / layout / "disk/corpora/release"
+        shutil.copytree(root, deep)
+        assert reader.find_root(tmp_path / layout) == deep, layout
+        shutil.copytree(root, deep.with_name("release (2)"))
+        with pytest.raises(InputError, match=r"release and .*release \(2\) both have"):
+            reader.find_root(tmp_path / layout)
 
 
 def test_casia_mixes_editions_and_cases(miniatures: dict[str, Path]) -> None:

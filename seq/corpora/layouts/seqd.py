@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from seq.synth.layouts.studio import MANDARIN, Studio
+from seq.corpora.layouts.studio import MANDARIN, Studio
 
 _COLUMNS: Final = ("id", "path", "text", "speaker", "gender", "emotion", "intensity")
-_SPEAKERS: Final = {"s1": ("F", "zh"), "s2": ("M", "zh"), "s3": ("F", "en"), "s4": ("M", "en"), "s5": ("F", "zh")}
+_SPEAKERS: Final[dict[str, tuple[Literal["F", "M"], str]]] = {
+    "s1": ("F", "zh"),
+    "s2": ("M", "zh"),
+    "s3": ("F", "en"),
+    "s4": ("M", "en"),
+    "s5": ("F", "zh"),
+}
 _EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised")
 _ENGLISH: Final = ("The train leaves at noon", "Please close the window")
 _LEVELS: Final = (None, "weak", "moderate", "strong")

@@ -14,9 +14,16 @@ from seq.synth import speech as synthesis
 _ESPEAK_LANGUAGES: Final = {"zh": "cmn", "en": "en-us", "de": "de"}
 # The styles of `seq.synth.speech` that stand in for the emotions it has none for.
 _STYLES: Final = {
-    "calm": "neutral", "contempt": "neutral", "other": "neutral", "excited": "happy", "disgusted": "angry",
-    "frustrated": "angry", "bored": "sad", "fearful": "fear", "surprised": "surprise",
-}  # fmt: skip
+    "calm": "neutral",
+    "contempt": "neutral",
+    "other": "neutral",
+    "excited": "happy",
+    "disgusted": "angry",
+    "frustrated": "angry",
+    "bored": "sad",
+    "fearful": "fear",
+    "surprised": "surprise",
+}
 
 # Short Mandarin sentences as words; the transcript has no blanks.
 MANDARIN: Final = tuple(sentence.split() for sentence in synthesis.SENTENCES[:6])

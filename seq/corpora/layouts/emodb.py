@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Final
 
 from seq.corpora.emodb import MEN, SENTENCES
-from seq.synth.layouts.studio import Studio
+from seq.corpora.layouts.studio import Studio
 
 _SPEAKERS: Final = ("03", "08", "09", "10", "14")
 _EMOTIONS: Final = {
-    "W": "angry", "L": "bored", "E": "disgusted", "A": "fearful", "F": "happy", "T": "sad", "N": "neutral",
-}  # fmt: skip
+    "W": "angry",
+    "L": "bored",
+    "E": "disgusted",
+    "A": "fearful",
+    "F": "happy",
+    "T": "sad",
+    "N": "neutral",
+}
 _SHORT: Final = ("a01", "a02", "a04", "a07", "b10")
 
 

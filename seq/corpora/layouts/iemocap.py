@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from seq.synth.layouts.studio import Studio
+from seq.corpora.layouts.studio import Studio
 
 # Who says what: the last letter of the utterance, emotion code, canonical name, text.
 _TURNS: Final = (

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from seq.synth.layouts.studio import Studio
+from seq.corpora.layouts.studio import Studio
 
 _ACTORS: Final = ("M003", "M005", "M007", "W009", "W011")
 _EMOTIONS: Final = {
-    "angry": "angry", "contempt": "contempt", "disgusted": "disgusted", "fear": "fearful", "happy": "happy",
-    "neutral": "neutral", "sad": "sad", "surprised": "surprised",
-}  # fmt: skip
+    "angry": "angry",
+    "contempt": "contempt",
+    "disgusted": "disgusted",
+    "fear": "fearful",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "surprised": "surprised",
+}
 _TEXT: Final = "I left the keys on the kitchen table"
 _LEVELS: Final = ("weak", "moderate", "strong")
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from seq.synth.layouts.studio import MANDARIN, Studio
+from seq.corpora.layouts.studio import MANDARIN, Studio
 
 _FOLDERS: Final = {
-    "angry": "angry", "fear": "fearful", "happy": "happy", "neutral": "neutral", "sad": "sad", "surprise": "surprised",
-}  # fmt: skip
+    "angry": "angry",
+    "fear": "fearful",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "surprise": "surprised",
+}
 _SPEAKERS: Final[dict[str, Literal["F", "M"]]] = {"wangzhe": "M", "ZhaoZuoxiang": "M", "liuchanhg": "F"}
 # 205 and 210 are the valid sentences of the protocol loso that a miniature has.
 _NUMBERS: Final = ("201", "205", "210")

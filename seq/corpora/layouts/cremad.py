@@ -8,16 +8,26 @@ from typing import Final, Literal
 import numpy as np
 
 from seq.corpora.cremad import SENTENCES
-from seq.synth.layouts.studio import Studio
+from seq.corpora.layouts.studio import Studio
 from seq.synth.speech import write_wav
 
 # One of every fold of the protocol, and 1076, the actor of the silent file.
 _ACTORS: Final[dict[str, Literal["F", "M"]]] = {
-    "1001": "M", "1002": "F", "1003": "F", "1004": "F", "1005": "M", "1076": "F",
-}  # fmt: skip
+    "1001": "M",
+    "1002": "F",
+    "1003": "F",
+    "1004": "F",
+    "1005": "M",
+    "1076": "F",
+}
 _EMOTIONS: Final = {
-    "ANG": "angry", "DIS": "disgusted", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad",
-}  # fmt: skip
+    "ANG": "angry",
+    "DIS": "disgusted",
+    "FEA": "fearful",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
 _LEVELS: Final = {"LO": "weak", "MD": "moderate", "HI": "strong", "XX": None}
 SILENT: Final = "1076_MTI_SAD_XX"
 

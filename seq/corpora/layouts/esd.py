@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from seq.corpora.esd import EMOTIONS, MEN, SENTENCES_EACH
-from seq.synth.layouts.studio import MANDARIN, Studio
+from seq.corpora.layouts.studio import MANDARIN, Studio
 
 # Speaker: encoding of the transcript file, and whether the folders are nested.
 _SPEAKERS: Final = {
@@ -33,7 +33,7 @@ def write(root: Path, studio: Studio) -> None:
                 words = MANDARIN[index] if language == "zh" else _ENGLISH[index].split()
                 name = f"{speaker}_{block * SENTENCES_EACH + number:06d}"
                 folder = root / speaker / emotion / (part if nested else "")
-                gender = "M" if speaker in MEN else "F"
+                gender: Literal["F", "M"] = "M" if speaker in MEN else "F"
                 studio.record(folder / f"{name}.wav", speaker, gender, language, words, _NAMES[emotion])
                 # Two Mandarin files have Mandarin emotion words, and one English file has blanks for tabs.
                 word = _MANDARIN_WORDS[emotion] if speaker in ("0001", "0003") else emotion

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from seq.corpora.layouts.studio import Studio
 from seq.corpora.ravdess import SENTENCES
-from seq.synth.layouts.studio import Studio
 
 _ACTORS: Final = (1, 4, 5, 8, 9, 12, 20)
 _EMOTIONS: Final = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
