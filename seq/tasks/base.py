@@ -34,6 +34,8 @@ class Column:
     metric: str
     heading: str
     less_is_better: bool = False
+    # Of some experiments only: tables and scores leave it out where no utterance has it.
+    is_optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Task(ABC):
     answer_name: ClassVar[str] = ""
     # Columns of CSV, as many as `cells` gives.
     csv_columns: ClassVar[tuple[str, ...]]
+    # Between which numbers its answers lie, where that does not depend on the corpus.
+    limits: ClassVar[tuple[float, float] | None] = None
     # Width of its column in tables for the eye.
     width: ClassVar[int] = 10
     slot: ClassVar[Slot | None] = None
@@ -127,6 +131,11 @@ class Task(ABC):
     def called(self) -> str:
         """Under what name people see the answer."""
         return self.answer_name or self.name
+
+    def columns_for(self, unit: str) -> tuple[Column, ...]:
+        """The columns of an experiment whose `lang.unit` this is."""
+        del unit
+        return self.columns
 
     # ---- labels
 
@@ -172,6 +181,11 @@ class Task(ABC):
         raise NotImplementedError(f"{self.name} has no slot in a sentence")
 
     # ---- scores
+
+    def number(self, row: TaskPrediction) -> float | None:
+        """The number to draw against the reference; None for a task whose answers are no numbers."""
+        del row
+        return None
 
     @abstractmethod
     def parse(self, data: Mapping[str, Any]) -> TaskPrediction:

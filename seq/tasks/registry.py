@@ -55,6 +55,16 @@ def in_order(names: Iterable[str]) -> list[Task]:
     return [task for task in all_tasks() if task.name in wanted]
 
 
+def main_task() -> Task:
+    """The first of the default tasks: what ablations start from, and what published figures are of."""
+    return get_task(default_names()[0])
+
+
+def main_category(names: Iterable[str]) -> Task | None:
+    """The first of these tasks that has classes which matter one by one: what maps and cross-corpus tables are of."""
+    return next((task for task in in_order(names) if task.kind == "category" and task.by_class), None)
+
+
 def parse_names(text: str) -> list[str]:
     """`emotion,gender` to names in order; nothing to the default ones. Raises InputError naming --tasks."""
     asked = [name.strip() for name in text.split(",") if name.strip()]
