@@ -20,8 +20,8 @@ def comparison_table(before: Scores, after: Scores) -> str:
         ["after", *(column.value(second) for column in shared)],
         ["95 % interval", *(column.interval(second) for column in shared)],
         ["difference", *(signed(_difference(first, second, column), column.heading) for column in shared)],
-        ["utterances", *(str(block["n"]) for block in blocks)],
-        ["speakers", *(str(block["num_speakers"]) for block in blocks)],
+        ["utterances", *(str(block.get("n", 0)) for block in blocks)],
+        ["speakers", *(str(block.get("num_speakers", 0)) for block in blocks)],
     ]
     return markdown_table(["test", *(column.heading for column in shared)], rows)
 

@@ -85,9 +85,9 @@ def numbers(scores: Scores, exp_dir: Path) -> dict[str, tuple[np.ndarray, np.nda
         for row in _rows(run):
             for task in tasks:
                 answer = row.tasks.get(task.name)
-                number = None if answer is None or answer.ref is None else task.number(answer)
-                if answer is not None and number is not None:
-                    pairs[task.name].append((float(answer.ref), number))
+                if answer is None or answer.ref is None or (number := task.number(answer)) is None:
+                    continue
+                pairs[task.name].append((float(answer.ref), number))
     found = {task.name: np.array(pairs[task.name]) for task in tasks if pairs[task.name]}
     return {name: (both[:, 0], both[:, 1]) for name, both in found.items()}
 

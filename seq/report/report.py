@@ -93,7 +93,7 @@ def _methods(pools: Iterable[PoolScores], scores: Scores) -> str:
 
 
 def _trained_at(scores: Scores) -> str:
-    commits = sorted({run["commit"] for run in scores["runs"] if run.get("commit")} - {scores["commit"]})
+    commits = sorted({commit for run in scores["runs"] if (commit := run.get("commit"))} - {scores["commit"]})
     return f" (trained at {_join(commits)})" if commits else ""
 
 

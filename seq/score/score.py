@@ -214,7 +214,7 @@ def score_experiment(
         raise InputError(f"{exp_dir} has no fold_<k>/seed_<s>/predictions.jsonl of these folds and seeds: run stage 6")
     runs = _runs(experiment)
     decoded = [experiment.run_dir(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
-    backends = sorted({run["ctc_backend"] for run in runs if run.get("ctc_backend")})
+    backends = sorted({backend for run in runs if (backend := run.get("ctc_backend"))})
     found = {
         "corpus": conf.corpus.name,
         "protocol": {

@@ -124,7 +124,7 @@ def ablation_report(recipe: Recipe, rows: list[AblationRow], stem: str, command:
     seeds, folds = shape[0]
     disjoint = "speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
     train = recipe.conf.train
-    interval = (task_scores(base["pooled"], main_task().name) or {})["interval"]
+    interval = (task_scores(base["pooled"], main_task().name) or {}).get("interval", MISSING)
     lines = [
         f"# {recipe.conf.corpus.name}: ablation over tasks",
         "",

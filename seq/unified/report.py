@@ -32,10 +32,10 @@ def corpora_additions(scores: Scores, exp_dir: Path) -> Additions:
 
 def corpora_tables(scores: Scores) -> list[str]:
     """The tables per corpus as Markdown, each with the sentence that is needed to read it."""
-    corpora = cast("CorporaScores", scores["corpora"])
+    corpora = cast("CorporaScores", scores.get("corpora") or {})
     if "matrix" in corpora:
         return [_matrix_table(corpora["matrix"])]
-    rows = corpora["rows"]
+    rows = corpora.get("rows", {})
     parts = [_corpus_table(rows, _other_columns(scores))]
     compared = {name: alone for name, block in rows.items() if (alone := block.get("alone"))}
     if compared:

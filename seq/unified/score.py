@@ -64,7 +64,7 @@ class FoldAnswers:
 
     # One list per seed.
     runs: list[list[Prediction]]
-    categories: set[str]
+    categories: set[str | float]
     trained_on: set[str]
     tested: set[str]
 
@@ -107,10 +107,10 @@ def _read_fold(experiment: Scored, fold: int, corpora: Mapping[str, str]) -> Fol
     )
 
 
-def _labels(experiment: Scored, ids: Sequence[str], task: Task) -> set[Any]:
+def _labels(experiment: Scored, ids: Sequence[str], task: Task) -> set[str | float]:
     """The labels of a task that occur among utterances."""
     found = (experiment.references[id_].labels.get(task.name) for id_ in ids)
-    return {label for label in found if label is not None}
+    return {label for label in found if isinstance(label, str | float)}
 
 
 def _score_corpus(
@@ -192,7 +192,7 @@ def _alone(block: CorpusScores, sibling: Sibling, prefix: str) -> dict[str, Any]
     if not path.exists() or own is None:
         return None
     theirs = (task_scores(read_json(path)["pooled"], main.name) or {}).get("speakers") or {}
-    ours = {name.removeprefix(f"{sibling.name}:"): value for name, value in own["speakers"].items()}
+    ours = {name.removeprefix(f"{sibling.name}:"): value for name, value in own.get("speakers", {}).items()}
     result: dict[str, Any] = {"experiment": path.parent.name, "num_speakers": len(set(ours) & set(theirs))}
     for metric in (column.metric for column in main.columns[:NUM_LEADING]):
         paired = paired_by_speaker(ours, theirs, metric)
