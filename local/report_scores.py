@@ -15,6 +15,8 @@ import argparse
 from pathlib import Path
 
 from seq.report.report import write_report
+from seq.unified.report import corpora_additions
+from seq.utils.files import read_json
 from seq.utils.script import run_main
 
 
@@ -26,7 +28,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=None, help="Markdown file that gets the tables, too")
     parser.add_argument("--against", type=Path, default=None, help="scores.json of a system to test against, paired")
     args = parser.parse_args()
-    print(write_report(args.scores, args.exp_dir, args.out, args.results, args.against))
+    additions = corpora_additions(read_json(args.scores), args.exp_dir)
+    print(write_report(args.scores, args.exp_dir, args.out, args.results, args.against, additions))
     print(f"report: {args.out}")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ablation over tasks: emotion, + intensity, + gender, + phone, all; every row over the same folds and seeds.
+"""The ablation over tasks: the main one, + each other default one, all; every row over the same folds and seeds.
 
 Usage:   local/run_ablation.py --recipe egs/ravdess [--protocol P] [--folds 1,2] [--seeds 0,1] [--nj N] \\
              [--device NAME] [--name short --set train.num_epochs=15 ...]
@@ -58,7 +58,7 @@ def main() -> int:
     for row in rows:
         if row.missing:
             print(f"{row.name}: not run, {row.missing}")
-        elif status := run("--tasks", ",".join(row.tasks), "--exp-name", row.experiment(stem, protocol)):
+        elif status := run("--tasks", ",".join(row.tasks), "--exp-name", row.exp_name(stem, protocol)):
             return status
     report = ablation_report(recipe, rows, stem, shlex.join(["local/run_ablation.py", *sys.argv[1:]]), args.overrides)
     out = recipe.exp_dir(f"{stem}_{protocol}_ablation.md")

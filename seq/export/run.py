@@ -18,9 +18,10 @@ from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
 from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
 from seq.score.calibration import calibrate
+from seq.score.predictions import read_rows
 from seq.tasks.predictions import Prediction
-from seq.tasks.registry import main_category, parse_prediction
-from seq.utils.files import atomic_path, read_json, read_jsonl, sha256, write_json, write_text
+from seq.tasks.registry import main_category
+from seq.utils.files import atomic_path, read_json, sha256, write_json, write_text
 from seq.utils.provenance import git_commit
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def check_out(out: Path) -> None:
 def _predictions(run_dir: Path, name: str) -> list[Prediction]:
     if not (run_dir / name).is_file():
         raise InputError(f"{run_dir} has no {name}, which calibration is fitted on: decode first (stage 6)")
-    return [parse_prediction(row) for row in read_jsonl(run_dir / name)]
+    return read_rows(run_dir / name)
 
 
 def _describe(

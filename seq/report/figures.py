@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from seq.decode.embeddings import read_embeddings
-from seq.score.calibration import apply_temperature, fit_temperature, probabilities
+from seq.score.calibration import apply_temperature, fit_temperature, has_probabilities, probabilities
+from seq.score.predictions import read_rows
+from seq.score.types import Scores, task_scores
+from seq.tasks.base import Task
+from seq.tasks.predictions import Prediction
+from seq.tasks.registry import get_task, in_order, main_category
 from seq.utils.files import read_jsonl
 
-Scores = dict[str, Any]
-Row = dict[str, Any]
+# Caption, and the PNG.
+Figure = tuple[str, Path]
+UNLABELLED = "unlabelled"
+
+
+class Calibrated(NamedTuple):
+    """A category task on test, pooled over runs, before and after each run's temperature, fitted on its own valid."""
+
+    before: np.ndarray
+    after: np.ndarray
+    refs: np.ndarray
+    temperatures: list[float]
+    task: str
 
 
 def runs_of(scores: Scores, exp_dir: Path) -> Iterator[Path]:
@@ -23,26 +40,32 @@ def runs_of(scores: Scores, exp_dir: Path) -> Iterator[Path]:
             yield exp_dir / f"fold_{fold}" / f"seed_{seed}"
 
 
-def _rows(run: Path, name: str) -> list[Row]:
+def _rows(run: Path, name: str = "predictions.jsonl") -> list[Prediction]:
     path = run / name
-    return list(read_jsonl(path)) if path.exists() else []
+    return read_rows(path) if path.exists() else []
 
 
-def calibrated(scores: Scores, exp_dir: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float]] | None:
-    """Emotion on test before and after each run's temperature, which was fitted on its own valid part.
+def _labels(scores: Scores, task: Task) -> list[str]:
+    """The classes of a task; none where no utterance has a reference."""
+    confusion = (task_scores(scores["pooled"], task.name) or {}).get("confusion")
+    return confusion["labels"] if confusion else []
 
-    Returns:
-        (N, C) probabilities before and after, (N,) reference classes, pooled over runs, and the temperatures;
-        None where no run has probabilities for both parts.
+
+def calibrated(scores: Scores, exp_dir: Path) -> Calibrated | None:
+    """The main category task's (N, C) probabilities before and after, (N,) reference classes, and temperatures.
+
+    None where no run has probabilities for both parts.
     """
-    labels = scores["protocol"]["emotions"]
+    task = main_category(scores["tasks"])
+    labels = _labels(scores, task) if task else []
+    if task is None or not labels:
+        return None
     before, after, refs, temperatures = [], [], [], []
     for run in runs_of(scores, exp_dir):
-        parts = [_rows(run, name) for name in ("valid_predictions.jsonl", "predictions.jsonl")]
-        # Another system's predictions may come without probabilities.
-        if not all(parts) or not all(row.get("emotion", {}).get("probs") for part in parts for row in part):
+        parts = [_rows(run, "valid_predictions.jsonl"), _rows(run)]
+        if not all(has_probabilities(part, task.name) for part in parts):
             continue
-        (valid, valid_refs), (test, test_refs) = (probabilities(part, "emotion", labels) for part in parts)
+        (valid, valid_refs), (test, test_refs) = (probabilities(part, task.name, labels) for part in parts)
         if not len(valid_refs) or not len(test_refs):
             continue
         temperatures.append(fit_temperature(valid, valid_refs))
@@ -51,32 +74,41 @@ def calibrated(scores: Scores, exp_dir: Path) -> tuple[np.ndarray, np.ndarray, n
         refs.append(test_refs)
     if not temperatures:
         return None
-    return np.concatenate(before), np.concatenate(after), np.concatenate(refs), temperatures
+    return Calibrated(np.concatenate(before), np.concatenate(after), np.concatenate(refs), temperatures, task.name)
 
 
-def intensities(scores: Scores, exp_dir: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reference and predicted value of the intensity of every rated test utterance, (N,) each, pooled over runs."""
-    answers = [row["intensity"] for run in runs_of(scores, exp_dir) for row in _rows(run, "predictions.jsonl")
-               if "intensity" in row and row["intensity"]["ref"] is not None]  # fmt: skip
-    return np.array([a["ref"] for a in answers], dtype=float), np.array([a["value"] for a in answers], dtype=float)
+def numbers(scores: Scores, exp_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of each task whose answers are numbers: (N,) references and (N,) answers on test, pooled over runs."""
+    pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    tasks = in_order(scores["tasks"])
+    for run in runs_of(scores, exp_dir):
+        for row in _rows(run):
+            for task in tasks:
+                answer = row.tasks.get(task.name)
+                if answer is None or answer.ref is None or (number := task.number(answer)) is None:
+                    continue
+                pairs[task.name].append((float(answer.ref), number))
+    found = {task.name: np.array(pairs[task.name]) for task in tasks if pairs[task.name]}
+    return {name: (both[:, 0], both[:, 1]) for name, both in found.items()}
 
 
-def embeddings(run: Path) -> tuple[np.ndarray, list[str], list[str]] | None:
-    """(N, D) embeddings of a run's test part with emotion and speaker of each; None where stage 6 wrote none."""
+def embeddings(run: Path, task: Task | None) -> tuple[np.ndarray, list[str], list[str]] | None:
+    """(N, D) embeddings of a run's test part with class and speaker of each; None where stage 6 wrote none."""
     vectors = read_embeddings(run)
-    rows = [row for row in _rows(run, "predictions.jsonl") if row["id"] in vectors]
+    rows = [row for row in _rows(run) if row.id in vectors] if vectors else []
     if len(rows) < 3:
         return None
-    emotions = [(row.get("emotion") or {}).get("ref") or "unlabelled" for row in rows]
-    return np.stack([vectors[row["id"]] for row in rows]), emotions, [row["speaker"] or "unknown" for row in rows]
+    answers = [row.tasks.get(task.name) if task else None for row in rows]
+    classes = [(answer.ref if answer else None) or UNLABELLED for answer in answers]
+    return np.stack([vectors[row.id] for row in rows]), classes, [row.speaker for row in rows]
 
 
-def draw_figures(scores: Scores, exp_dir: Path) -> list[tuple[str, Path]]:
-    """Draw what the experiment has; returns (caption, path) of each figure."""
+def draw_figures(scores: Scores, exp_dir: Path, added: Sequence[Figure] = ()) -> list[Figure]:
+    """Draw what the experiment has; returns all figures, those that the caller `added` among them."""
     return [
         *_draw_confusions(scores, exp_dir),
         *_draw_quality(scores, exp_dir),
-        *_draw_matrix(scores, exp_dir),
+        *added,
         *_draw_map(scores, exp_dir),
         *_draw_curves(scores, exp_dir),
     ]
@@ -86,13 +118,13 @@ def _name(scores: Scores) -> str:
     return f"{scores['corpus']}, {scores['protocol']['name']}"
 
 
-def _draw_confusions(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
+def _draw_confusions(scores: Scores, exp_dir: Path) -> Iterator[Figure]:
     # matplotlib takes 0.3 s to import, and tables do not need it.
     from seq.report.plots import plot_confusion
 
     folds, seeds = len(scores["folds"]), len(scores["seeds"])
-    for task in ("emotion", "intensity"):
-        confusion = scores["pooled"].get(task, {}).get("confusion")
+    for task in (task.name for task in in_order(scores["tasks"]) if task.by_class):
+        confusion = (task_scores(scores["pooled"], task) or {}).get("confusion")
         if confusion:
             path = exp_dir / "figures" / f"confusion_{task}.png"
             title = f"{task}: {_name(scores)}, {folds} folds pooled" + (f", {seeds} seeds summed" if seeds > 1 else "")
@@ -100,52 +132,42 @@ def _draw_confusions(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]
             yield f"Confusion of {task}, pooled over folds", path
 
 
-def _draw_quality(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
-    from seq.report.plots_answers import plot_intensity, plot_reliability
+def _draw_quality(scores: Scores, exp_dir: Path) -> Iterator[Figure]:
+    from seq.report.plots_answers import plot_numbers, plot_reliability
 
     found = calibrated(scores, exp_dir)
     if found is not None:
-        before, after, refs, _ = found
         path = exp_dir / "figures" / "reliability.png"
-        parts = {"as trained": before, "with temperature": after}
-        plot_reliability(parts, refs, f"emotion: {_name(scores)}, test", path)
+        parts = {"as trained": found.before, "with temperature": found.after}
+        plot_reliability(parts, found.refs, f"{found.task}: {_name(scores)}, test", path)
         yield "Reliability: how often an answer of a given confidence is right; temperature fitted on valid", path
-    refs, values = intensities(scores, exp_dir)
-    if len(refs):
-        path = exp_dir / "figures" / "intensity.png"
-        plot_intensity(refs, values, f"intensity: {_name(scores)}, test", path)
-        yield "Intensity against truth, pooled over folds", path
+    for task, (refs, values) in numbers(scores, exp_dir).items():
+        path = exp_dir / "figures" / f"{task}.png"
+        plot_numbers(refs, values, f"{task}: {_name(scores)}, test", path, get_task(task).limits)
+        yield f"{task.capitalize()} against truth, pooled over folds", path
 
 
-def _draw_matrix(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
-    matrix = (scores.get("corpora") or {}).get("matrix")
-    if matrix:
-        from seq.unified.report import plot_matrix
-
-        path = exp_dir / "figures" / "cross_corpus.png"
-        plot_matrix(matrix, path)
-        yield "UA when trained on one corpus and tested on another", path
-
-
-def _draw_map(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
+def _draw_map(scores: Scores, exp_dir: Path) -> Iterator[Figure]:
     """One run's: networks of different folds do not share a space."""
     from seq.report.plots_map import plot_map
 
+    task = main_category(scores["tasks"])
     for run in runs_of(scores, exp_dir):
-        found = embeddings(run)
+        found = embeddings(run, task)
         if found is not None:
             path = exp_dir / "figures" / "embeddings.png"
             where = f"{run.parent.name.replace('_', ' ')}, {run.name.replace('_', ' ')}"
-            vectors, emotions, speakers = found
-            order = [*scores["protocol"]["emotions"], "unlabelled"]
-            plot_map(
-                vectors, {"emotion": emotions, "speaker": speakers}, order, f"{_name(scores)}, test of {where}", path
-            )
-            yield f"Embeddings of the test part of {where}, by emotion and by speaker", path
+            vectors, classes, speakers = found
+            colourings = {**({task.name: classes} if task else {}), "speaker": speakers}
+            order = [*(_labels(scores, task) if task else []), UNLABELLED]
+            plot_map(vectors, colourings, order, f"{_name(scores)}, test of {where}", path)
+            how = " and ".join(f"by {name}" for name in colourings)
+            yield f"Embeddings of the test part of {where}, {how}", path
             return
 
 
-def _draw_curves(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
+def _draw_curves(scores: Scores, exp_dir: Path) -> Iterator[Figure]:
+    """Of the first task, which chooses the epoch."""
     from seq.report.plots import plot_curves
 
     histories = {}
@@ -154,6 +176,7 @@ def _draw_curves(scores: Scores, exp_dir: Path) -> Iterator[tuple[str, Path]]:
             key = (int(run.parent.name.removeprefix("fold_")), int(run.name.removeprefix("seed_")))
             histories[key] = list(read_jsonl(run / "history.jsonl"))
     if histories:
+        task = in_order(scores["tasks"])[0]
         path = exp_dir / "figures" / "training_curves.png"
-        plot_curves(histories, _name(scores), path)
-        yield "Loss and valid UA over epochs", path
+        plot_curves(histories, task, _name(scores), path)
+        yield f"Loss and valid {task.main.metric} over epochs", path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from seq.tasks.base import Task
 from seq.utils.files import atomic_path
 
 STYLE = {"font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left"}
@@ -60,12 +62,13 @@ def plot_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]], title
         save_figure(figure, path)
 
 
-def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], title: str, path: Path) -> None:
-    """Draw loss and valid UA over epochs, a colour per fold; seeds of a fold share it.
+def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], task: Task, title: str, path: Path) -> None:
+    """Draw the loss, and a task's loss and main metric on valid, over epochs; seeds of a fold share its colour.
 
     Args:
-        histories: (fold, seed) to the rows of history.jsonl: "epoch", "train" and "valid" with "loss", valid "UA".
+        histories: (fold, seed) to the rows of history.jsonl: "epoch", "train" with "loss", and "valid" by task.
     """
+    main = task.main
     folds = sorted({fold for fold, _ in histories})
     palette = plt.get_cmap("tab10" if len(folds) <= 10 else "tab20")
     with plt.rc_context(STYLE):
@@ -77,17 +80,19 @@ def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], title: s
             label = None if fold in labelled else f"fold {fold}"
             labelled.add(fold)
             loss.plot(*_series(rows, "train", "loss"), **style, linestyle=":")
-            loss.plot(*_series(rows, "valid", "loss"), **style)
-            epochs, values = _series(rows, "valid", "UA")
+            loss.plot(*_series(rows, "valid", task.name, "loss"), **style)
+            epochs, values = _series(rows, "valid", task.name, main.metric)
             score.plot(epochs, values, **style, label=label)
             if values:
-                best = int(np.argmax(values))
+                best = int(np.argmin(values) if main.less_is_better else np.argmax(values))
                 score.plot(epochs[best], values[best], "o", color=style["color"], markersize=5)
         loss.plot([], [], ":", color="grey", label="train")
         loss.plot([], [], "-", color="grey", label="valid")
         loss.set(xlabel="epoch", ylabel="loss", title=title)
-        score.set(xlabel="epoch", ylabel="valid UA (dot: highest)")
-        score.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        best_is = "lowest" if main.less_is_better else "highest"
+        score.set(xlabel="epoch", ylabel=f"valid {main.metric} (dot: {best_is})")
+        if "%" in main.heading:
+            score.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         for axes in (loss, score):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.25)
@@ -97,7 +102,8 @@ def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], title: s
         save_figure(figure, path)
 
 
-def _series(rows: Sequence[dict[str, Any]], part: str, name: str) -> tuple[list[int], list[float]]:
-    """Epochs and values of the rows that have `name`."""
-    known = [row for row in rows if row.get(part, {}).get(name) is not None]
-    return [row["epoch"] for row in known], [row[part][name] for row in known]
+def _series(rows: Sequence[dict[str, Any]], *keys: str) -> tuple[list[int], list[float]]:
+    """Epochs and values of the rows that have a value under these keys, one inside the other."""
+    found = [(row["epoch"], reduce(lambda block, key: block.get(key, {}), keys, row)) for row in rows]
+    known = [(epoch, value) for epoch, value in found if isinstance(value, (int, float))]
+    return [epoch for epoch, _ in known], [value for _, value in known]

@@ -1,4 +1,4 @@
-"""Figures of how far answers can be trusted: reliability of the confidence, and intensity against truth."""
+"""Figures of how far answers can be trusted: reliability of the confidence, and numbers against truth."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from seq.score.calibration import calibration_error
 
 COLOURS = ("#d17a22", "#2456a6")
 NUM_BINS = 10
+MAX_BOXES = 8
 
 
 def reliability(probs: np.ndarray, refs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -57,27 +58,39 @@ def plot_reliability(parts: Mapping[str, np.ndarray], refs: np.ndarray, title: s
         save_figure(figure, path)
 
 
-def plot_intensity(refs: np.ndarray, values: np.ndarray, title: str, path: Path) -> None:
-    """Draw predicted (N,) over reference intensity (N,): every utterance a dot, and a box per reference level."""
+def plot_numbers(
+    refs: np.ndarray, values: np.ndarray, title: str, path: Path, limits: tuple[float, float] | None = None
+) -> None:
+    """Draw answers (N,) over references (N,): every utterance a dot, and a box per reference.
+
+    Args:
+        limits: between which numbers both lie; None draws as far as they reach.
+    """
+    low, high = limits or (min(refs.min(), values.min()), max(refs.max(), values.max()))
+    span = (high - low) or 1.0
     levels = np.unique(refs.round(3))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.2, 4.6), layout="constrained")
-        axes.plot([0, 1], [0, 1], ":", color="grey", label="ideal")
+        axes.plot([low, high], [low, high], ":", color="grey", label="ideal")
         # The same scores give the same figure.
-        jitter = np.random.default_rng(0).uniform(-0.035, 0.035, len(refs))
+        jitter = np.random.default_rng(0).uniform(-0.035, 0.035, len(refs)) * span
         axes.scatter(refs + jitter, values, s=7, alpha=0.25, color=COLOURS[1], linewidths=0)
         # A corpus that rates on a fine scale has too many levels for boxes.
-        if len(levels) <= 8:
+        if len(levels) <= MAX_BOXES:
             groups = [values[refs.round(3) == level] for level in levels]
             axes.boxplot(
-                groups, positions=levels, widths=0.09, showfliers=False, manage_ticks=False,
+                groups, positions=levels, widths=0.09 * span, showfliers=False, manage_ticks=False,
                 medianprops={"color": COLOURS[0], "linewidth": 2},
             )  # fmt: skip
             axes.set_xticks(
                 levels, [f"{level:.2f}\n({len(group)})" for level, group in zip(levels, groups, strict=True)]
             )
         axes.set(
-            xlabel="reference (utterances)", ylabel="predicted", title=title, xlim=(-0.08, 1.08), ylim=(-0.03, 1.03)
+            xlabel="reference (utterances)",
+            ylabel="predicted",
+            title=title,
+            xlim=(low - 0.08 * span, high + 0.08 * span),
+            ylim=(low - 0.03 * span, high + 0.03 * span),
         )
         axes.grid(alpha=0.25, axis="y")
         axes.spines[["top", "right"]].set_visible(False)

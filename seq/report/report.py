@@ -5,47 +5,35 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seq.decode.choice import describe_records, is_post_hoc
 from seq.errors import InputError
-from seq.report.figures import calibrated, draw_figures
+from seq.report.cells import MISSING, TaskColumn, columns, value
+from seq.report.figures import Figure, calibrated, draw_figures
 from seq.report.page import build_page
 from seq.score.calibration import calibration_error
 from seq.score.intervals import paired_by_speaker, paired_test
+from seq.score.types import About, PooledScores, PoolScores, Scores, Spread, task_scores
+from seq.tasks.registry import in_order
 from seq.utils.files import read_json, write_text
 from seq.utils.markdown_text import markdown_table, replace_block
 
-Scores = dict[str, Any]
-# task, metric, heading; those with a % are fractions printed as percent.
-COLUMNS = (
-    ("emotion", "UA", "UA %"),
-    ("emotion", "WA", "WA %"),
-    ("emotion", "macro_f1", "macro-F1 %"),
-    ("intensity", "UA", "intensity UA %"),
-    ("intensity", "MAE", "MAE"),
-    ("intensity", "spearman", "Spearman"),
-    ("gender", "accuracy", "gender %"),
-    ("phone", "PER", "PER %"),
-)
-MISSING = "–"
 POST_HOC_WARNING = "weights were chosen by hand and not by valid. Not a result, unless it is said who chose, and when."
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What a caller adds to a report: sections of Markdown after the tables of recall, and figures."""
+
+    sections: Sequence[str] = ()
+    figures: Sequence[Figure] = ()
 
 
 def _without_private_paths(command: str) -> str:
     """The command with `/home/me/corpora/ravdess` as `.../ravdess`: whose disk it was is nobody's business."""
     return re.sub(r"(?<=[\s=])/\S*/(?=[^/\s]+)", ".../", command)
-
-
-def _value(value: float | None, heading: str) -> str:
-    if value is None:
-        return MISSING
-    return f"{100 * value:.2f}" if "%" in heading else f"{value:.3f}"
-
-
-def _interval(ends: Sequence[float] | None, heading: str) -> str:
-    return MISSING if ends is None else f"[{_value(ends[0], heading)}, {_value(ends[1], heading)}]"
 
 
 def header_lines(scores: Scores) -> list[str]:
@@ -72,11 +60,12 @@ def header_lines(scores: Scores) -> list[str]:
     ]
     if decoding := describe_records(scores.get("decoding", [])):
         lines.append(f"- {decoding}")
-    used = [f"{task} {pooled[task]['n']}" for task in scores["tasks"] if pooled[task]["n"] < pooled["num_utterances"]]
+    numbers = {task: (task_scores(pooled, task) or {}).get("n", 0) for task in scores["tasks"]}
+    used = [f"{task} {number}" for task, number in numbers.items() if number < pooled["num_utterances"]]
     if used:
         lines.append(f"- of {pooled['num_utterances']} utterances, those with a reference are scored: {_join(used)}")
-    if pooled.get("text_overlap") is not None:
-        lines.append(f"- {100 * pooled['text_overlap']:.2f} % of the test sentences were also spoken in training")
+    if (overlap := pooled.get("text_overlap")) is not None:
+        lines.append(f"- {100 * overlap:.2f} % of the test sentences were also spoken in training")
     if scores["wall_seconds"]:
         runs = len(scores["runs"])
         lines.append(
@@ -86,7 +75,7 @@ def header_lines(scores: Scores) -> list[str]:
     return lines
 
 
-def partial_note(scores: Scores) -> str | None:
+def partial_note(scores: About) -> str | None:
     """What a partial copy of the corpus lacked, and that the figures are not of the published test set."""
     if not scores.get("partial"):
         return None
@@ -98,69 +87,65 @@ def _join(items: Iterable[object]) -> str:
     return ", ".join(map(str, items)) or "none"
 
 
-def _methods(blocks: Iterable[dict[str, Any]], scores: Scores) -> str:
-    names = {block[task]["interval"] for block in blocks for task in scores["tasks"] if "interval" in block[task]}
-    return _join(sorted(names))
+def _methods(pools: Iterable[PoolScores], scores: Scores) -> str:
+    found = [task_scores(pool, task) or {} for pool in pools for task in scores["tasks"]]
+    return _join(sorted({block.get("interval", "") for block in found} - {""}))
 
 
 def _trained_at(scores: Scores) -> str:
-    commits = sorted({run["commit"] for run in scores["runs"] if run.get("commit")} - {scores["commit"]})
+    commits = sorted({commit for run in scores["runs"] if (commit := run.get("commit"))} - {scores["commit"]})
     return f" (trained at {_join(commits)})" if commits else ""
 
 
 def main_table(scores: Scores) -> str:
     """A row per fold, mean ± standard deviation over folds, and the pooled predictions with their interval."""
-    columns = [column for column in _columns(scores) if column[0] in scores["tasks"]]
+    shown = columns(scores)
 
-    def metrics(block: dict[str, Any]) -> list[str]:
-        return [_value(block[task].get(metric), heading) for task, metric, heading in columns]
+    def row(name: str, pool: PooledScores) -> list[str]:
+        return [name, str(pool["num_utterances"]), str(pool["num_speakers"]), *(column.value(pool) for column in shown)]
 
-    def size(block: dict[str, Any]) -> list[str]:
-        return [str(block["num_utterances"]), str(block["num_speakers"])]
-
-    def ends(block: dict[str, Any]) -> list[str]:
-        return [_interval(block[task].get(f"{metric}_ci95"), heading) for task, metric, heading in columns]
-
-    rows = [[f"fold {row['fold']}", *size(row), *metrics(row)] for row in scores["folds"]]
+    rows = [row(f"fold {fold['fold']}", fold) for fold in scores["folds"]]
     if len(scores["folds"]) > 1:
-        spread = [_mean_std(scores["mean_std"][task][metric], heading) for task, metric, heading in columns]
-        rows.append(["mean ± std", "", "", *spread])
+        rows.append(["mean ± std", "", "", *(_mean_std(scores, column) for column in shown)])
     pools = {"pooled": scores["pooled"], "without fold 1 (search)": scores.get("pooled_without_search")}
-    for name, block in pools.items():
-        if block is not None:
-            rows.append([f"**{name}**", *size(block), *metrics(block)])
-            rows.append(["95 % interval", "", "", *ends(block)])
+    for name, pool in pools.items():
+        if pool is not None:
+            rows.append(row(f"**{name}**", pool))
+            rows.append(["95 % interval", "", "", *(column.interval(pool) for column in shown)])
     if len(scores["seeds"]) > 1:
-        stds = [scores["pooled"][task].get("seed_std", {}).get(metric) for task, metric, _ in columns]
-        rows.append(["std over seeds", "", "", *(_value(s, c[2]) for s, c in zip(stds, columns, strict=True))])
-    if scores.get("valid"):
-        rows.append(["valid, pooled", *size(scores["valid"]["pooled"]), *metrics(scores["valid"]["pooled"])])
+        rows.append(["std over seeds", "", "", *(_seed_std(scores, column) for column in shown)])
+    if valid := scores.get("valid"):
+        rows.append(row("valid, pooled", valid["pooled"]))
     corner = "POST-HOC" if is_post_hoc(scores.get("decoding", [])) else ""
-    return markdown_table([corner, "utt.", "spk.", *(heading for _, _, heading in columns)], rows)
+    return markdown_table([corner, "utt.", "spk.", *(column.heading for column in shown)], rows)
 
 
-def _columns(scores: Scores) -> list[tuple[str, str, str]]:
-    """The columns, with the error rate of the last one named after what was spelt."""
-    unit = scores.get("unit", "phone")
-    name = "PER %" if unit in ("phone", "ipa") else f"TER ({unit}) %"
-    return [(task, metric, name if task == "phone" else heading) for task, metric, heading in COLUMNS]
+def _mean_std(scores: Scores, column: TaskColumn) -> str:
+    spread: Spread = scores["mean_std"][column.task][column.metric]
+    mean = value(spread["mean"], column.heading)
+    return mean if spread["std"] is None else f"{mean} ± {value(spread['std'], column.heading)}"
 
 
-def _mean_std(spread: dict[str, float | None], heading: str) -> str:
-    if spread["std"] is None:
-        return _value(spread["mean"], heading)
-    return f"{_value(spread['mean'], heading)} ± {_value(spread['std'], heading)}"
+def _seed_std(scores: Scores, column: TaskColumn) -> str:
+    deviations = (task_scores(scores["pooled"], column.task) or {}).get("seed_std", {})
+    return value(deviations.get(column.metric), column.heading)
 
 
-def recall_table(scores: Scores, task: str) -> str:
-    """Recall per class, pooled and per fold, with the number of reference utterances (summed over seeds)."""
-    pooled = scores["pooled"][task]
+def recall_table(scores: Scores, task: str) -> str | None:
+    """Recall per class, pooled and per fold, with the number of reference utterances (summed over seeds).
+
+    None where no utterance has a reference.
+    """
+    pooled = task_scores(scores["pooled"], task) or {}
+    confusion = pooled.get("confusion")
+    if confusion is None:
+        return None
     header = [f"recall of {task}", "utt.", "pooled %", *(f"fold {row['fold']} %" for row in scores["folds"])]
-    totals = [sum(row) for row in pooled["confusion"]["counts"]]
-    rows = []
-    for label, total in zip(pooled["confusion"]["labels"], totals, strict=True):
-        blocks = [pooled, *(row[task] for row in scores["folds"])]
-        rows.append([label, str(total), *(_value(block.get("recall", {}).get(label), "%") for block in blocks)])
+    blocks = [pooled, *(task_scores(fold, task) or {} for fold in scores["folds"])]
+    rows = [
+        [label, str(sum(counts)), *(value(block.get("recall", {}).get(label), "%") for block in blocks)]
+        for label, counts in zip(confusion["labels"], confusion["counts"], strict=True)
+    ]
     return markdown_table(header, rows)
 
 
@@ -171,52 +156,54 @@ def comparison_table(scores: Scores, other: Scores, names: tuple[str, str]) -> s
         InputError: the two did not answer the same speakers.
     """
     rows = []
-    for task, metric, heading in COLUMNS:
-        blocks = [system["pooled"].get(task, {}).get("speakers") for system in (scores, other)]
-        if not all(blocks):
+    for column in columns(scores):
+        found = [task_scores(system["pooled"], column.task) or {} for system in (scores, other)]
+        mine, others = (block.get("speakers", {}) for block in found)
+        if not mine or not others:
             continue
-        if set(blocks[0]) != set(blocks[1]):
-            raise InputError(f"the two systems were not tested on the same speakers ({task}): score the same folds")
-        paired = paired_by_speaker(*blocks, metric)
+        if set(mine) != set(others):
+            raise InputError(
+                f"the two systems were not tested on the same speakers ({column.task}): score the same folds"
+            )
+        paired = paired_by_speaker(mine, others, column.metric)
         test = paired_test(*paired)
         means = [sum(values) / len(values) if values else None for values in paired]
-        difference = _value(test.difference, heading) if paired[0] else MISSING
-        rows.append([heading, *(_value(mean, heading) for mean in means), difference, str(test)])
+        difference = value(test.difference, column.heading) if paired[0] else MISSING
+        rows.append([column.heading, *(value(mean, column.heading) for mean in means), difference, str(test)])
     header = ["mean over speakers", *names, "difference", "paired sign-flip test over speakers"]
     return markdown_table(header, rows)
 
 
 def calibration_table(scores: Scores, exp_dir: Path) -> str | None:
-    """How far the confidence of emotion on test is from the share of right answers, as trained and with temperature.
+    """How far the confidence on test is from the share of right answers, as trained and with temperature.
 
     None where the predictions have no probabilities.
     """
     found = calibrated(scores, exp_dir)
     if found is None:
         return None
-    before, after, refs, temperatures = found
-    values = [str(len(refs)), *(f"{100 * calibration_error(probs, refs):.2f}" for probs in (before, after))]
-    lowest, highest = (f"{value:.2f}" for value in (min(temperatures), max(temperatures)))
+    parts = (found.before, found.after)
+    values = [str(len(found.refs)), *(f"{100 * calibration_error(probs, found.refs):.2f}" for probs in parts)]
+    lowest, highest = (f"{end:.2f}" for end in (min(found.temperatures), max(found.temperatures)))
     values.append(lowest if lowest == highest else f"{lowest} to {highest}")
     header = ["expected calibration error (15 bins)", "utt.", "as trained %", "with temperature %", "temperature"]
-    return markdown_table(header, [["emotion on test; temperature fitted on valid", *values]])
+    return markdown_table(header, [[f"{found.task} on test; temperature fitted on valid", *values]])
 
 
-def tables(scores: Scores) -> str:
-    """Header, main table and recall tables as Markdown."""
-    parts = ["\n".join(header_lines(scores)), main_table(scores)]
-    for task in ("emotion", "intensity"):
-        if scores["pooled"].get(task, {}).get("confusion"):
-            parts.append(recall_table(scores, task))
-    if scores.get("corpora"):
-        from seq.unified.report import corpora_tables
-
-        parts += corpora_tables(scores)
-    return "\n\n".join(parts)
+def tables(scores: Scores, sections: Sequence[str] = ()) -> str:
+    """Header, main table, recall tables and the caller's sections as Markdown."""
+    by_class = [task.name for task in in_order(scores["tasks"]) if task.by_class]
+    recalls = [table for table in (recall_table(scores, name) for name in by_class) if table is not None]
+    return "\n\n".join(["\n".join(header_lines(scores)), main_table(scores), *recalls, *sections])
 
 
 def write_report(
-    scores_path: Path, exp_dir: Path, out: Path, results: Path | None = None, against: Path | None = None
+    scores_path: Path,
+    exp_dir: Path,
+    out: Path,
+    results: Path | None = None,
+    against: Path | None = None,
+    additions: Additions | None = None,
 ) -> str:
     """Write the report with its figures, the same as one HTML page beside it, and the tables into `results` if given.
 
@@ -225,8 +212,9 @@ def write_report(
     Raises:
         InputError: scores.json is missing or broken; `against` has other speakers; `results` has a broken block.
     """
-    scores = read_json(scores_path)
-    body = tables(scores)
+    scores: Scores = read_json(scores_path)
+    added = additions or Additions()
+    body = tables(scores, added.sections)
     calibration = calibration_table(scores, exp_dir)
     if calibration is not None:
         body += f"\n\n{calibration}"
@@ -234,7 +222,7 @@ def write_report(
         other = read_json(against)
         body += "\n\n" + comparison_table(scores, other, (exp_dir.name, against.parent.name))
     title = f"{scores['corpus']}: {exp_dir.name}"
-    drawn = draw_figures(scores, exp_dir)
+    drawn = draw_figures(scores, exp_dir, added.figures)
     figures = [f"![{caption}]({Path(os.path.relpath(path, out.parent)).as_posix()})" for caption, path in drawn]
     write_text(out, "\n\n".join([f"# {title}", body, *figures]) + "\n")
     write_text(out.with_suffix(".html"), build_page(title, body, drawn))

@@ -6,7 +6,7 @@ Both are fitted on the valid part and measured on test.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -17,12 +17,42 @@ NUM_BINS = 15
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 10.0
 
 
+class Effect(TypedDict):
+    """What temperature and threshold do on a part: calibration errors, the share called uncertain, accuracies."""
+
+    num_utterances: int
+    ece_before: float
+    ece_after: float
+    uncertain: float
+    accuracy: float
+    # Of the answers that are not called uncertain; None where all are.
+    accuracy_certain: float | None
+
+
+class _Fitted(TypedDict):
+    temperature: float
+    threshold: float
+
+
+class Calibration(_Fitted, total=False):
+    """What was fitted on valid; a part without labels is absent."""
+
+    valid: Effect
+    test: Effect
+
+
+def has_probabilities(rows: Sequence[Prediction], task: str) -> bool:
+    """Whether there are rows and each has the probabilities of a category task; another system's may have none."""
+    answers = [row.tasks.get(task) for row in rows]
+    return bool(answers) and all(isinstance(a, CategoryPrediction) and a.probs for a in answers)
+
+
 def probabilities(rows: Sequence[Prediction], task: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, C) probabilities and (N,) reference classes of the labelled predictions of a category task."""
-    found = [row.tasks[task] for row in rows if task in row.tasks]
-    labelled = [answer for answer in found if isinstance(answer, CategoryPrediction) and answer.ref in labels]
-    probs = np.array([[(a.probs or {})[label] for label in labels] for a in labelled]).reshape(-1, len(labels))
-    return probs, np.array([labels.index(str(answer.ref)) for answer in labelled], dtype=np.int64)
+    """(N, C) probabilities and (N,) reference classes of the rows that are labelled for a category task."""
+    answers = [row.tasks.get(task) for row in rows]
+    labelled = [a for a in answers if isinstance(a, CategoryPrediction) and a.probs and a.ref in labels]
+    probs = np.array([[a.probs[label] for label in labels] for a in labelled if a.probs]).reshape(-1, len(labels))
+    return probs, np.array([labels.index(str(a.ref)) for a in labelled], dtype=np.int64)
 
 
 def apply_temperature(probs: np.ndarray, temperature: float) -> np.ndarray:
@@ -72,27 +102,21 @@ def fit_threshold(probs: np.ndarray, refs: np.ndarray) -> float:
     return float(candidates[scores.argmax()])
 
 
-def calibrate(
-    valid: Sequence[Prediction], test: Sequence[Prediction], task: str, labels: Sequence[str]
-) -> dict[str, Any]:
-    """Temperature and threshold of a task, fitted on `valid`, and what they do on both parts.
-
-    Returns:
-        `temperature`, `threshold`, and for each part that has labels: the number of utterances, the expected
-        calibration error before and after, the share called uncertain, and the accuracy of all and of the others.
-    """
+def calibrate(valid: Sequence[Prediction], test: Sequence[Prediction], task: str, labels: Sequence[str]) -> Calibration:
+    """Temperature and threshold of a category task, fitted on `valid`, and what they do on both parts."""
     probs, refs = probabilities(valid, task, labels)
     temperature = fit_temperature(probs, refs)
     threshold = fit_threshold(apply_temperature(probs, temperature), refs) if len(refs) else 0.0
-    result: dict[str, Any] = {"temperature": temperature, "threshold": threshold}
-    for name, rows in (("valid", valid), ("test", test)):
-        probs, refs = probabilities(rows, task, labels)
-        if len(refs):
-            result[name] = _effect(probs, refs, temperature, threshold)
+    result: Calibration = {"temperature": temperature, "threshold": threshold}
+    if len(refs):
+        result["valid"] = _effect(probs, refs, temperature, threshold)
+    probs, refs = probabilities(test, task, labels)
+    if len(refs):
+        result["test"] = _effect(probs, refs, temperature, threshold)
     return result
 
 
-def _effect(probs: np.ndarray, refs: np.ndarray, temperature: float, threshold: float) -> dict[str, Any]:
+def _effect(probs: np.ndarray, refs: np.ndarray, temperature: float, threshold: float) -> Effect:
     scaled = apply_temperature(probs, temperature)
     certain = scaled.max(axis=1) >= threshold
     right = scaled.argmax(axis=1) == refs

@@ -6,13 +6,14 @@ References come from the cuts manifest and the protocol's merges; those in the f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from seq.errors import InputError
 from seq.tasks.base import Label, Outputs, Setting
 from seq.tasks.predictions import ManifestRow, Prediction
-from seq.tasks.registry import all_tasks, get_task, parse_prediction
+from seq.tasks.registry import all_tasks, get_task
 from seq.utils.files import read_jsonl
 
 
@@ -43,6 +44,21 @@ def read_references(cuts: Path, setting: Setting) -> dict[str, Reference]:
     return references
 
 
+def parse_prediction(row: Mapping[str, Any]) -> Prediction:
+    """A line of predictions.jsonl. Raises KeyError, TypeError, ValueError or AttributeError for another shape."""
+    answers = {task.name: task.parse(row[task.name]) for task in all_tasks() if task.name in row}
+    speaker = row.get("speaker") or "unknown"
+    return Prediction(row["id"], speaker, answers, row.get("corpus"), row.get("fold"), row.get("seed"))
+
+
+def read_rows(path: Path) -> list[Prediction]:
+    """The predictions of a run that was scored, as they are. Raises InputError, naming the file, for another shape."""
+    try:
+        return [parse_prediction(row) for row in read_jsonl(path)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is not what stage 6 writes ({error!r}): run stage 6 again") from error
+
+
 def read_predictions(
     path: Path, ids: Sequence[str], references: Mapping[str, Reference], setting: Setting, seed: int
 ) -> list[Prediction]:
@@ -69,9 +85,8 @@ def read_predictions(
             raise InputError(f"{path}: {key} has the tasks {present}, the first line {tasks}: give all lines the same")
         reference = references[key]
         try:
-            found = parse_prediction(row)
+            found = replace(parse_prediction(row), speaker=reference.speaker)
             problem = _problem(found, row.get("speaker"), reference, outputs, setting.protocol.name)
-            found.speaker = reference.speaker
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks or misspells something ({error!r})"
         if problem:

@@ -1,6 +1,6 @@
 """Stage 7: predictions.jsonl of every fold and seed, against the manifest and the folds, to scores.json.
 
-The shape of scores.json is a contract (`score_experiment` describes it). Any other system is scored by the same
+The shape of scores.json is a contract (`seq.score.types`). Any other system is scored by the same
 code: put its predictions at `<exp>/fold_<k>/seed_<s>/predictions.jsonl`.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,10 +20,12 @@ from seq.decode.choice import read_records
 from seq.errors import InputError
 from seq.score.intervals import intervals, mean_values, method_name
 from seq.score.predictions import Reference, read_predictions, read_references
-from seq.tasks.base import Setting, Task
+from seq.score.types import FoldScores, PartScores, PooledScores, PoolScores, Scores, Spread, TaskScores, metric
+from seq.tasks.base import Outputs, Setting, Task
 from seq.tasks.predictions import Prediction
 from seq.tasks.registry import all_tasks, in_order
 from seq.tasks.statistics import Statistic, finite
+from seq.train.record import RunRecord
 from seq.utils.files import read_json
 from seq.utils.provenance import git_commit, package_versions
 
@@ -48,21 +50,22 @@ class Scored:
         return self.exp_dir / f"fold_{fold}" / f"seed_{seed}"
 
 
-def statistic(task: Task, rows: Sequence[Prediction], setting: Setting) -> Statistic | None:
+def statistic(task: Task, rows: Sequence[Prediction], outputs: Outputs) -> Statistic | None:
     """What is needed to score `task` on the rows that have a reference for it; None if none has."""
     rows = [row for row in rows if row.tasks[task.name].ref is not None]
     if not rows:
         return None
     answers, speakers = [row.tasks[task.name] for row in rows], [row.speaker for row in rows]
-    return task.statistic(answers, speakers, task.outputs(setting))
+    return task.statistic(answers, speakers, outputs)
 
 
-def score_task(task: Task, runs: Sequence[Sequence[Prediction]], setting: Setting) -> dict[str, Any]:
+def score_task(task: Task, runs: Sequence[Sequence[Prediction]], outputs: Outputs) -> TaskScores:
     """Score one task: metrics are computed per run (seed) and averaged, counts are summed over runs."""
-    found = [statistic(task, rows, setting) for rows in runs]
+    found = [statistic(task, rows, outputs) for rows in runs]
     stats = [stat for stat in found if stat is not None]
     if len(stats) < len(found):
-        return {"n": 0, "num_speakers": 0, **dict.fromkeys(column.metric for column in task.columns)}
+        metrics = dict.fromkeys(column.metric for column in task.columns if not column.is_optional)
+        return cast("TaskScores", {"n": 0, "num_speakers": 0, **metrics})
     speakers = stats[0].speakers
     everyone = np.ones((1, len(speakers)))
     number = sum(row.tasks[task.name].ref is not None for row in runs[0])
@@ -78,13 +81,11 @@ def score_task(task: Task, runs: Sequence[Sequence[Prediction]], setting: Settin
     block["speakers"] = {
         speaker: {name: finite(value[i]) for name, value in each.items()} for i, speaker in enumerate(speakers)
     }
-    return block
+    return cast("TaskScores", block)
 
 
-def score_part(experiment: Scored, part: str, file_name: str) -> dict[str, Any] | None:
-    """Score one part ("test", "valid") of all folds and seeds.
-
-    Returns {"pooled", "pooled_without_search", "folds", "mean_std"}, or None if no run has `file_name`.
+def score_part(experiment: Scored, part: str, file_name: str) -> PartScores | None:
+    """Score one part ("test", "valid") of all folds and seeds; None if no run has `file_name`.
 
     Raises:
         InputError: some runs have the file and others lack it, or see `read_predictions`.
@@ -100,15 +101,15 @@ def score_part(experiment: Scored, part: str, file_name: str) -> dict[str, Any] 
         overlaps[fold] = text_overlap(*(_sentences(experiment, parts[name]) for name in (part, "train")))
     tasks = _common_tasks(experiment, [rows for runs in runs_of_folds.values() for rows in runs])
 
-    def pool(folds: Sequence[int]) -> dict[str, Any]:
+    def pool(folds: Sequence[int]) -> PooledScores:
         runs = [[row for fold in folds for row in runs_of_folds[fold][i]] for i in range(len(experiment.seeds))]
         speakers = {row.speaker for row in runs[0]}
         seen, total = (sum(overlaps[fold][i] for fold in folds) for i in range(2))
-        scores = {task.name: score_task(task, runs, experiment.setting) for task in tasks}
-        overlap = seen / total if total else None
-        return {"num_utterances": len(runs[0]), "num_speakers": len(speakers), **scores, "text_overlap": overlap}
+        scores = {task.name: score_task(task, runs, task.outputs(experiment.setting)) for task in tasks}
+        sizes = {"num_utterances": len(runs[0]), "num_speakers": len(speakers)}
+        return cast("PooledScores", {**sizes, **scores, "text_overlap": seen / total if total else None})
 
-    rows = [{"fold": fold, **pool([fold])} for fold in experiment.folds]
+    rows = [cast("FoldScores", {"fold": fold, **pool([fold])}) for fold in experiment.folds]
     others = [fold for fold in experiment.folds if fold != SEARCH_FOLD]
     return {
         "pooled": pool(experiment.folds),
@@ -155,23 +156,26 @@ def _sentences(experiment: Scored, ids: Sequence[str]) -> list[str]:
     return [sentence for sentence in sentences if sentence is not None]
 
 
-def _mean_std(task: Task, folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+def _mean_std(task: Task, folds: Sequence[PoolScores]) -> dict[str, Spread]:
     """Mean and sample standard deviation over the folds that define the metric."""
-    result = {}
-    for name in (column.metric for column in task.columns):
-        values = [fold[task.name][name] for fold in folds if fold[task.name].get(name) is not None]
-        result[name] = {
-            "mean": float(np.mean(values)) if values else None,
-            "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        }
+    result: dict[str, Spread] = {}
+    for column in task.columns:
+        found = [metric(fold, task.name, column.metric) for fold in folds]
+        values = [value for value in found if value is not None]
+        if values or not column.is_optional:
+            result[column.metric] = {
+                "mean": float(np.mean(values)) if values else None,
+                "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            }
     return result
 
 
-def _runs(experiment: Scored) -> list[dict[str, Any]]:
+def _runs(experiment: Scored) -> list[RunRecord]:
     """run.json of every run that has one, with its fold and seed."""
     runs = [(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
     paths = {run: experiment.run_dir(*run) / "run.json" for run in runs}
-    return [{"fold": run[0], "seed": run[1], **read_json(path)} for run, path in paths.items() if path.exists()]
+    found = [{"fold": run[0], "seed": run[1], **read_json(path)} for run, path in paths.items() if path.exists()]
+    return cast("list[RunRecord]", found)
 
 
 def score_experiment(
@@ -184,13 +188,10 @@ def score_experiment(
     seeds: Sequence[int] = (0,),
     command: str = "",
     corpus_json: Path | None = None,
-) -> dict[str, Any]:
-    """Score an experiment; empty `folds` means all of the protocol.
+) -> Scores:
+    """What scores.json holds of an experiment; empty `folds` means all of the protocol.
 
-    Returns the contents of scores.json: "pooled", "pooled_without_search" (all folds but `SEARCH_FOLD`) and
-    "folds"[] (metrics as fractions, per task, with intervals, the number of utterances used "n", confusion counts
-    and per-speaker values), "mean_std" over folds; the same under "valid" where valid_predictions.jsonl exists
-    (None elsewhere); and where it all comes from.
+    Metrics are fractions; "valid" is None where no run has valid_predictions.jsonl.
 
     Raises:
         InputError: predictions are missing or do not answer exactly the test set; see `read_predictions`.
@@ -213,8 +214,8 @@ def score_experiment(
         raise InputError(f"{exp_dir} has no fold_<k>/seed_<s>/predictions.jsonl of these folds and seeds: run stage 6")
     runs = _runs(experiment)
     decoded = [experiment.run_dir(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
-    backends = sorted({run["ctc_backend"] for run in runs if run.get("ctc_backend")})
-    return {
+    backends = sorted({backend for run in runs if (backend := run.get("ctc_backend"))})
+    found = {
         "corpus": conf.corpus.name,
         "protocol": {
             **describe_protocol(protocol),
@@ -238,3 +239,4 @@ def score_experiment(
         "valid": score_part(experiment, "valid", "valid_predictions.jsonl"),
         "runs": runs,
     }
+    return cast("Scores", found)

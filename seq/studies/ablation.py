@@ -1,4 +1,4 @@
-"""The ablation over tasks: emotion alone, emotion with each auxiliary task, and all of them; the paper's Table.
+"""The ablation over tasks: the main one alone, with each auxiliary task, and all of them; the paper's Table.
 
 Every row is an experiment of the recipe, trained by its run.sh, so that a run that is finished is never trained
 twice; the table is made of their scores.json.
@@ -7,72 +7,77 @@ twice; the table is made of their scores.json.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from seq.conf import TASKS
 from seq.errors import InputError
+from seq.lang.lexicon import read_transcripts
 from seq.recipe.recipe import Recipe, experiment_name
-from seq.report.report import MISSING, _interval, _value, markdown_table, partial_note
+from seq.report.cells import MISSING, TaskColumn, leading_columns, signed
+from seq.report.report import partial_note
 from seq.score.intervals import paired_by_speaker, paired_test
+from seq.score.types import Scores, task_scores
+from seq.tasks.base import Setting
+from seq.tasks.predictions import ManifestRow
+from seq.tasks.registry import default_names, in_order, main_task
 from seq.utils.files import read_json, read_jsonl
-
-METRICS = (("UA", "UA %"), ("WA", "WA %"))
+from seq.utils.markdown_text import markdown_table
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """One row: the tasks that are trained, and why it cannot be trained on this corpus (None: it can)."""
 
     name: str
     tasks: list[str]
     missing: str | None = None
 
-    def experiment(self, stem: str, protocol: str) -> str:
+    def exp_name(self, stem: str, protocol: str) -> str:
         """The name of the experiment of this row."""
         return experiment_name(stem, protocol, self.tasks)
 
 
-def ablation_rows(labelled: set[str]) -> list[Row]:
-    """The five rows; `labelled` are the tasks that the corpus has labels for."""
-    rows = [Row("emotion", ["emotion"])]
-    for task in TASKS[1:]:
+def ablation_rows(labelled: set[str]) -> list[AblationRow]:
+    """The main task, a row for each other default one, and all; `labelled` are those that the corpus has labels for."""
+    names = default_names()
+    main, others = names[0], names[1:]
+    rows = [AblationRow(main, [main])]
+    for task in others:
         missing = None if task in labelled else f"the corpus has no labels for {task}"
-        rows.append(Row(f"+ {task}", ["emotion", task], missing))
-    lacking = [task for task in TASKS if task not in labelled]
+        rows.append(AblationRow(f"+ {task}", [main, task], missing))
+    lacking = [task for task in names if task not in labelled]
     name = "all" if not lacking else f"all ({', '.join(lacking)} without labels)"
-    return [*rows, Row(name, list(TASKS))]
+    return [*rows, AblationRow(name, names)]
 
 
 def labelled_tasks(recipe: Recipe) -> set[str]:
-    """The tasks that some utterance of a prepared corpus is labelled for. Raises InputError before stage 4."""
-    found = {"phone"} if any(line.strip() for line in _lines(recipe)) else set()
+    """The default tasks that some utterance of a prepared corpus has a label for. Raises InputError before stage 4."""
+    setting = Setting(recipe.protocol, recipe.conf.corpus, transcripts=_transcripts(recipe))
+    wanted = in_order(default_names())
+    found: set[str] = set()
     for cut in read_jsonl(recipe.cuts):
-        supervision = cut["supervisions"][0]
-        custom = supervision.get("custom") or {}
-        found |= {task for task in ("emotion", "intensity") if custom.get(task) is not None}
-        found |= {"gender"} if supervision.get("gender") else set()
-        if len(found) == len(TASKS):
+        row = ManifestRow.from_dict(cut)
+        found |= {task.name for task in wanted if task.name not in found and task.label(row, setting) is not None}
+        if len(found) == len(wanted):
             break
     return found
 
 
-def _lines(recipe: Recipe) -> list[str]:
-    path = recipe.lang_dir / "text"
-    if not path.exists():
-        raise InputError(f"{path} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
-    return path.read_text(encoding="utf-8").splitlines()
+def _transcripts(recipe: Recipe) -> dict[str, list[str]]:
+    if not (recipe.lang_dir / "text").exists():
+        raise InputError(f"{recipe.lang_dir / 'text'} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
+    return read_transcripts(recipe.lang_dir)
 
 
-def ablation_table(rows: list[Row], scores: dict[str, dict[str, Any]]) -> str:
-    """A row per experiment: metrics with intervals, and the paired test against the first row.
+def ablation_table(rows: list[AblationRow], scores: dict[str, Scores]) -> str:
+    """A row per experiment: metrics of the main task with intervals, and the paired test against the first row.
 
     Args:
         scores: scores.json of every row that was trained, by the row's name.
     """
+    columns = leading_columns(main_task())
     header = ["tasks"]
-    for _, heading in METRICS:
-        header += [heading, "95 % interval", "difference", "paired test"]
-    header += ["valid UA %", "minutes"]
+    for column in columns:
+        header += [column.heading, "95 % interval", "difference", "paired test"]
+    header += [f"valid {columns[0].heading}", "minutes"]
     base = scores[rows[0].name]
     table = []
     for row in rows:
@@ -81,38 +86,37 @@ def ablation_table(rows: list[Row], scores: dict[str, dict[str, Any]]) -> str:
             continue
         own = scores[row.name]
         cells = [row.name]
-        for metric, heading in METRICS:
-            emotion = own["pooled"]["emotion"]
-            cells += [_value(emotion[metric], heading), _interval(emotion[f"{metric}_ci95"], heading)]
-            cells += ["", ""] if own is base else _test(own, base, metric, heading)
-        valid = (own.get("valid") or {}).get("pooled", {}).get("emotion", {}).get("UA")
-        minutes = own.get("wall_seconds")
-        table.append([*cells, _value(valid, "%"), MISSING if minutes is None else f"{minutes / 60:.1f}"])
+        for column in columns:
+            cells += [column.value(own["pooled"]), column.interval(own["pooled"])]
+            cells += ["", ""] if own is base else _test(own, base, column)
+        valid, minutes = own.get("valid"), own.get("wall_seconds")
+        cells.append(columns[0].value(valid["pooled"]) if valid else MISSING)
+        table.append([*cells, MISSING if minutes is None else f"{minutes / 60:.1f}"])
     return markdown_table(header, table)
 
 
-def _test(own: dict[str, Any], base: dict[str, Any], metric: str, heading: str) -> list[str]:
+def _test(own: Scores, base: Scores, column: TaskColumn) -> list[str]:
     """The difference and p of `own` against `base` over speakers."""
-    mine, others = (block["pooled"]["emotion"]["speakers"] for block in (own, base))
+    mine, others = ((task_scores(s["pooled"], column.task) or {}).get("speakers", {}) for s in (own, base))
     if set(mine) != set(others):
         raise InputError("the rows were not tested on the same speakers: run all of them with the same folds")
-    paired = paired_by_speaker(mine, others, metric)
+    paired = paired_by_speaker(mine, others, column.metric)
     if not paired[0]:
         return [MISSING, MISSING]
     test = paired_test(*paired)
-    return [f"{'+' if test.difference >= 0 else ''}{_value(test.difference, heading)}", str(test)]
+    return [signed(test.difference, column.heading), str(test)]
 
 
-def ablation_report(recipe: Recipe, rows: list[Row], stem: str, command: str, overrides: list[str]) -> str:
+def ablation_report(recipe: Recipe, rows: list[AblationRow], stem: str, command: str, overrides: list[str]) -> str:
     """The Markdown of the ablation, from the scores.json of its rows.
 
     Raises:
         InputError: a row was not scored, or the rows differ in folds or seeds.
     """
-    scores = {}
+    scores: dict[str, Scores] = {}
     for row in rows:
         if row.missing is None:
-            scores[row.name] = read_json(recipe.exp_dir(row.experiment(stem, recipe.protocol.name)) / "scores.json")
+            scores[row.name] = read_json(recipe.exp_dir(row.exp_name(stem, recipe.protocol.name)) / "scores.json")
     base = scores[rows[0].name]
     shape = [(block["seeds"], [fold["fold"] for fold in block["folds"]]) for block in scores.values()]
     if any(other != shape[0] for other in shape):
@@ -120,6 +124,7 @@ def ablation_report(recipe: Recipe, rows: list[Row], stem: str, command: str, ov
     seeds, folds = shape[0]
     disjoint = "speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
     train = recipe.conf.train
+    interval = (task_scores(base["pooled"], main_task().name) or {}).get("interval", MISSING)
     lines = [
         f"# {recipe.conf.corpus.name}: ablation over tasks",
         "",
@@ -128,7 +133,7 @@ def ablation_report(recipe: Recipe, rows: list[Row], stem: str, command: str, ov
         f"- settings: {train.num_epochs} epochs" + (f", conf changed by {', '.join(overrides)}" if overrides else ""),
         f"- command: `{command}`",
         f"- commits {', '.join(sorted({str(block['commit']) for block in scores.values()}))}",
-        f"- 95 % intervals: {base['pooled']['emotion']['interval']}. Tests: sign-flip over speakers against the first "
+        f"- 95 % intervals: {interval}. Tests: sign-flip over speakers against the first "
         "row, not corrected for the number of rows; the difference is that of the means over speakers.",
     ]
     if note := partial_note(base):

@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -25,11 +25,24 @@ from seq.errors import InputError
 from seq.recipe.recipe import Recipe
 from seq.score.predictions import Reference, read_references
 from seq.studies.functionals import corpus_functionals
+from seq.tasks.base import Setting
+from seq.tasks.predictions import CategoryPrediction, Prediction
+from seq.tasks.registry import main_task
+from seq.train.record import RunRecord
 from seq.utils.files import write_json, write_jsonl
 from seq.utils.provenance import git_commit, package_versions
 
 GRID: Final = tuple(10.0**exponent for exponent in range(-5, 2))
 PARTS: Final = {"test": "predictions.jsonl", "valid": "valid_predictions.jsonl"}
+
+
+class BaselineRecord(RunRecord, total=False):
+    """run.json of the baseline."""
+
+    features: str
+    num_features: int
+    C: float
+    valid_UA_of_C: dict[str, float]
 
 
 def make_classifier(c: float, seed: int) -> Pipeline:
@@ -66,7 +79,7 @@ def run_baseline(
         InputError: stages 0 to 3 have not run, or train has one class only.
     """
     vectors = corpus_functionals(recipe.fbank_cuts, features, recipe.exp_dir(f"functionals_{features}.npz"), num_jobs)
-    references = read_references(recipe.cuts, recipe.protocol)
+    references = read_references(recipe.cuts, Setting(recipe.protocol, recipe.conf.corpus))
     for fold in folds:
         for seed in seeds:
             run_dir = exp_dir / f"fold_{fold}" / f"seed_{seed}"
@@ -92,27 +105,39 @@ def _run(
     speakers = {id_: reference.speaker for id_, reference in references.items()}
     fold = load_fold(recipe.folds_dir, fold_number, speakers)
 
+    task = main_task().name
+
     def part(ids: list[str]) -> tuple[np.ndarray, list[str]]:
-        return np.stack([vectors[id_] for id_ in ids]), [str(references[id_].emotion) for id_ in ids]
+        return np.stack([vectors[id_] for id_ in ids]), [str(references[id_].labels[task]) for id_ in ids]
 
     train = part(fold.train)
     if len(set(train[1])) < 2:
-        raise InputError(f"fold {fold_number} has one emotion only in train: an SVM needs two or more")
+        raise InputError(f"fold {fold_number} has one {task} only in train: an SVM needs two or more")
     classifier, scores = choose_c(train, part(fold.valid), seed)
     for name, file_name in PARTS.items():
         ids = getattr(fold, name)
-        answers = classifier.predict(part(ids)[0])
-        rows = (
-            _row(recipe, id_, str(hyp), fold_number, seed, references) for id_, hyp in zip(ids, answers, strict=True)
-        )
-        write_jsonl(run_dir / file_name, rows)
-    run: dict[str, Any] = {
+        vectors_of_part, refs = part(ids)
+        answers = classifier.predict(vectors_of_part)
+        rows = [
+            # An SVM has no probabilities.
+            Prediction(
+                id_,
+                speakers[id_],
+                {task: CategoryPrediction(ref, str(hyp))},
+                recipe.conf.corpus.name,
+                fold_number,
+                seed,
+            )
+            for id_, ref, hyp in zip(ids, refs, answers, strict=True)
+        ]
+        write_jsonl(run_dir / file_name, (row.to_dict() for row in rows))
+    run: BaselineRecord = {
         "fold": fold_number,
         "seed": seed,
         "command": command,
         "commit": git_commit(),
         "versions": package_versions(),
-        "tasks": ["emotion"],
+        "tasks": [task],
         "features": features,
         "num_features": int(train[0].shape[1]),
         "C": classifier[-1].C,
@@ -123,10 +148,3 @@ def _run(
     }
     write_json(run_dir / "run.json", run)
     print(f"{run_dir}: C {run['C']:g}, valid UA {100 * max(scores.values()):.2f} %")
-
-
-def _row(recipe: Recipe, id_: str, hyp: str, fold: int, seed: int, references: dict[str, Reference]) -> dict[str, Any]:
-    # An SVM has no probabilities; the key is there because the file's shape is a contract.
-    emotion = {"ref": references[id_].emotion, "hyp": hyp, "probs": None}
-    head = {"id": id_, "corpus": recipe.conf.corpus.name, "fold": fold, "seed": seed}
-    return {**head, "speaker": references[id_].speaker, "emotion": emotion}

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from seq.report.report import MISSING, _interval, _value, markdown_table
+from seq.report.cells import MISSING, leading_columns
+from seq.score.types import Scores
+from seq.tasks.registry import main_task
 from seq.utils.files import read_json
+from seq.utils.markdown_text import markdown_table
 
 PAPER: Final = "SpeechEQ, arXiv 2206.13101"
 EMOBOX: Final = "EmoBox, frozen encoder"
@@ -21,7 +24,7 @@ NOT_RUN: Final = "not run: needs the licensed corpus"
 
 @dataclass(frozen=True)
 class Published:
-    """One published figure; UA and WA in percent, None where it is not given."""
+    """One published figure of the main task; UA and WA in percent, None where it is not given."""
 
     corpus: str
     source: str
@@ -109,12 +112,12 @@ def _percent(value: float | None) -> list[str]:
 def _ours(path: Path, protocol: str, relation: str) -> list[str]:
     if not path.exists():
         return ["ours", f"default_{protocol}", f"{protocol}: {relation}", MISSING, MISSING, NOT_RUN]
-    scores: dict[str, Any] = read_json(path)
-    emotion = scores["pooled"]["emotion"]
+    scores: Scores = read_json(path)
+    pooled = scores["pooled"]
+    first, second = leading_columns(main_task())
     done, total = len(scores["folds"]), scores["protocol"]["num_folds"]
-    notes = [f"UA 95 % {_interval(emotion['UA_ci95'], '%')}", f"seeds {', '.join(map(str, scores['seeds']))}"]
+    notes = [f"{first.metric} 95 % {first.interval(pooled)}", f"seeds {', '.join(map(str, scores['seeds']))}"]
     notes += [f"{done} OF {total} FOLDS"] if done < total else []
     notes += ["INCOMPLETE CORPUS"] if scores.get("partial") else []
     system = path.parent.name
-    return ["ours", system, f"{protocol}: {relation}", _value(emotion["UA"], "%"), _value(emotion["WA"], "%"),
-            "; ".join(notes)]  # fmt: skip
+    return ["ours", system, f"{protocol}: {relation}", first.value(pooled), second.value(pooled), "; ".join(notes)]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
 from seq.data.fold_files import SUMMARY, read_summary
 from seq.decode.run import decode_experiment
 from seq.recipe.recipe import Recipe
+from seq.report.cells import TaskColumn, leading_columns
 from seq.report.report import partial_note
 from seq.score.score import score_experiment
+from seq.score.types import About, PartScores
+from seq.tasks.registry import get_task
 from seq.train.experiment import Experiment
 from seq.train.run import train_experiment
 from seq.utils.files import read_json, update_json, write_json
@@ -26,6 +29,17 @@ WARNING: Final = (
     "result."
 )
 SUFFIX: Final = "selected_on_test"
+# Of what scores.json says.
+KEPT: Final = (
+    "corpus", "protocol", "tasks", "seeds", "command", "commit", "versions", "partial", "missing", "wall_seconds",
+)  # fmt: skip
+
+
+class SelectedOnTest(About, PartScores):
+    """selected_on_test.json: scores of the real test parts, and what is wrong with them."""
+
+    warning: str
+    selected_on: str
 
 
 def swap_folds(folds_dir: Path, out_dir: Path, folds: list[int]) -> None:
@@ -45,11 +59,8 @@ def swap_folds(folds_dir: Path, out_dir: Path, folds: list[int]) -> None:
 def select_on_test(
     recipe: Recipe, name: str, tasks: list[str], folds: list[int], seeds: list[int], num_jobs: int, device: str,
     command: str,
-) -> dict[str, Any]:  # fmt: skip
-    """Train (or go on), score the test parts with the epoch chosen on them, and write `selected_on_test.json`.
-
-    Returns its contents: "warning", and the pooled and per-fold scores of the real test parts.
-    """
+) -> SelectedOnTest:  # fmt: skip
+    """Train (or go on), score the test parts with the epoch chosen on them, and write `selected_on_test.json`."""
     exp_dir = recipe.exp_dir(f"{name}_{SUFFIX}")
     folds_dir = exp_dir / "folds_swapped"
     swap_folds(recipe.folds_dir, folds_dir, folds)
@@ -63,16 +74,17 @@ def select_on_test(
         conf, recipe.protocol.name, recipe.cuts, folds_dir, exp_dir, folds, seeds, command, recipe.corpus_json
     )
     # The scorer's "valid" is the real test part; what it calls test is the valid part and is left out.
-    keep = ("corpus", "protocol", "tasks", "seeds", "command", "commit", "versions", "partial", "missing",
-            "wall_seconds")  # fmt: skip
-    result = {"warning": WARNING, "selected_on": "test", **{key: scores[key] for key in keep}, **scores["valid"]}
+    assert scores["valid"] is not None
+    kept = {key: scores[key] for key in KEPT}
+    result = {"warning": WARNING, "selected_on": "test", **kept, **scores["valid"]}
     write_json(exp_dir / f"{SUFFIX}.json", result)
-    return result
+    return cast("SelectedOnTest", result)
 
 
-def selection_report(result: dict[str, Any]) -> str:
+def selection_report(result: SelectedOnTest) -> str:
     """The figure as Markdown, labelled as what it is in every line that holds a number."""
-    emotion, protocol = result["pooled"]["emotion"], result["protocol"]
+    protocol, task = result["protocol"], get_task(result["tasks"][0])
+    numbers = ", ".join(_number(column, result) for column in leading_columns(task))
     folds = ", ".join(str(fold["fold"]) for fold in result["folds"])
     note = partial_note(result)
     return "\n".join(
@@ -81,7 +93,7 @@ def selection_report(result: dict[str, Any]) -> str:
             "",
             f"> **{WARNING}**",
             "",
-            f"- {LABEL}: UA {100 * emotion['UA']:.2f} %, WA {100 * emotion['WA']:.2f} % (emotion, pooled)",
+            f"- {LABEL}: {numbers} ({task.name}, pooled)",
             f"- protocol {protocol['name']}: {protocol['description']}",
             f"- folds {folds} of {protocol['num_folds']}, seeds {', '.join(map(str, result['seeds']))}",
             f"- command: `{result['command']}`; commit {result['commit']}",
@@ -89,3 +101,8 @@ def selection_report(result: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _number(column: TaskColumn, result: SelectedOnTest) -> str:
+    name, number = column.heading.removesuffix(" %"), column.value(result["pooled"])
+    return f"{name} {number} %" if "%" in column.heading else f"{name} {number}"

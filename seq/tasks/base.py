@@ -35,6 +35,8 @@ class Column:
     metric: str
     heading: str
     less_is_better: bool = False
+    # Of some experiments only: tables and scores leave it out where no utterance has it.
+    is_optional: bool = False
 
     def format(self, value: float) -> str:
         """A value in a sentence: `63.7 %` or `0.204`."""
@@ -115,6 +117,8 @@ class Task(ABC):
     columns: ClassVar[tuple[Column, ...]]
     # Under what name people see the answer, in JSON and as an attribute; empty: the task's own.
     answer_name: ClassVar[str] = ""
+    # Between which numbers its answers lie, where that does not depend on the corpus.
+    limits: ClassVar[tuple[float, float] | None] = None
     # Width of its column in tables for the eye.
     width: ClassVar[int] = 10
     slot: ClassVar[Slot | None] = None
@@ -135,6 +139,11 @@ class Task(ABC):
     def called(self) -> str:
         """Under what name people see the answer."""
         return self.answer_name or self.name
+
+    def columns_for(self, unit: str) -> tuple[Column, ...]:
+        """The columns of an experiment whose `lang.unit` this is."""
+        del unit
+        return self.columns
 
     # ---- labels
 
@@ -194,6 +203,11 @@ class Task(ABC):
         return None
 
     # ---- scores
+
+    def number(self, row: TaskPrediction) -> float | None:
+        """The number to draw against the reference; None for a task whose answers are no numbers."""
+        del row
+        return None
 
     @abstractmethod
     def parse(self, data: Mapping[str, Any]) -> TaskPrediction:

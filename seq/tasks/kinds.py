@@ -106,6 +106,7 @@ class ScaleTask(UtteranceTask):
     """A place on the scale from 0 to 1 (`seq.labels`), learnt through three cumulative thresholds."""
 
     kind: ClassVar[str] = "scale"
+    limits: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
 
     @property
     def csv_columns(self) -> tuple[str, ...]:
@@ -157,6 +158,9 @@ class ScaleTask(UtteranceTask):
     def word(self, answer: TaskAnswer) -> str:
         level = cast("Level", answer).level
         return self.words.get(level, level)
+
+    def number(self, row: TaskPrediction) -> float:
+        return cast("ScalePrediction", row).value
 
     def parse(self, data: Mapping[str, Any]) -> ScalePrediction:
         return ScalePrediction(data["ref"], data["hyp"], data["value"], data.get("probs"))

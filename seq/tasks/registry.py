@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from seq.errors import InputError
 from seq.tasks.base import Task
-from seq.tasks.predictions import Prediction
 
 _REGISTERED: dict[str, Task] = {}
 
@@ -57,6 +55,16 @@ def in_order(names: Iterable[str]) -> list[Task]:
     return [task for task in all_tasks() if task.name in wanted]
 
 
+def main_task() -> Task:
+    """The first of the default tasks: what ablations start from, and what published figures are of."""
+    return get_task(default_names()[0])
+
+
+def main_category(names: Iterable[str]) -> Task | None:
+    """The first of these tasks that has classes which matter one by one: what maps and cross-corpus tables are of."""
+    return next((task for task in in_order(names) if task.kind == "category" and task.by_class), None)
+
+
 def parse_names(text: str) -> list[str]:
     """`emotion,gender` to names in order; nothing to the default ones. Raises InputError naming --tasks."""
     asked = [name.strip() for name in text.split(",") if name.strip()]
@@ -69,10 +77,3 @@ def parse_names(text: str) -> list[str]:
 def main_category(names: Iterable[str]) -> Task | None:
     """The first category among these tasks whose classes matter: its confidence says whether an answer is doubtful."""
     return next((task for task in in_order(names) if task.kind == "category" and task.by_class), None)
-
-
-def parse_prediction(row: Mapping[str, Any]) -> Prediction:
-    """A line of predictions.jsonl. Raises KeyError, TypeError or ValueError where it is of another shape."""
-    answers = {task.name: task.parse(row[task.name]) for task in all_tasks() if task.name in row}
-    speaker = row.get("speaker") or "unknown"
-    return Prediction(row["id"], speaker, answers, row.get("corpus"), row.get("fold"), row.get("seed"))

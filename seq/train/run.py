@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any
 
 from seq.conf import conf_to_dict
 from seq.data.folds import describe_protocol
 from seq.train.experiment import Experiment
 from seq.train.identity import set_aside
 from seq.train.jobs import run_jobs
+from seq.train.record import RunRecord
 from seq.utils.files import write_json
 from seq.utils.process import run_lock
 from seq.utils.provenance import git_commit, package_versions
 
 
-def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) -> dict[str, Any]:
+def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) -> RunRecord:
     """Train one fold with one seed, or go on where it was stopped; returns what run.json holds."""
     # oneDNN keeps a compiled kernel per shape, 1024 of them by default: half a gigabyte that is hardly used twice.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
@@ -41,7 +41,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
         trainer = Trainer(experiment.conf, data, run_dir, experiment.device, f"fold {fold} seed {seed}", bar_row)
         progress = trainer.run()
         history = progress.history
-        run = {
+        run: RunRecord = {
             "fold": fold,
             "seed": seed,
             "command": experiment.command,

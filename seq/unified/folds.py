@@ -20,6 +20,7 @@ from seq.data.fold_checks import PARTS, Fold, check_fold
 from seq.data.fold_files import FoldsSummary, read_summary, write_folds
 from seq.data.folds import load_fold, protocol_emotion
 from seq.errors import InputError
+from seq.labels import EMOTION
 from seq.recipe.siblings import CROSS, JOINT, Sibling, count_folds, open_siblings
 from seq.utils.files import read_jsonl
 
@@ -84,7 +85,7 @@ def _read(cuts: Path, protocol: ProtocolConf) -> _Utterances:
     result = _Utterances()
     for cut in read_jsonl(cuts):
         supervision = cut["supervisions"][0]
-        label = supervision["custom"].get("emotion")
+        label = supervision["custom"].get(EMOTION)
         emotion = protocol_emotion(label, protocol)
         result.order[cut["id"]] = len(result.order)
         result.speakers[cut["id"]] = supervision["speaker"]

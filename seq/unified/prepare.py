@@ -14,6 +14,7 @@ from typing import Any
 
 from seq.conf import Conf
 from seq.errors import InputError
+from seq.labels import EMOTION
 from seq.recipe.siblings import Sibling, open_siblings
 from seq.utils.files import atomic_path, read_json, read_jsonl, write_json, write_jsonl
 
@@ -41,7 +42,7 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
                     f"utterance id {cut['id']} is in {other} and in {sibling.name}: rename the files of one corpus, or "
                     "take one out of unified.corpora in the conf"
                 )
-            emotions[(cut["supervisions"][0].get("custom") or {}).get("emotion", "unlabelled")] += 1
+            emotions[(cut["supervisions"][0].get("custom") or {}).get(EMOTION, "unlabelled")] += 1
         about = read_json(sibling.corpus_json)
         item = {"corpus": sibling.name, "utterances": emotions.total(), "emotions": dict(sorted(emotions.items()))}
         item |= {"protocol": sibling.protocol, "partial": about.get("partial", False)}

@@ -4,108 +4,138 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from seq.report.report import MISSING, _interval, _value, markdown_table
+from seq.report.cells import MISSING, NUM_LEADING, TaskColumn, columns_of, leading_columns, value
+from seq.report.report import Additions
+from seq.score.types import Scores, metric, task_scores
+from seq.tasks.registry import main_task
+from seq.unified.score import CorporaScores, CorpusScores, Matrix
+from seq.utils.markdown_text import markdown_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def corpora_tables(scores: dict[str, Any]) -> list[str]:
+def corpora_additions(scores: Scores, exp_dir: Path) -> Additions:
+    """What the report of an experiment over several corpora has beside those of others; nothing for one corpus."""
+    corpora = cast("CorporaScores", scores.get("corpora") or {})
+    if not corpora:
+        return Additions()
+    if "matrix" not in corpora:
+        return Additions(corpora_tables(scores))
+    path = exp_dir / "figures" / "cross_corpus.png"
+    plot_matrix(corpora["matrix"], path)
+    caption = f"{main_task().main.metric} when trained on one corpus and tested on another"
+    return Additions(corpora_tables(scores), [(caption, path)])
+
+
+def corpora_tables(scores: Scores) -> list[str]:
     """The tables per corpus as Markdown, each with the sentence that is needed to read it."""
-    corpora = scores["corpora"]
+    corpora = cast("CorporaScores", scores.get("corpora") or {})
     if "matrix" in corpora:
         return [_matrix_table(corpora["matrix"])]
-    parts = [_corpus_table(corpora["rows"])]
-    compared = {name: block["alone"] for name, block in corpora["rows"].items() if block.get("alone")}
+    rows = corpora.get("rows", {})
+    parts = [_corpus_table(rows, _other_columns(scores))]
+    compared = {name: alone for name, block in rows.items() if (alone := block.get("alone"))}
     if compared:
-        parts.append(_alone_table(compared))
+        main = main_task().main
+        header = ["corpus, mean over speakers", "spk.", "experiment alone", f"joint {main.heading}",
+                  f"alone {main.heading}", "difference", "paired sign-flip test over speakers"]  # fmt: skip
+        table = []
+        for name, block in compared.items():
+            found = block[main.metric]
+            numbers = [value(found[key], main.heading) for key in ("joint", "alone", "difference")]
+            table.append([name, str(block["num_speakers"]), block["experiment"], *numbers, found["test"]])
+        parts.append("Joint training beside training on the corpus alone.\n\n" + markdown_table(header, table))
     return parts
 
 
-def _corpus_table(rows: dict[str, dict[str, Any]]) -> str:
-    header = ["corpus", "trained on", "utt.", "spk.", "classes", "UA %", "95 % interval", "WA %", "UA % open",
-              "intensity UA %", "MAE", "gender %", "PER %"]  # fmt: skip
+def _other_columns(scores: Scores) -> list[TaskColumn]:
+    """The first columns of every task but the main one."""
+    others = [task for task in scores["tasks"] if task != main_task().name]
+    return [column for task in others for column in columns_of([task], scores["unit"])[:NUM_LEADING]]
+
+
+def _corpus_table(rows: dict[str, CorpusScores], others: Sequence[TaskColumn]) -> str:
+    first, second = leading_columns(main_task())
+    header = ["corpus", "trained on", "utt.", "spk.", "classes", first.heading, "95 % interval", second.heading,
+              f"{first.heading} open", *(column.heading for column in others)]  # fmt: skip
     table = []
     for name, block in rows.items():
-        emotion = block.get("emotion", {})
+        own = task_scores(block, first.task) or {}
+        opened = metric(block, first.task, f"{first.metric}_open")
         table.append([
-            name, " + ".join(block["trained_on"]), str(block["num_utterances"]), str(emotion.get("num_speakers", "")),
-            str(len(block["categories"])), _value(emotion.get("UA"), "%"), _interval(emotion.get("UA_ci95"), "%"),
-            _value(emotion.get("WA"), "%"), _value(emotion.get("UA_open"), "%"),
-            _value(block.get("intensity", {}).get("UA"), "%"), _value(block.get("intensity", {}).get("MAE"), ""),
-            _value(block.get("gender", {}).get("accuracy"), "%"), _value(block.get("phone", {}).get("PER"), "%"),
+            name, " + ".join(block["trained_on"]), str(block["num_utterances"]), str(own.get("num_speakers", "")),
+            str(len(block["categories"])), first.value(block), first.interval(block), second.value(block),
+            value(opened, first.heading), *(column.value(block) for column in others),
         ])  # fmt: skip
     return (
-        "Per corpus. UA and WA: the answer is the likeliest of the classes that train and the corpus both have; "
-        "*open*: of all classes.\n\n" + markdown_table(header, table)
+        f"Per corpus. {first.metric} and {second.metric}: the answer is the likeliest of the classes that train and "
+        "the corpus both have; *open*: of all classes.\n\n" + markdown_table(header, table)
     )
 
 
-def _alone_table(compared: dict[str, dict[str, Any]]) -> str:
-    header = ["corpus, mean over speakers", "spk.", "experiment alone", "joint UA %", "alone UA %", "difference",
-              "paired sign-flip test over speakers"]  # fmt: skip
-    table = []
-    for name, block in compared.items():
-        recall = block["UA"]
-        table.append([name, str(block["num_speakers"]), block["experiment"], _value(recall["joint"], "%"),
-                      _value(recall["alone"], "%"), _value(recall["difference"], "%"), recall["test"]])  # fmt: skip
-    return "Joint training beside training on the corpus alone.\n\n" + markdown_table(header, table)
+def _main_value(block: CorpusScores | None) -> float | None:
+    task = main_task()
+    return metric(block, task.name, task.main.metric) if block else None
 
 
-def _cell(block: dict[str, Any] | None) -> float | None:
-    return block["emotion"]["UA"] if block and "emotion" in block else None
-
-
-def _matrix_table(matrix: dict[str, Any]) -> str:
+def _matrix_table(matrix: Matrix) -> str:
+    heading = main_task().main.heading
     table = []
     for trained, cells in zip(matrix["train"], matrix["cells"], strict=True):
         row = [trained]
         for block in cells:
-            value = _cell(block)
-            row.append(MISSING if value is None else f"{100 * value:.2f} ({len(block['categories'])})")  # type: ignore[index]
+            number = _main_value(block)
+            shared = "" if block is None or number is None else f" ({len(block['categories'])})"
+            row.append(value(number, heading) + shared)
         table.append(row)
     return (
-        "UA % over shared categories (their number in parentheses; chance is 100 / number). Rows: trained on; columns: "
-        "tested on. On its own corpus, the first fold's test speakers; on another, all of it.\n\n"
+        f"{heading} over shared categories (their number in parentheses; chance is 100 / number). Rows: trained on; "
+        "columns: tested on. On its own corpus, the first fold's test speakers; on another, all of it.\n\n"
         + markdown_table(["trained on", *matrix["test"]], table)
     )
 
 
-def plot_matrix(matrix: dict[str, Any], path: Path) -> None:
+def plot_matrix(matrix: Matrix, path: Path) -> None:
     """Draw the matrix as a heat map: UA above chance, as a share of what lies above chance, in colour; UA in text."""
     import matplotlib.pyplot as plt
     import numpy as np
 
     from seq.report.plots import STYLE, save_figure
 
-    values = [[_cell(block) for block in cells] for cells in matrix["cells"]]
     above = np.array([[_above_chance(block) for block in cells] for cells in matrix["cells"]])
     rows, columns = above.shape
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(2.4 + 1.1 * columns, 1.6 + 0.8 * rows))
         image = axes.imshow(np.ma.masked_invalid(above), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for row, column in np.ndindex(rows, columns):
-            value = values[row][column]
-            block = matrix["cells"][row][column]
-            text = MISSING if value is None else f"{value:.0%}\n{len(block['categories'])} classes"
+            text = _cell(matrix["cells"][row][column])
             colour = "white" if np.nan_to_num(above[row, column]) > 0.55 else "#1b2a41"
             axes.text(column, row, text, ha="center", va="center", color=colour)
         _label(axes, matrix["test"], matrix["train"])
-        axes.set_title("UA over shared categories", pad=10)
+        axes.set_title(f"{main_task().main.metric} over shared categories", pad=10)
         bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
         bar.outline.set_visible(False)
         bar.set_label("0: chance, 1: all right")
         save_figure(figure, path)
 
 
-def _above_chance(block: dict[str, Any] | None) -> float:
-    value = _cell(block)
-    if value is None or len(block["categories"]) < 2:  # type: ignore[index]
+def _cell(block: CorpusScores | None) -> str:
+    number = _main_value(block)
+    return MISSING if block is None or number is None else f"{number:.0%}\n{len(block['categories'])} classes"
+
+
+def _above_chance(block: CorpusScores | None) -> float:
+    number = _main_value(block)
+    if block is None or number is None or len(block["categories"]) < 2:
         return float("nan")
-    chance = 1 / len(block["categories"])  # type: ignore[index]
-    return max(0.0, (value - chance) / (1 - chance))
+    chance = 1 / len(block["categories"])
+    return max(0.0, (number - chance) / (1 - chance))
 
 
-def _label(axes: Any, columns: Sequence[str], rows: Sequence[str]) -> None:
+def _label(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(which="both", length=0)

@@ -227,7 +227,7 @@ def scores(accuracy: dict[str, float], errors: float) -> dict[str, object]:
     emotion = {**common, "UA": mean, "UA_ci95": [0.1, 0.9], "WA": 0.5, "WA_ci95": None, "macro_f1": None}
     emotion["speakers"] = {name: {"UA": value} for name, value in accuracy.items()}
     phone = {**common, "PER": errors, "PER_ci95": None, "speakers": {name: {"PER": errors} for name in accuracy}}
-    return {"unit": "phone", "tasks": ["emotion", "phone"], "pooled": {"emotion": emotion, "phone": phone}}
+    return {"unit": "phone", "tasks": ["emotion", "phone"], "pooled": {"emotion": emotion, "phone": phone}, "folds": []}
 
 
 def test_a_loss_is_called_a_loss() -> None:

@@ -114,7 +114,8 @@ def make_scores(root: Path, speaker_disjoint: bool = True) -> dict[str, Path]:
     rows = read_rows(path)
     rows["01-0"]["emotion"]["hyp"] = "sad"
     write_jsonl(path, rows.values())
-    history = [{"epoch": e, "train": {"loss": 3 / e}, "valid": {"loss": 4 / e, "UA": 1 - 1 / e}} for e in (1, 2, 3)]
+    valid = [{"emotion": {"loss": 4 / e, "UA": 1 - 1 / e}} for e in (1, 2, 3)]
+    history = [{"epoch": e, "train": {"loss": 3 / e}, "valid": scores} for e, scores in enumerate(valid, start=1)]
     write_jsonl(path.with_name("history.jsonl"), history)
     scores = score_experiment(make_conf(speaker_disjoint), "two", **paths, command="./run.sh --folds 1,2")
     write_json(paths["exp_dir"] / "scores.json", scores)

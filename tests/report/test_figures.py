@@ -12,10 +12,11 @@ import pytest
 from exported_model import make_run
 from fake_experiment import cells, make_scores
 
-from seq.report.figures import calibrated, draw_figures, embeddings, intensities
-from seq.report.plots_answers import plot_intensity, plot_reliability, reliability
+from seq.report.figures import calibrated, draw_figures, embeddings, numbers
+from seq.report.plots_answers import plot_numbers, plot_reliability, reliability
 from seq.report.plots_map import plot_map, project
 from seq.report.report import calibration_table, write_report
+from seq.tasks.registry import get_task
 from seq.utils.files import read_json, read_jsonl, write_jsonl
 
 LABELS = ["neutral", "happy", "sad"]
@@ -39,7 +40,7 @@ def test_temperature_is_fitted_on_valid_of_each_run_and_measured_on_test(tmp_pat
     scores = read_json(paths["scores_path"])
     found = calibrated(scores, paths["exp_dir"])
     assert found is not None
-    before, after, refs, temperatures = found
+    before, after, refs, temperatures, _ = found
     # Valid: 6 answers of each run, of which those at 0 and 4 are wrong: the best confidence is their share of right
     # ones, 2/3, so exp(x) / (exp(x) + 2) = 2/3 for the scaled difference x = ln(38) / T of the logits: x = ln(4).
     assert temperatures == pytest.approx([np.log(38) / np.log(4)] * 2, rel=1e-3)
@@ -66,9 +67,11 @@ def test_the_page_holds_every_figure_and_loads_nothing(tmp_path: Path) -> None:
     ids = [row["id"] for row in read_jsonl(run / "predictions.jsonl")]
     vectors = np.random.default_rng(0).normal(size=(len(ids), 4)).astype(np.float32)
     np.savez(run / "embeddings.npz", ids=np.array(ids), embeddings=vectors)
-    found = embeddings(run)
+    found = embeddings(run, get_task("emotion"))
     assert found is not None and np.array_equal(found[0], vectors) and found[2][0] == ids[0].split("-")[0]
-    refs, values = intensities(read_json(paths["scores_path"]), paths["exp_dir"])
+    drawn = numbers(read_json(paths["scores_path"]), paths["exp_dir"])
+    assert list(drawn) == ["intensity"]
+    refs, values = drawn["intensity"]
     assert len(refs) == 24 and np.array_equal(refs, values)
     table = write_report(**paths)
     page = paths["out"].with_suffix(".html").read_text(encoding="utf-8")
@@ -114,9 +117,10 @@ def test_odd_shapes_are_drawn(tmp_path: Path) -> None:
     assert gap > 2 * max(points[:20].std(), points[20:].std())
     many = {"speaker": [f"{i:03d}" for i in range(40)], "emotion": ["neutral"] * 40}
     plot_map(rng.normal(size=(40, 8)), many, ["neutral"], "forty speakers", tmp_path / "map.png")
-    plot_intensity(rng.random(50), rng.random(50), "ratings", tmp_path / "intensity.png")
+    plot_numbers(rng.random(50), rng.random(50), "ratings", tmp_path / "ratings.png", (0.0, 1.0))
+    plot_numbers(np.full(3, 2.0), np.full(3, 2.0), "all alike", tmp_path / "alike.png")
     plot_reliability({"one": np.array([[1.0, 0.0]])}, np.array([0]), "one answer", tmp_path / "reliability.png")
-    assert len(list(tmp_path.glob("*.png"))) == 3
+    assert len(list(tmp_path.glob("*.png"))) == 4
 
 
 def test_an_experiment_without_runs_has_its_confusions(tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def test_four_speakers_cannot_tell_two_systems_apart(tmp_path: Path) -> None:
     text = paths["out"].read_text(encoding="utf-8")
     assert table in text
     assert "untestable (n=4)" in text
-    other = {"pooled": {"emotion": {"speakers": {"01": {"UA": 1.0}}}}}
-    mine = {"pooled": {"emotion": {"speakers": {"02": {"UA": 1.0}}}}}
+    mine, other = (read_json(paths["scores_path"]) for _ in range(2))
+    mine["pooled"]["emotion"]["speakers"] = {"01": {"UA": 1.0}}
+    other["pooled"]["emotion"]["speakers"] = {"02": {"UA": 1.0}}
     with pytest.raises(InputError, match="not tested on the same speakers"):
         comparison_table(mine, other, ("mine", "other"))

@@ -110,7 +110,7 @@ def test_selected_on_test_is_apart_and_labelled(tiny: Recipe) -> None:
     # What is scored is the test speaker of the real fold, with the epoch that has its highest UA.
     assert list(stored["pooled"]["emotion"]["speakers"]) == ["s3"]
     history = list(read_jsonl(exp_dir / "fold_1/seed_0/history.jsonl"))
-    assert stored["pooled"]["emotion"]["UA"] == pytest.approx(max(row["valid"]["UA"] for row in history))
+    assert stored["pooled"]["emotion"]["UA"] == pytest.approx(max(row["valid"]["emotion"]["UA"] for row in history))
     report = selection_report(result)
     assert report.splitlines()[0].endswith("SELECTED ON TEST") and "SELECTED ON TEST: UA" in report
 
@@ -138,7 +138,7 @@ def test_ablation_table(tmp_path: Path) -> None:
     assert rows[1].missing and not rows[2].missing and "intensity without labels" in rows[4].name
     for row in rows:
         if row.missing is None:
-            exp_dir = recipe.exp_dir(row.experiment("short", "two"))
+            exp_dir = recipe.exp_dir(row.exp_name("short", "two"))
             shutil.copytree(paths["exp_dir"], exp_dir)
             if row.tasks == ["emotion"]:
                 spoil(exp_dir / "fold_1/seed_0/predictions.jsonl", 3)

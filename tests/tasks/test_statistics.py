@@ -11,12 +11,13 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from seq.score.intervals import intervals, method_name, paired_test
-from seq.tasks.statistics import Accuracy, Classification, Intensity, PhoneErrors, text_overlap, weighted_spearman
+from seq.score.score import text_overlap
+from seq.tasks.statistics import Accuracy, Classification, Scale, SymbolErrors, weighted_spearman
 
 LABELS = ["neutral", "calm", "happy", "sad", "angry"]
 
 
-def scores_of(statistic: Classification | PhoneErrors) -> dict[str, float]:
+def scores_of(statistic: Classification | SymbolErrors) -> dict[str, float]:
     return {name: value[0] for name, value in statistic.values(np.ones((1, len(statistic.speakers)))).items()}
 
 
@@ -54,12 +55,12 @@ def test_a_speaker_drawn_twice_counts_as_two() -> None:
 
 def test_intensity_with_ties_and_a_reference_between_levels() -> None:
     refs, values = [0.0, 2 / 3, 1.0, 0.9, 2 / 3], [0.1, 0.5, 0.9, 0.9, 1.0]
-    scores = scores_of(Intensity(refs, [0.0, 2 / 3, 1.0, 2 / 3, 1.0], values, list("aabbb"), (0.0, 2 / 3, 1.0)))
+    scores = scores_of(Scale(refs, [0.0, 2 / 3, 1.0, 2 / 3, 1.0], values, list("aabbb"), (0.0, 2 / 3, 1.0)))
     # Levels of the references: 0, 2/3, 1, 1 (0.9 is nearer to 1), 2/3.
     assert scores["UA"] == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
     assert scores["MAE"] == pytest.approx((0.1 + 1 / 6 + 0.1 + 0.0 + 1 / 3) / 5)
     assert scores["spearman"] == pytest.approx(stats.spearmanr(refs, values)[0])
-    constant = Intensity([1.0, 1.0], [1.0, 1.0], [0.5, 0.7], ["a", "b"], (1.0,))
+    constant = Scale([1.0, 1.0], [1.0, 1.0], [0.5, 0.7], ["a", "b"], (1.0,))
     assert np.isnan(scores_of(constant)["spearman"])
 
 
@@ -76,9 +77,9 @@ def test_per_is_total_errors_over_total_reference_phones() -> None:
     rng = np.random.default_rng(3)
     refs = [rng.choice(list("abcd"), rng.integers(1, 15)).tolist() for _ in range(50)]
     hyps = [rng.choice(list("abcd"), rng.integers(0, 15)).tolist() for _ in range(50)]
-    statistic = PhoneErrors(refs, hyps, rng.choice(["x", "y"], 50).tolist())
+    statistic = SymbolErrors(refs, hyps, rng.choice(["x", "y"], 50).tolist())
     errors = sum(edit_distance(ref, hyp) for ref, hyp in zip(refs, hyps, strict=True))
-    counts = statistic.counts()
+    counts = statistic.details([statistic])
     assert counts["substitutions"] + counts["insertions"] + counts["deletions"] == errors
     assert scores_of(statistic)["PER"] == pytest.approx(errors / sum(map(len, refs)))
 

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from lhotse import CutSet
@@ -15,6 +14,7 @@ from tiny_experiment import EMOTIONS, NUM_FILTERS, make_cuts, tiny_conf
 
 from seq.conf import Conf, CorpusConf, ProtocolConf, UnifiedConf, UnifiedCorpus
 from seq.data.balance import balanced_cuts, draws_per_utterance
+from seq.data.epoch import Epoch
 from seq.data.fold_files import FoldsSummary, fold_numbers, read_summary
 from seq.errors import InputError
 from seq.recipe.siblings import raw_siblings
@@ -126,7 +126,7 @@ def test_balance(merged: tuple[Conf, Path]) -> None:
     assert draws_per_utterance({"a": 30, "b": 10}, 1.0) == pytest.approx({"a": 2 / 3, "b": 2.0})
     path = data / "fbank/unified_cuts.jsonl.gz"
     ids = [cut["id"] for cut in read_jsonl(path)]
-    epoch = SimpleNamespace(seed=3, epoch=1)
+    epoch = Epoch(seed=3, number=1)
     cuts = balanced_cuts(path, ids, 1.0, epoch)
     first = [(cut.id, (cut.custom or {}).get("copy")) for cut in cuts]
     again = [(cut.id, (cut.custom or {}).get("copy")) for cut in balanced_cuts(path, ids, 1.0, epoch)]
@@ -137,7 +137,7 @@ def test_balance(merged: tuple[Conf, Path]) -> None:
     assert max(Counter(first).values()) == 1
     # Corpora are mixed, and another epoch draws others.
     assert len({id_[:3] for id_, _ in first[:10]}) == 2
-    epoch.epoch = 2
+    epoch.number = 2
     assert {id_ for id_, _ in first} != {cut.id for cut in cuts}
 
 

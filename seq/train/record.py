@@ -1,0 +1,30 @@
+"""run.json: what a run folder says of how its weights were made."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class RunRecord(TypedDict, total=False):
+    """What stage 5 writes; another system's run may have a part of it, or no run.json at all."""
+
+    fold: int
+    seed: int
+    command: str
+    commit: str | None
+    versions: dict[str, str | None]
+    # Of finetuning: the model that it started from.
+    start: dict[str, Any]
+    tasks: list[str]
+    ctc_backend: str
+    num_parameters: int
+    epochs: int
+    best_epoch: int
+    # By task, as in history.jsonl (`seq.train.validation`).
+    best_valid: dict[str, dict[str, float]]
+    num_train: int
+    device: str
+    precision: str
+    threads: int
+    wall_seconds: float
+    peak_rss_mib: float
