@@ -26,16 +26,24 @@ def _shipped() -> dict[str, Task]:
 
 
 def register(task: Task) -> None:
-    """Add a task that is defined elsewhere. Raises InputError where another one has its name."""
-    known = {**_shipped(), **_REGISTERED}
-    if known.get(task.name, task) is not task:
+    """Add a task that is defined elsewhere; twice is as once. Raises InputError where another one has its name."""
+    if _known().setdefault(task.name, task) is not task:
         raise InputError(f"there is a task {task.name} already: give yours another name")
     _REGISTERED[task.name] = task
 
 
+def unregister(task: Task) -> None:
+    """Take back `register`."""
+    _REGISTERED.pop(task.name, None)
+
+
+def _known() -> dict[str, Task]:
+    return {**_shipped(), **_REGISTERED}
+
+
 def all_tasks() -> list[Task]:
     """Every task, in order."""
-    return sorted([*_shipped().values(), *_REGISTERED.values()], key=lambda task: (task.order, task.name))
+    return sorted(_known().values(), key=lambda task: (task.order, task.name))
 
 
 def default_names() -> list[str]:
