@@ -11,10 +11,13 @@ Outputs: tokens.txt, words.txt, lexicon.txt, L.pt where k2 imports (icefall's fo
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import sys
 from pathlib import Path
 
 from seq.conf import load_conf
-from seq.lang.lexicon import prepare_lang
+from seq.errors import InputError
+from seq.lang.lexicon import TRANSDUCER, prepare_lang, read_lexicon_arcs
 from seq.lang.tokens import TokenTable
 from seq.utils.script import run_main
 
@@ -28,6 +31,9 @@ def main() -> None:
     args = parser.parse_args()
     unit = load_conf(args.conf, args.overrides).lang.unit
     num_texts = prepare_lang(args.cuts, args.lang_dir, unit)
+    arcs = read_lexicon_arcs(args.lang_dir)
+    if arcs and importlib.util.find_spec("k2") is not None:
+        write_transducer(arcs, args.lang_dir / TRANSDUCER)
     if num_texts == 0:
         print(f"{args.lang_dir}: the corpus has no text, so the phone task is masked")
     else:
@@ -35,6 +41,17 @@ def main() -> None:
         print(
             f"{args.lang_dir}: {num_texts} utterances with text, {num_tokens} tokens with the blank and the unknown one"
         )
+
+
+def write_transducer(arcs: list[tuple[int, int, int, int]], path: Path) -> None:
+    """Write the lexicon for icefall; a k2 that does not import costs that file alone."""
+    # torch takes seconds to import, and this stage needs it for nothing else.
+    from seq.train.ctc import write_lexicon_fst
+
+    try:
+        write_lexicon_fst(arcs, path)
+    except InputError as error:
+        print(f"{path.parent}: no {path.name}, which icefall wants: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

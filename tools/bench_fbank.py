@@ -111,7 +111,7 @@ def main() -> None:
     if differences is not None:
         print(
             f"largest difference to kaldi-native-fbank: {differences.max():.1e}, above 1e-3 in "
-            f"{(differences > 1e-3).sum()} of {differences.size} values (see tests/test_features.py)"
+            f"{(differences > 1e-3).sum()} of {differences.size} values (see tests/data/test_features.py)"
         )
 
 

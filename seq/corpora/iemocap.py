@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from seq.corpora.base import CorpusReader, Utterance
-from seq.corpora.texts import is_speakable, read_lines
+from seq.corpora.texts import read_lines
 from seq.corpora.trees import audio_files, find_below, folders
 from seq.errors import InputError
+from seq.lang.g2p import is_speakable
 
 # The raters did not agree: there is no label.
 NO_MAJORITY: Final = "xxx"

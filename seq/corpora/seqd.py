@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final
 
+from seq.conf import Scale
 from seq.corpora.agreement import Vote, describe_agreement, majority
 from seq.corpora.base import CorpusReader, Utterance
 from seq.corpora.tables import has_columns, read_csv
@@ -23,8 +24,8 @@ from seq.errors import InputError
 TABLE: Final = "metadata.csv"
 REQUIRED: Final = ("path", "speaker", "emotion")
 COLUMNS: Final = ("id", "path", "text", "speaker", "gender", "emotion", "intensity")
-# Numbers, of which every annotator may give another.
-RATED: Final = ("intensity",)
+# Columns of numbers, of which every annotator may give another, with the scale that they usually have.
+RATED: Final = {"intensity": Scale(0, 3)}
 OPTIONAL: Final = ("annotator", "language")
 # What all rows of an utterance must agree on.
 FACTS: Final = ("path", "text", "speaker", "gender", "language")

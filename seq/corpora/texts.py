@@ -1,9 +1,8 @@
-"""Transcripts as corpora deliver them: files in whatever encoding, texts with what nobody can pronounce."""
+"""Transcripts as corpora deliver them: files in whatever encoding."""
 
 from __future__ import annotations
 
 import codecs
-import re
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +10,6 @@ from seq.errors import InputError
 
 # What a file is in when it is not UTF-8; GB 18030 contains GB 2312, Windows-1252 most of Latin-1.
 _LEGACY: Final = {"zh": ("gb18030",), "en": ("cp1252", "latin-1"), "de": ("cp1252", "latin-1")}
-# The letters and the punctuation that `seq.lang` reads.
-_SPEAKABLE: Final = {
-    "zh": re.compile(r"""[〇㐀-䶿一-鿿豈-﫿\s，。、；：！？“”‘’（）《》〈〉【】…—～·,.;:!?"'()\[\]\-~]*"""),
-    "en": re.compile(r"""(?:[^\W\d_]|[\s.,;:!?"'“”„‘’ʼ`()\[\]…–—\-/])*"""),
-}
 
 
 def read_lines(path: Path, language: str) -> list[str]:
@@ -56,8 +50,3 @@ def _utf16(data: bytes) -> str | None:
     if b"\0" not in data:
         return None
     return "utf-16-le" if data[1::2].count(0) >= data[0::2].count(0) else "utf-16-be"
-
-
-def is_speakable(text: str, language: str) -> bool:
-    """Whether `text` has a letter, and nothing that the G2P of `language` ("en", "zh") refuses (digits, symbols)."""
-    return bool(_SPEAKABLE[language].fullmatch(text)) and any(character.isalpha() for character in text)

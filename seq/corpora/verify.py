@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from seq.corpora.counts import CorpusCounts
 from seq.errors import InputError, name_some
 from seq.labels import EMOTION, check_labels, map_labels
 from seq.utils.files import read_json, write_json, write_jsonl
-from seq.utils.process import die_with_parent
+from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
 NUM_NAMED = 5
@@ -142,7 +139,7 @@ def _inspect(path: Path, trim: bool) -> dict[str, Any] | str:
 def _inspect_all(paths: list[Path], root: Path, trim: bool, num_jobs: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     errors: list[str] = []
-    results = _map(partial(_inspect, trim=trim), paths, num_jobs)
+    results = pool_map(partial(_inspect, trim=trim), paths, num_jobs, chunk_size=16)
     for path, result in zip(
         paths, progress_bar(results, total=len(paths), desc="open audio", unit="file"), strict=True
     ):
@@ -155,14 +152,6 @@ def _inspect_all(paths: list[Path], root: Path, trim: bool, num_jobs: int) -> li
         more = f"; and {len(errors) - NUM_NAMED} more" if len(errors) > NUM_NAMED else ""
         raise InputError(f"{len(errors)} of {len(paths)} audio files are bad: {listed}{more}")
     return rows
-
-
-def _map(function: partial[dict[str, Any] | str], paths: list[Path], num_jobs: int) -> Iterator[dict[str, Any] | str]:
-    if num_jobs <= 1:
-        yield from map(function, paths)
-        return
-    with ProcessPoolExecutor(num_jobs, mp_context=get_context("forkserver"), initializer=die_with_parent) as pool:
-        yield from pool.map(function, paths, chunksize=16)
 
 
 def _summarise_audio(rows: list[dict[str, Any]]) -> str:

@@ -1,7 +1,8 @@
-"""Stage 2: 80-dim log-mel filter banks by one of Lhotse's extractors, stored without loss.
+"""Stage 2: 80-dim log-mel filter banks, ours or by one of Lhotse's extractors, stored without loss.
 
-Utterances are extracted one by one: Lhotse's batches pad with zeros and reflect the padding, not the utterance,
-at its right edge, so the last two frames of an utterance would depend on its neighbours.
+On a CPU utterances are extracted one by one, and so they are by Lhotse's extractors everywhere: Lhotse's batches pad
+with zeros and reflect the padding, not the utterance, at its right edge, so the last two frames of an utterance would
+depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -9,36 +10,78 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import fields
-from functools import lru_cache
-from multiprocessing import get_context
+from dataclasses import dataclass, fields
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from lhotse import CutSet, Fbank, FeatureExtractor, Features, MonoCut, NumpyFilesWriter
+from lhotse import CutSet, FeatureExtractor, Features, MonoCut, NumpyFilesWriter
 from lhotse.features.base import FEATURE_EXTRACTORS
 from lhotse.qa import validate
 from lhotse.utils import fastcopy
+from torch.nn.utils.rnn import pad_sequence
 
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio
 from seq.conf import FeaturesConf
+from seq.data.fbank import FRAME_SHIFT_SECONDS, Fbank
 from seq.errors import InputError
 from seq.utils.files import atomic_path, read_jsonl
-from seq.utils.process import die_with_parent
+from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
 CHUNK_SIZE = 32
+KALDI_FBANK = "kaldi-fbank"
 KALDIFEAT = "kaldifeat-fbank"
 
 
-def make_extractor(conf: FeaturesConf) -> FeatureExtractor:
-    """The extractor that `conf` names, from Lhotse's registry; made once per process.
+@dataclass
+class KaldiFbankConfig:
+    """What can be chosen of our filter bank; the rest is Kaldi's (see `seq.data.fbank`)."""
 
-    "kaldi-fbank" is Kaldi's: 25 ms Povey window every 10 ms, snip_edges off, no dither, pre-emphasis 0.97.
+    num_filters: int = 80
+    device: str = "cpu"
+
+
+class KaldiFbank(FeatureExtractor):
+    """Our filter bank as one of Lhotse's extractors.
+
+    It is not registered: Lhotse's own has this name, and its values, so that whatever reads our manifests may use it.
+    """
+
+    name = KALDI_FBANK
+    config_type = KaldiFbankConfig
+    config: KaldiFbankConfig
+
+    def __init__(self, config: KaldiFbankConfig | None = None) -> None:
+        super().__init__(config)
+        self.fbank = Fbank(self.config.num_filters).to(self.config.device)
+
+    @property
+    def frame_shift(self) -> float:
+        """Seconds."""
+        return FRAME_SHIFT_SECONDS
+
+    def feature_dim(self, sampling_rate: int) -> int:
+        return self.config.num_filters
+
+    def extract(self, samples: np.ndarray, sampling_rate: int) -> np.ndarray:
+        """Features (T, F) of (S,) float32 samples, 16 kHz."""
+        waveform = torch.from_numpy(samples).to(self.config.device)
+        fbank, _ = self.fbank(waveform.unsqueeze(0), torch.tensor([len(samples)], device=self.config.device))
+        return fbank[0].cpu().numpy()
+
+    def extract_together(self, waveforms: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Features (T, F) of each waveform (S,), 16 kHz, computed together, where the extractor's device is."""
+        lengths = torch.tensor([len(waveform) for waveform in waveforms], device=self.config.device)
+        padded = pad_sequence(waveforms, batch_first=True).to(self.config.device)
+        fbank, num_frames = self.fbank(padded, lengths)
+        return [item[:frames] for item, frames in zip(fbank, num_frames.tolist(), strict=True)]
+
+
+def make_extractor(conf: FeaturesConf) -> FeatureExtractor:
+    """The extractor that `conf` names, "kaldi-fbank" ours, others from Lhotse's registry; made once per process.
 
     Raises:
         InputError: Lhotse has no such extractor, or it cannot have this many filters.
@@ -48,6 +91,8 @@ def make_extractor(conf: FeaturesConf) -> FeatureExtractor:
 
 @lru_cache(maxsize=4)
 def _make_extractor(name: str, num_filters: int, device: str = "cpu") -> FeatureExtractor:
+    if name == KALDI_FBANK:
+        return KaldiFbank(KaldiFbankConfig(num_filters, device))
     if name == KALDIFEAT:
         from seq.data.kaldifeat_fbank import make_kaldifeat
 
@@ -64,15 +109,7 @@ def _make_extractor(name: str, num_filters: int, device: str = "cpu") -> Feature
         raise InputError(
             f"features.num_filters is {num_filters}, but {name} has {extractor.feature_dim(SAMPLING_RATE)} features"
         )
-    if isinstance(extractor, Fbank):
-        # Lhotse squares the absolute value: the root that this takes and undoes is a third of all its time.
-        extractor.extractor._to_spec = _power
     return extractor
-
-
-def _power(spectrum: torch.Tensor) -> torch.Tensor:
-    """|X|^2 (N, T, F) of a complex spectrum (N, T, F)."""
-    return spectrum.real.square().add_(spectrum.imag.square())
 
 
 def compute_fbank(samples: np.ndarray, conf: FeaturesConf | None = None) -> np.ndarray:
@@ -90,7 +127,7 @@ def compute_fbank(samples: np.ndarray, conf: FeaturesConf | None = None) -> np.n
 def compute_fbanks(waveforms: list[np.ndarray], conf: FeaturesConf, device: torch.device) -> list[torch.Tensor]:
     """Features (T, num_filters) on `device` of each waveform (S,), as `compute_fbank` computes them.
 
-    kaldifeat takes all of them at once; Lhotse's own extractors one by one (see above).
+    kaldifeat takes all of them at once, and on a GPU so does our own; other extractors one by one (see above).
     """
     if conf.extractor == KALDIFEAT:
         from seq.data.kaldifeat_fbank import extract_batch
@@ -99,8 +136,11 @@ def compute_fbanks(waveforms: list[np.ndarray], conf: FeaturesConf, device: torc
     if device.type == "cpu":
         return [torch.from_numpy(compute_fbank(samples, conf)) for samples in waveforms]
     extractor = _make_extractor(conf.extractor, conf.num_filters, str(device))
+    tensors = [torch.from_numpy(samples) for samples in waveforms]
     with torch.no_grad():
-        return [extractor.extract(torch.from_numpy(samples), SAMPLING_RATE) for samples in waveforms]
+        if isinstance(extractor, KaldiFbank):
+            return extractor.extract_together(tensors)
+        return [extractor.extract(samples, SAMPLING_RATE) for samples in tensors]
 
 
 def compute_and_store(cuts: list[MonoCut], conf: FeaturesConf, storage: Path) -> list[MonoCut]:
@@ -198,20 +238,7 @@ def _compute_chunks(
         finally:
             torch.set_num_threads(num_threads)
         return
-    # A server that imports torch and Lhotse once and then forks: neither one import per process, nor a fork of
-    # this process, which has threads.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["seq.data.features"])
-    with ProcessPoolExecutor(num_jobs, mp_context=context, initializer=_start_worker) as pool:
-        pending: deque[Future[list[MonoCut]]] = deque()
-        for chunk in chunks:
-            pending.append(pool.submit(compute_and_store, chunk, conf, storage))
-            if len(pending) > 2 * num_jobs:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
-
-def _start_worker() -> None:
-    die_with_parent()
-    torch.set_num_threads(1)
+    # torch and Lhotse take seconds to import: once for all workers.
+    compute = partial(compute_and_store, conf=conf, storage=storage)
+    one_thread = partial(torch.set_num_threads, 1)
+    yield from pool_map(compute, chunks, num_jobs, preload=["seq.data.features"], start_worker=one_thread)

@@ -99,7 +99,7 @@ def _score_table(scores: dict[str, ValidScores], origin: Origin) -> str:
         for column in task.columns:
             values = [part.get(task.name, {}).get(column.metric) for part in columns.values()]
             cells = ["–" if value is None else column.format(value) for value in values]
-            lines.append(f"| {task.name}: {column.heading.removeprefix(task.name).strip()} | {' | '.join(cells)} |")
+            lines.append(f"| {task.name}, {column.metric} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -1,24 +1,18 @@
-"""From a waveform to every answer in one module of plain tensor operations, so that ONNX can hold all of it.
-
-Framing, window, pre-emphasis and Fourier transform of the filter bank are linear: their matrix is what Lhotse's own
-extractor answers to unit impulses, and one strided convolution applies it. The mirrored edges, which Lhotse takes
-from the padded batch (see `seq.data.features`), are gathered from each item at its own length: batched equals single.
-"""
+"""From a waveform to every answer in one module of plain tensor operations, so that ONNX can hold all of it."""
 
 from __future__ import annotations
 
-import copy
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from lhotse import Fbank
 from torch import Tensor, nn
 
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import FeaturesConf
-from seq.data.features import make_extractor
+from seq.data.fbank import ConvolutionFbank
+from seq.data.features import KALDI_FBANK
 from seq.errors import InputError
 from seq.models.heads import FRAME_KINDS
 from seq.models.model import ModelSpec, SpeechEqModel, load_kept_weights
@@ -28,58 +22,17 @@ ONNX_OPSET = 17
 ONNX_INPUTS = ("waveform", "lengths")
 
 
-class WaveformFbank(nn.Module):
-    """Lhotse's Kaldi-compatible log-mel filter bank, for a padded batch."""
-
-    basis: Tensor
-    filters: Tensor
-
-    def __init__(self, conf: FeaturesConf) -> None:
-        """Raises InputError where the extractor of `conf` is not Lhotse's torch filter bank."""
-        super().__init__()
-        extractor = make_extractor(conf)
-        if not isinstance(extractor, Fbank):
-            raise InputError(
-                f"features.extractor is {conf.extractor}: only kaldi-fbank can be exported; train with that one"
-            )
-        lhotse_fbank = copy.deepcopy(extractor.extractor).double()
-        window = lhotse_fbank.wav2win
-        self.length = window._length
-        self.shift = window._shift
-        self.left = (self.length - self.shift) // 2
-        with torch.no_grad():
-            impulses, _ = window._forward_strided(torch.eye(self.length, dtype=torch.float64).unsqueeze(0))
-            spectrum = torch.fft.rfft(impulses[0]).T
-        basis = torch.cat([spectrum.real, spectrum.imag]).unsqueeze(1)
-        self.epsilon = float(lhotse_fbank._eps)
-        self.register_buffer("basis", basis.float(), persistent=False)
-        self.register_buffer("filters", lhotse_fbank._fb.detach().float(), persistent=False)
-
-    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, S) samples and (N,) lengths in samples -> (N, T, F) fbank and (N,) frames; frames beyond are arbitrary.
-
-        T is S / 160, rounded half up. Lengths must be at least 200, for the edges to have something to mirror.
-        """
-        num_samples = waveform.size(1)
-        num_frames = (num_samples + self.shift // 2) // self.shift
-        position = torch.arange((num_frames - 1) * self.shift + self.length, device=waveform.device) - self.left
-        position = torch.where(position < 0, -1 - position, position).unsqueeze(0)
-        ends = lengths.unsqueeze(1)
-        position = torch.where(position < ends, position, 2 * ends - 1 - position).clamp(min=0)
-        padded = torch.gather(waveform, 1, position)
-        spectrum = nn.functional.conv1d(padded.unsqueeze(1), self.basis, stride=self.shift)
-        real, imaginary = spectrum.chunk(2, dim=1)
-        power = (real * real + imaginary * imaginary).transpose(1, 2)
-        fbank = torch.matmul(power, self.filters).clamp(min=self.epsilon).log()
-        return fbank, torch.div(lengths + self.shift // 2, self.shift, rounding_mode="floor")
-
-
 class WaveformModel(nn.Module):
     """What the front end reads, computed from samples, and the network: what is exported."""
 
     def __init__(self, model: SpeechEqModel, features: FeaturesConf) -> None:
+        """Raises InputError where the features of the network are not our filter bank's."""
         super().__init__()
-        self.fbank = WaveformFbank(features)
+        if features.extractor != KALDI_FBANK:
+            raise InputError(
+                f"features.extractor is {features.extractor}: only {KALDI_FBANK} can be exported; train with that one"
+            )
+        self.fbank = ConvolutionFbank(features.num_filters)
         self.model = model
         self.output_names = [*model.heads, "frames", "embedding"]
 

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq.conf import CorpusConf, ProtocolConf, RawName, Scale
+from seq.conf import CorpusConf, ProtocolConf, RawName
 from seq.corpora.base import Utterance
-from seq.corpora.seqd import TABLE, read_table
+from seq.corpora.seqd import RATED, TABLE, read_table
 from seq.corpora.verify import verify_corpus
 from seq.errors import InputError
-from seq.labels import EMOTION, EMOTIONS, INTENSITY, map_labels
+from seq.labels import EMOTION, EMOTIONS, map_labels
 from seq.lang.tokens import BLANK
 from seq.recipe.recipe import Recipe
 from seq.tasks.base import Setting
@@ -89,12 +89,11 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
             f"{table} has {len(speakers)} speakers with labelled emotions, and no fewer than {MIN_SPEAKERS} can be "
             "split into train, valid and test without hearing one twice: add recordings of other speakers"
         )
-    is_rated = any(utterance.raw.get(INTENSITY) for utterance in utterances)
     conf = CorpusConf(
         name=table.parent.name if table.name == TABLE else table.stem,
         reader="seqd",
         emotions=[RawName(word, name) for word, name in names.items()],
-        scales={INTENSITY: Scale(0, 3)} if is_rated else {},
+        scales={name: scale for name, scale in RATED.items() if any(u.raw.get(name) for u in utterances)},
     )
     return OwnCorpus(table, utterances, conf)
 

@@ -50,6 +50,17 @@ def pronounce(text: str) -> list[tuple[str, list[str]]]:
     """The words of `text`, upper-case as in icefall's word lists, each with its phones.
 
     Raises:
+        InputError: as `split_words`; a word is not in CMUdict, and espeak-ng is not installed or cannot read it.
+    """
+    # 'cause, players': there the apostrophe is no quotation mark
+    words = (written if written in _dictionary() else word for written, word in split_words(text))
+    return [(word.upper(), list(_word_phones(word))) for word in words]
+
+
+def split_words(text: str) -> list[tuple[str, str]]:
+    """The words of `text` in small letters, as they are written and without apostrophes around them.
+
+    Raises:
         InputError: a word holds a character that is neither a letter nor an apostrophe (numbers up to 10 are read).
     """
     plain = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
@@ -59,13 +70,11 @@ def pronounce(text: str) -> list[tuple[str, list[str]]]:
         word = written.strip("'")
         if not word:
             continue
-        if written in _dictionary():  # 'cause, players': there the apostrophe is no quotation mark
-            word = written
         if word.isdecimal() and int(word) < len(_SMALL_NUMBERS):
             word = _SMALL_NUMBERS[int(word)]
         if not _WORD.fullmatch(word):
             raise InputError(f"cannot pronounce {word!r} in the English text {text!r}: spell it out in letters")
-        result.append((word.upper(), list(_word_phones(word))))
+        result.append((written, word))
     return result
 
 

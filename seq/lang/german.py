@@ -46,8 +46,14 @@ def pronounce(text: str) -> list[tuple[str, list[str]]]:
     """The words of `text`, in capitals, each with its phones.
 
     Raises:
-        InputError: a word holds a character that is no letter (a digit), or espeak-ng is not installed.
+        InputError: as `split_words`; espeak-ng is not installed, or cannot read a word.
     """
+    # ß has no capital that everyone writes, and upper() would make it SS.
+    return [(word.replace("ß", "ẞ").upper(), list(_word_phones(word))) for word in split_words(text)]
+
+
+def split_words(text: str) -> list[str]:
+    """The words of `text` in small letters. Raises InputError where one holds a character that is no letter."""
     result = []
     plain = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower()
     for written in _PUNCTUATION.split(plain):
@@ -57,8 +63,7 @@ def pronounce(text: str) -> list[tuple[str, list[str]]]:
             continue
         if not _WORD.fullmatch(word):
             raise InputError(f"cannot pronounce {word!r} in the German text {text!r}: spell it out in letters")
-        # ß has no capital that everyone writes, and upper() would make it SS.
-        result.append((word.replace("ß", "ẞ").upper(), list(_word_phones(word))))
+        result.append(word)
     return result
 
 

@@ -4,7 +4,7 @@
     words.txt    "<eps> 0", the words, "<UNK>", "#0", "<s>", "</s>"
     lexicon.txt  "word phone phone ...", one line per pronunciation that occurs; "<UNK> SPN"
     text         "utterance-id phone phone ...", one line per utterance that has text
-    L.pt         the lexicon as a transducer from phones to words, where k2 imports
+    L.pt         the lexicon as a transducer from phones to words, where k2 imports (by local/prepare_lang.py)
     unit         "phone"
 
 Words are English words in capitals, or Mandarin characters; a character with several readings has several lines.
@@ -14,8 +14,6 @@ Where lang.unit is char or bpe, no G2P is asked: the lexicon spells words in let
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +26,7 @@ from seq.lang.units import PHONE_UNITS, normalise_text
 from seq.utils.files import atomic_path, read_jsonl, write_text
 
 UNKNOWN_WORD = "<UNK>"
+TRANSDUCER = "L.pt"
 
 
 def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = "phone") -> int:
@@ -69,7 +68,9 @@ def prepare_lang(cuts_path: Path | str, lang_dir: Path | str, unit: str = "phone
     tokens = TokenTable.from_phones(phones_seen)
     tokens.write(lang_dir / "tokens.txt")
     write_text(lang_dir / "unit", "phone\n" if unit in PHONE_UNITS else "word\n")
-    _write_transducer(lang_dir, sorted(lexicon), tokens, {word: i for i, word in enumerate(table)})
+    # What an earlier lexicon left; icefall caches its inverse.
+    for name in (TRANSDUCER, "Linv.pt"):
+        (lang_dir / name).unlink(missing_ok=True)
     return num_texts
 
 
@@ -120,6 +121,15 @@ def _spell(text: str, language: str) -> list[tuple[str, list[str]]]:
     return [(word, list(word)) for word in words]
 
 
+def read_lexicon_arcs(lang_dir: Path) -> list[tuple[int, int, int, int]]:
+    """The arcs (see `lexicon_arcs`) of a lang folder's lexicon; none where it is empty."""
+    lines = (line.split() for line in (lang_dir / "lexicon.txt").read_text(encoding="utf-8").splitlines())
+    lexicon = [(word, tuple(phones)) for word, *phones in lines]
+    words = dict(line.split() for line in (lang_dir / "words.txt").read_text(encoding="utf-8").splitlines())
+    tokens = TokenTable.read(lang_dir / "tokens.txt")
+    return lexicon_arcs(lexicon, tokens, {word: int(i) for word, i in words.items()}) if lexicon else []
+
+
 def lexicon_arcs(
     lexicon: list[tuple[str, tuple[str, ...]]], tokens: TokenTable, words: dict[str, int]
 ) -> list[tuple[int, int, int, int]]:
@@ -136,33 +146,6 @@ def lexicon_arcs(
         arcs += zip(starts, ends, ids, labels, strict=True)
         state += len(ids) - 1
     return sorted([*arcs, (loop, state + 1, final_label, final_label)])
-
-
-def _write_transducer(
-    lang_dir: Path, lexicon: list[tuple[str, tuple[str, ...]]], tokens: TokenTable, words: dict[str, int]
-) -> None:
-    """Write L.pt where k2 imports; what an earlier lexicon left is removed (icefall caches its inverse)."""
-    for name in ("L.pt", "Linv.pt"):
-        (lang_dir / name).unlink(missing_ok=True)
-    if not lexicon or importlib.util.find_spec("k2") is None:
-        return
-    # torch takes seconds to import, and this stage needs it for nothing else.
-    from seq.train.ctc import write_lexicon_fst
-
-    try:
-        write_lexicon_fst(lexicon_arcs(lexicon, tokens, words), lang_dir / "L.pt")
-    except InputError as error:
-        print(f"{lang_dir}: no L.pt, which icefall wants: {error}", file=sys.stderr)
-
-
-def read_transcripts(lang_dir: Path | str) -> dict[str, list[str]]:
-    """The phones of every utterance that has text, by utterance id. Raises InputError if `text` cannot be read."""
-    path = Path(lang_dir) / "text"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: run stage 4 (lang) again") from error
-    return {fields[0]: fields[1:] for fields in (line.split() for line in lines)}
 
 
 def _read_texts(cuts_path: Path | str) -> Iterator[tuple[str, str, str]]:

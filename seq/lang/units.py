@@ -11,6 +11,7 @@ from seq.conf import LangConf
 from seq.errors import InputError
 from seq.lang.bpe import BpeModel, train_bpe
 from seq.lang.tokens import BLANK, UNKNOWN, TokenTable
+from seq.lang.transcripts import read_transcripts
 from seq.utils.files import atomic_path
 
 # Stands between two words of a text that is spelt in letters, as in sentencepiece.
@@ -76,8 +77,6 @@ def open_lang(conf: LangConf, lang_dir: Path, train_ids: Sequence[str], run_dir:
 
 
 def _read_text(conf: LangConf, lang_dir: Path) -> dict[str, list[str]]:
-    from seq.lang.lexicon import read_transcripts
-
     marker = lang_dir / "unit"
     made_of = marker.read_text(encoding="utf-8").strip() if marker.exists() else PHONE
     if (made_of == PHONE) != (conf.unit in PHONE_UNITS):

@@ -13,11 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
+from seq.data.fbank import FRAME_SHIFT_SECONDS
 from seq.models.masking import frame_mask
 from seq.models.subsampling import Conv2dSubsampling
-
-# Seconds between two frames of fbank.
-FBANK_SHIFT_SECONDS = 0.01
 
 
 class FrontEnd(nn.Module):
@@ -57,7 +55,7 @@ class FbankFrontEnd(FrontEnd):
         self.register_buffer("std", torch.ones(num_filters))
         self.subsampling = Conv2dSubsampling(num_filters, conf.channels, conf.subsampling, conf.stem_channels)
         self.dim = conf.channels
-        self.frame_seconds = FBANK_SHIFT_SECONDS * conf.subsampling
+        self.frame_seconds = FRAME_SHIFT_SECONDS * conf.subsampling
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         self.mean.copy_(mean)

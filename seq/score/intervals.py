@@ -28,6 +28,8 @@ LEVEL = 0.95
 NUM_DRAWS = 2000
 MIN_BOOTSTRAP_SPEAKERS = 20
 MAX_EXACT_SPEAKERS = 20
+# Sign patterns that are held in memory at once.
+BATCH = 10_000
 
 
 def method_name(num_speakers: int) -> str:
@@ -121,18 +123,20 @@ def paired_test(first: Sequence[float], second: Sequence[float], num_draws: int 
     n = len(differences)
     if 2 / 2**n > 1 - LEVEL:
         return PairedTest(float(differences.mean()) if n else float("nan"), n, None)
-    threshold = abs(differences.sum()) - 1e-9 * max(1.0, np.abs(differences).sum())
-    if n <= MAX_EXACT_SPEAKERS:
-        sums = np.zeros(1)
-        for difference in differences:
-            sums = np.concatenate((sums + difference, sums - difference))
-        p_value = np.mean(np.abs(sums) >= threshold)
-    else:
-        rng = np.random.default_rng(seed)
-        extreme = 0
-        for start in range(0, num_draws, 10_000):
-            signs = rng.choice((-1.0, 1.0), size=(min(10_000, num_draws - start), n))
-            extreme += int(np.sum(np.abs(signs @ differences) >= threshold))
-        # The observed pattern is one of the draws, so that p is never 0.
-        p_value = (1 + extreme) / (1 + num_draws)
-    return PairedTest(float(differences.mean()), n, float(p_value))
+    # An n_resamples of 2^n or more makes scipy go through all patterns; below, it counts the observed one as one of
+    # the draws, so that p is never 0.
+    result = stats.permutation_test(
+        (differences,),
+        _distance,
+        permutation_type="samples",
+        alternative="greater",
+        n_resamples=2**n if n <= MAX_EXACT_SPEAKERS else num_draws,
+        batch=BATCH,
+        rng=seed,
+    )
+    return PairedTest(float(differences.mean()), n, float(result.pvalue))
+
+
+def _distance(differences: np.ndarray, axis: int = -1) -> np.ndarray:
+    """How far from 0 a sum of differences lies; rounded, so that sums that are equal but for rounding tie."""
+    return np.round(np.abs(differences.sum(axis=axis)), 9)

@@ -76,8 +76,8 @@ def read_predictions(
             problem = f"lacks or misspells something ({error!r})"
         if problem:
             raise InputError(f"{path}: {key} {problem}: run stage 6 again with the conf and protocol that you score")
-        for name, label in reference.labels.items():
-            if name in found.tasks and get_task(name).kind != "sequence":
+        for name in found.tasks:
+            if (label := _true(name, reference, outputs)) is not None:
                 # The file may have it rounded.
                 found.tasks[name].ref = label
         rows[key] = found
@@ -94,7 +94,13 @@ def _problem(
     if speaker not in (None, reference.speaker):
         return f"has the speaker {speaker}, the manifest {reference.speaker}"
     for name, answer in row.tasks.items():
-        problem = get_task(name).problem(answer, reference.labels.get(name), outputs[name], protocol)
+        problem = get_task(name).problem(answer, _true(name, reference, outputs), outputs[name], protocol)
         if problem:
             return problem
     return None
+
+
+def _true(name: str, reference: Reference, outputs: Mapping[str, Outputs]) -> Label | None:
+    """The reference of a task as predictions.jsonl should have it; None where it is unlabelled."""
+    label = reference.labels.get(name)
+    return None if label is None else get_task(name).reference(label, outputs[name])

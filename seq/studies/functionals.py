@@ -6,10 +6,7 @@ openSMILE is free for research only, so it is an optional package (`opensmile`),
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,21 +14,17 @@ import numpy as np
 from lhotse import CutSet
 from scipy import fft, stats
 
+from seq.audio.pitch import track_pitch
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.errors import InputError
 from seq.utils.files import atomic_path, sha256
-from seq.utils.process import die_with_parent
+from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
 OPENSMILE_SETS: Final = {"compare": "ComParE_2016", "egemaps": "eGeMAPSv02"}
 FEATURE_SETS: Final = (*OPENSMILE_SETS, "own")
-VERSION: Final = 1
+VERSION: Final = 2
 NUM_CEPSTRA: Final = 20
-# Pitch: frames of 40 ms every 10 ms, lags of 70 to 500 Hz, voiced above this normalised autocorrelation.
-PITCH_FRAME: Final = SAMPLING_RATE * 40 // 1000
-PITCH_SHIFT: Final = SAMPLING_RATE // 100
-PITCH_RANGE: Final = (70.0, 500.0)
-VOICED: Final = 0.5
 PERCENTILES: Final = (5, 25, 50, 75, 95)
 
 
@@ -53,34 +46,6 @@ def choose_features(name: str) -> str:
     return name
 
 
-def pitch_track(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pitch in Hz (T,) and voicing in [0, 1] (T,) of 16 kHz samples, by normalised autocorrelation per frame.
-
-    The autocorrelation is divided by that of the window (Boersma 1993), so that long lags are not at a disadvantage.
-    """
-    if len(samples) < PITCH_FRAME:
-        samples = np.pad(samples, (0, PITCH_FRAME - len(samples)))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, PITCH_FRAME)[::PITCH_SHIFT]
-    window = np.hanning(PITCH_FRAME)
-    frames = (frames - frames.mean(1, keepdims=True)) * window
-    size = 2 * PITCH_FRAME
-
-    def autocorrelation(x: np.ndarray) -> np.ndarray:
-        return fft.irfft(np.abs(fft.rfft(x, size)) ** 2, size)[..., :PITCH_FRAME]
-
-    own = autocorrelation(window)
-    values = autocorrelation(frames)
-    energy = np.maximum(values[:, :1], 1e-10)
-    low, high = (int(SAMPLING_RATE / hertz) for hertz in PITCH_RANGE[::-1])
-    normalised = (values[:, low:high] / energy) / (own[low:high] / own[0])
-    # Ties of a periodic signal go to the shortest lag: the cost grows with the octave.
-    lags = np.arange(low, high)
-    best = np.argmax(normalised - 0.01 * np.log2(lags / low), axis=1)
-    strength = np.clip(normalised[np.arange(len(best)), best], 0.0, 1.0)
-    silent = values[:, 0] < 1e-4 * values[:, 0].max()
-    return SAMPLING_RATE / lags[best], np.where(silent, 0.0, strength)
-
-
 def statistics(track: np.ndarray) -> np.ndarray:
     """Functionals (10, C) flattened of a track (T, C): moments, percentiles and the slope over time."""
     if len(track) < 2:
@@ -97,12 +62,12 @@ def statistics(track: np.ndarray) -> np.ndarray:
 def own_functionals(samples: np.ndarray, fbank: np.ndarray) -> np.ndarray:
     """Our functionals (F,) of samples (S,) and their log-mel fbank (T, 80): cepstra, level, pitch, and their deltas."""
     cepstra = fft.dct(fbank, type=2, norm="ortho", axis=1)[:, :NUM_CEPSTRA]
-    pitch, voicing = pitch_track(samples)
-    voiced = voicing > VOICED
-    log_pitch = np.log2(pitch[voiced])[:, None]
+    track = track_pitch(samples)
+    voiced = track.voiced
+    log_pitch = np.log2(track.pitch_hz[voiced])[:, None]
     frames = np.concatenate([cepstra, fbank.max(1, keepdims=True)], axis=1)
     parts = [statistics(frames), statistics(np.diff(frames, axis=0)), statistics(log_pitch)]
-    parts += [statistics(np.diff(log_pitch, axis=0)), statistics(voicing[:, None])]
+    parts += [statistics(np.diff(log_pitch, axis=0)), statistics(track.height[:, None])]
     changes = np.count_nonzero(np.diff(voiced.astype(int))) / max(len(voiced), 1)
     seconds = len(samples) / SAMPLING_RATE
     return np.nan_to_num(np.concatenate([*parts, [voiced.mean(), changes, seconds]]))
@@ -126,15 +91,6 @@ def _vector(cut: Any, name: str) -> np.ndarray:
     return np.nan_to_num(values)
 
 
-class _Task:
-    # A class and not a closure, so that workers can be spawned.
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, cut: Any) -> np.ndarray:
-        return _vector(cut, self.name)
-
-
 def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) -> dict[str, np.ndarray]:
     """The vectors of all utterances of a manifest with fbank, by id; kept in `cache` (.npz) until the manifest changes.
 
@@ -150,17 +106,8 @@ def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) ->
                 return dict(zip(stored["ids"].tolist(), stored["vectors"], strict=True))
     items = list(CutSet.from_file(cuts))
     ids = [cut.id for cut in items]
-    vectors = np.stack(
-        list(progress_bar(_map(_Task(name), items, num_jobs), total=len(items), desc="functionals", unit="utt"))
-    )
+    results = pool_map(partial(_vector, name=name), items, num_jobs, chunk_size=16)
+    vectors = np.stack(list(progress_bar(results, total=len(items), desc="functionals", unit="utt")))
     with atomic_path(cache) as temporary, open(temporary, "wb") as file:
         np.savez(file, key=np.array(key), ids=np.array(ids), vectors=vectors)
     return dict(zip(ids, vectors, strict=True))
-
-
-def _map(function: Callable[[Any], np.ndarray], items: list[Any], num_jobs: int) -> Any:
-    if num_jobs <= 1:
-        yield from map(function, items)
-        return
-    with ProcessPoolExecutor(num_jobs, mp_context=get_context("spawn"), initializer=die_with_parent) as pool:
-        yield from pool.map(function, items, chunksize=16)

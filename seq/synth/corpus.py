@@ -10,9 +10,7 @@ synthesis.json                    the settings that it was made with
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +20,7 @@ import numpy as np
 from seq.errors import InputError
 from seq.synth import speech as synthesis
 from seq.utils.files import read_json, write_json, write_text
-from seq.utils.process import die_with_parent
+from seq.utils.pool import pool_map
 
 _SETTINGS_FILE: Final = "synthesis.json"
 _FIRST_NUMBER: Final = 201
@@ -66,12 +64,10 @@ def make_corpus(target: Path, settings: Settings, num_processes: int = 2) -> Non
         leftover.unlink()
     missing = [job for job in jobs if not job.path.exists()]
     if missing:
-        # Spawned, not forked: the caller may hold threads. Each file depends on its job alone, so their number is free.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(num_processes, mp_context=context, initializer=die_with_parent) as pool:
-            finished = pool.map(_run, missing, chunksize=4)
-            for _ in progress_bar(finished, total=len(missing), desc="synthesis", unit="utterance"):
-                pass
+        # Each file depends on its job alone, so the number of processes is free.
+        finished = pool_map(_run, missing, num_processes, chunk_size=4)
+        for _ in progress_bar(finished, total=len(missing), desc="synthesis", unit="utterance"):
+            pass
     voices = synthesis.VOICES[: settings.speakers]
     texts = (sentence.replace(" ", "") for sentence in synthesis.SENTENCES[: settings.sentences])
     rated = (job for job in jobs if job.intensity is not None)

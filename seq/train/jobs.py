@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 
 from seq.train.experiment import Experiment
-from seq.utils.process import die_with_parent
+from seq.utils.pool import pool_map
 
 
 def run_jobs(
@@ -17,16 +16,13 @@ def run_jobs(
     num_jobs: int,
 ) -> None:
     """Call `function(experiment, fold, seed, row)` for every job, `num_jobs` at a time, one process each."""
-    if num_jobs == 1 or len(jobs) == 1:
-        for fold, seed in jobs:
-            function(experiment, fold, seed, 0)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(num_jobs, len(jobs)), mp_context=context, initializer=die_with_parent) as pool:
-        futures = [pool.submit(function, experiment, *job, i % num_jobs) for i, job in enumerate(jobs)]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    num_jobs = min(num_jobs, len(jobs))
+    numbered = [(*job, row % max(num_jobs, 1)) for row, job in enumerate(jobs)]
+    for _ in pool_map(partial(_run_job, function, experiment), numbered, num_jobs):
+        pass
+
+
+def _run_job(
+    function: Callable[[Experiment, int, int, int], object], experiment: Experiment, job: tuple[int, int, int]
+) -> object:
+    return function(experiment, *job)

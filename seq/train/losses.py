@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
@@ -147,6 +148,18 @@ def multitask_losses(output: ModelOutput, targets: Mapping[str, Target], setting
 def loss_scale(conf: TrainConf, name: str) -> float:
     """What the mean loss of a task is multiplied by."""
     return conf.loss_scales.get(name, get_task(name).loss_scale)
+
+
+def mean_counts(losses: Mapping[str, Loss]) -> dict[str, Tensor] | None:
+    """Labelled utterances per task, averaged over ranks: DDP averages gradients, so this makes the global mean.
+
+    None in a process of its own.
+    """
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return None
+    counts = torch.stack([count.float() for _, count in losses.values()])
+    dist.all_reduce(counts)
+    return dict(zip(losses, counts / dist.get_world_size(), strict=True))
 
 
 def combine_losses(losses: dict[str, Loss], conf: TrainConf, counts: dict[str, Tensor] | None = None) -> Tensor:

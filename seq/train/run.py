@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import Any
 
 from seq.conf import conf_to_dict
@@ -34,6 +35,8 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
         data = RunData(experiment, fold, seed)
         if is_first_rank:
             set_aside(run_dir, data.identity)
+            for name, reason in data.masked.items():
+                print(f"fold {fold} seed {seed}: {name} is not trained: {reason}", file=sys.stderr)
             data.lang.save(run_dir)
         trainer = Trainer(experiment.conf, data, run_dir, experiment.device, f"fold {fold} seed {seed}", bar_row)
         progress = trainer.run()
@@ -47,6 +50,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
             **({"start": experiment.start.about} if experiment.start is not None else {}),
             "protocol": describe_protocol(experiment.protocol),
             "tasks": list(data.spec.outputs),
+            "masked": data.masked,
             "ctc_backend": trainer.losses.ctc.name,
             "num_parameters": num_parameters(trainer.model),
             "epochs": progress.epoch,

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from lhotse import CutSet
 
 from seq.data.balance import balanced_cuts
 from seq.data.batches import NUM_BUCKETS
 from seq.data.epoch import Epoch
-from seq.data.shar import open_cuts
+from seq.data.shar import manifest_files, open_cuts
 from seq.data.targets import Labeller
 from seq.errors import InputError
 from seq.models.model import ModelSpec
+from seq.tasks.base import Setting, Task
+from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import in_order
 from seq.train.experiment import Experiment
 from seq.train.identity import run_identity
+from seq.utils.files import read_jsonl
+
+
+def find_untrainable(tasks: Sequence[Task], cuts: Path, train: Sequence[str], setting: Setting) -> dict[str, str]:
+    """The tasks that a train part cannot teach, and why: without a label, or, of a scale, with a single level.
+
+    A head that always says the one level there is would be right every time and know nothing.
+    """
+    wanted, found = set(train), {task.name: set[str]() for task in tasks}
+    for path in manifest_files(cuts):
+        for cut in read_jsonl(path):
+            if cut["id"] in wanted:
+                row = ManifestRow.from_dict(cut)
+                for task in tasks:
+                    if (label := task.label(row, setting)) is not None:
+                        found[task.name].add(str(label))
+    reasons = {task.name: "no utterance of train has a label" for task in tasks if not found[task.name]}
+    for task in tasks:
+        if task.kind == "scale" and len(found[task.name]) == 1:
+            reasons[task.name] = f"train has a single level, {min(found[task.name])}"
+    return reasons
 
 
 class RunData:
@@ -28,10 +54,17 @@ class RunData:
         self.start = experiment.start
         self.lang = experiment.open_lang(self.fold.train)
         setting = experiment.setting(self.lang)
+        # Tasks that are not trained, and why.
+        self.masked: dict[str, str] = {}
         if self.start is not None:
             self.spec = self.start.spec
         else:
-            outputs = {task.name: task.outputs(setting) for task in in_order(experiment.tasks)}
+            tasks = in_order(experiment.tasks)
+            self.masked = find_untrainable(tasks, experiment.cuts, self.fold.train, setting)
+            outputs = {task.name: task.outputs(setting) for task in tasks if task.name not in self.masked}
+            if not outputs:
+                reasons = "; ".join(f"{name}: {reason}" for name, reason in self.masked.items())
+                raise InputError(f"fold {fold_number} has nothing to train on ({reasons}): choose other --tasks")
             self.spec = ModelSpec(experiment.conf.model, experiment.conf.features.num_filters, outputs)
         self.labeller = Labeller(self.spec.outputs, setting)
         self.num_train = len(self.fold.train)

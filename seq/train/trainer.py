@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import resource
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,7 @@ from seq.errors import InputError
 from seq.models.model import SpeechEqModel, kept_weights, load_kept_weights
 from seq.train.answers import predict
 from seq.train.checkpoint import (
-    average_between,
-    average_checkpoints,
+    averaged_weights,
     checkpoint_path,
     load_checkpoint,
     prune_checkpoints,
@@ -38,12 +36,12 @@ from seq.train.checkpoint import (
 from seq.train.ctc import make_ctc
 from seq.train.device import autocast, pick_device, pick_precision
 from seq.train.losses import (
-    Loss,
     LossSetting,
     class_weights,
     combine_losses,
     count_too_short,
     loss_scale,
+    mean_counts,
     multitask_losses,
 )
 from seq.train.optimizer import learning_rate, make_optimizer
@@ -189,7 +187,7 @@ class Trainer:
         with autocast(self.device, self.precision):
             output = self.network(batch.feature.to(self.device), batch.feature_lens.to(self.device))
         losses = multitask_losses(output, batch.labels.targets_on(self.device), self.losses)
-        loss = combine_losses(losses, self.conf.train, self._mean_counts(losses))
+        loss = combine_losses(losses, self.conf.train, mean_counts(losses))
         if not torch.isfinite(loss):
             raise InputError(
                 f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "
@@ -207,24 +205,14 @@ class Trainer:
             save_batch_checkpoint(self.run_dir, self._state(), self.conf.train.keep_last_k)
         return {task: (float(total.detach()), int(count)) for task, (total, count) in losses.items()}
 
-    def _mean_counts(self, losses: Mapping[str, Loss]) -> dict[str, torch.Tensor] | None:
-        """Labelled utterances per task, averaged over ranks: DDP averages gradients, so this makes the global mean."""
-        if self.world_size == 1:
-            return None
-        counts = torch.stack([count.float() for _, count in losses.values()])
-        dist.all_reduce(counts)
-        return dict(zip(losses, counts / self.world_size, strict=True))
-
     def _validate(self, epoch: int) -> ValidScores:
         """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""
-        first = epoch - self.conf.train.average_epochs
-        if first > 0:
-            start = load_checkpoint(checkpoint_path(self.run_dir, first))
-            start["model_avg"] = {name: value.to(self.device) for name, value in start["model_avg"].items()}
-            end = {"model_avg": self.average, "batch_idx_train": self.progress.batch_idx_train}
-            weights = average_checkpoints(start, {**end, "average_period": self.conf.train.average_period})
-        else:
-            weights = average_between(self.average, self.progress.batch_idx_train, None, 0)
+        state = {
+            "model_avg": {name: value.cpu() for name, value in self.average.items()},
+            "batch_idx_train": self.progress.batch_idx_train,
+            "average_period": self.conf.train.average_period,
+        }
+        weights = averaged_weights(self.run_dir, epoch, self.conf.train.average_epochs, state)
         load_kept_weights(self.eval_model, weights)
         rows = [row for row, _ in predict(self.eval_model, self.valid_loader, self.losses.ctc, "fp32")]
         return valid_scores(rows, self.data.spec.outputs)

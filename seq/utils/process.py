@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from seq.errors import InputError
 
@@ -57,16 +58,13 @@ def run_lock(run_dir: Path) -> Iterator[None]:
         InputError: another process still holds it after a few seconds.
     """
     run_dir.parent.mkdir(parents=True, exist_ok=True)
-    with open(run_dir.with_name(f".{run_dir.name}.lock"), "w", encoding="utf-8") as file:
-        deadline = time.monotonic() + LOCK_WAIT_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise InputError(
-                        f"another process is writing {run_dir}: wait for it or stop it, and run again"
-                    ) from None
-                time.sleep(POLL_SECONDS)
+    # A soft lock, filelock's choice where the file system has no locks, would outlive a killed process.
+    lock = FileLock(run_dir.with_name(f".{run_dir.name}.lock"), timeout=LOCK_WAIT_SECONDS, fallback_to_soft=False)
+    try:
+        lock.acquire(poll_interval=POLL_SECONDS)
+    except Timeout:
+        raise InputError(f"another process is writing {run_dir}: wait for it or stop it, and run again") from None
+    try:
         yield
+    finally:
+        lock.release()

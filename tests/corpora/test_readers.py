@@ -10,9 +10,10 @@ import pytest
 from seq.conf import CorpusConf, load_conf
 from seq.corpora.agreement import krippendorff_alpha, majority
 from seq.corpora.base import Utterance, get_reader
-from seq.corpora.texts import is_speakable, read_lines
+from seq.corpora.texts import read_lines
 from seq.errors import InputError
 from seq.labels import map_labels
+from seq.lang.g2p import is_speakable
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
 
@@ -91,7 +92,7 @@ def iemocap(root: Path, rating: str, text: str) -> Path:
 
 def test_iemocap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rating = "[0.0 - 1.0]\tSes01F_impro01_M000\tneu\t[2.5, 2.5, nan]"
-    root = iemocap(tmp_path, rating, "Ses01F_impro01_M000 [000.0-001.0]: It's 5 o'clock")
+    root = iemocap(tmp_path, rating, "Ses01F_impro01_M000 [000.0-001.0]: It's 12 o'clock")
     assert [(u.speaker, u.text) for u in read("iemocap", root)] == [("Ses01M", None)]
     assert "1 texts are noises only, or have digits" in capsys.readouterr().err
     iemocap(tmp_path, rating, "Ses02F_impro01_M000 [000.0-001.0]: Hello")
@@ -228,4 +229,10 @@ def test_encodings(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing cannot be read"):
         read_lines(tmp_path / "missing", "zh")
     assert [is_speakable(t, "zh") for t in ("你好，", "A座", "3", "，")] == [True, False, False, False]
-    assert [is_speakable(t, "en") for t in ("It’s café—no!", "at 5", "a@b", "...")] == [True, False, False, False]
+    assert [is_speakable(t, "en") for t in ("It’s café—no!", "at 5", "at 50", "a@b", "...")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import kaldi_native_fbank
 import numpy as np
 import pytest
+import torch
 from corpus_builders import build_ravdess, ravdess_conf, real_ravdess, run_stages, speech_like
+from kaldi_native import kaldi_fbank
 from lhotse import CutSet
 
 import seq.data.features
 from seq.audio.reading import load_cut_audio, read_audio, trim_silence
 from seq.conf import FeaturesConf
-from seq.data.features import check_same_ids, compute_fbank, make_extractor, prepare_features
+from seq.data.features import KaldiFbank, check_same_ids, compute_fbank, make_extractor, prepare_features
 from seq.errors import InputError
 from seq.utils.files import read_jsonl, write_jsonl
-
-
-def kaldi_fbank(samples: np.ndarray) -> np.ndarray:
-    """(T, 80) by kaldi-native-fbank, an implementation that shares no code with ours."""
-    options = kaldi_native_fbank.FbankOptions()
-    options.frame_opts.dither = 0
-    options.frame_opts.snip_edges = False
-    options.mel_opts.num_bins = 80
-    options.mel_opts.high_freq = -400
-    fbank = kaldi_native_fbank.OnlineFbank(options)
-    fbank.accept_waveform(16000, samples.tolist())
-    fbank.input_finished()
-    return np.stack([fbank.get_frame(i) for i in range(fbank.num_frames_ready)])
 
 
 def spoken_parts() -> list[np.ndarray]:
@@ -61,6 +49,22 @@ def test_fbank_equals_kaldi_within_1e_3() -> None:
 def test_any_length_equals_kaldi(num_samples: int) -> None:
     samples = speech_like(1.0, 16000, seed=2)[:num_samples]
     np.testing.assert_allclose(compute_fbank(samples), kaldi_fbank(samples), rtol=0, atol=1e-3)
+
+
+def test_features_computed_together_equal_those_of_each_alone() -> None:
+    waveforms = spoken_parts()[:5]
+    extractor = make_extractor(FeaturesConf())
+    assert isinstance(extractor, KaldiFbank) and extractor.frame_shift == 0.01
+    together = extractor.extract_together([torch.from_numpy(samples) for samples in waveforms])
+    for samples, found in zip(waveforms, together, strict=True):
+        np.testing.assert_allclose(found, compute_fbank(samples), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["kaldi-mfcc", "kaldi-spectrogram"])
+def test_lhotses_other_extractors_can_be_chosen(name: str) -> None:
+    conf = FeaturesConf(extractor=name, num_filters={"kaldi-mfcc": 13, "kaldi-spectrogram": 257}[name])
+    samples = speech_like(0.5, 16000, seed=2)
+    assert compute_fbank(samples, conf).shape == (50, conf.num_filters)
 
 
 def test_less_than_a_frame_and_unknown_extractors_are_errors() -> None:

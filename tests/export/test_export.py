@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from seq.data.features import compute_fbank
 from seq.errors import InputError
 from seq.export.norms import measure_norms
 from seq.export.run import export_run, find_run, recipe_of
-from seq.export.waveform_model import WaveformFbank, WaveformModel, load_waveform_model, pad_waveforms, write_onnx
+from seq.export.waveform_model import WaveformModel, load_waveform_model, write_onnx
 from seq.models.model import ModelOutput, ModelSpec, SpeechEqModel
 from seq.runtime.engine import Engine, Graph
 from seq.runtime.folder import read_model_folder
@@ -59,22 +60,47 @@ def copied(model_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(model_folder, tmp_path / "model"))
 
 
-def test_filter_bank_in_the_graph_is_lhotses_whatever_the_neighbours() -> None:
-    conf = FeaturesConf(num_filters=80)
+class _FeaturesAsPhones(torch.nn.Module):
+    """In the network's place: what it is given, under the name of an output that has frames."""
+
+    heads: ClassVar[dict[str, torch.nn.Module]] = {}
+    phone_head = True
+
+    def forward(self, feature: torch.Tensor, feature_lens: torch.Tensor) -> ModelOutput:
+        return ModelOutput(None, None, None, feature, feature_lens, feature.mean(dim=1))
+
+
+def test_filter_bank_in_the_graph_is_stage_2s_whatever_the_neighbours(tmp_path: Path) -> None:
+    model = WaveformModel(_FeaturesAsPhones(), FeaturesConf())  # type: ignore[arg-type]
+    write_onnx(model, tmp_path / "model.onnx")
     rng = np.random.default_rng(0)
     # Every position of the end relative to the frame shift matters to the mirrored edge.
-    waveforms = [spoken(0.3 + 0.37 * i, 16000, seed=i)[: -1 - 53 * i].astype(np.float32) for i in range(6)]
+    waveforms = [spoken(0.3 + 0.37 * i, RATE, seed=i)[: -1 - 53 * i].astype(np.float32) for i in range(6)]
     waveforms += [rng.normal(size=n).astype(np.float32) for n in (400, 479, 480, 481)]
-    padded, lengths = pad_waveforms([torch.from_numpy(w) for w in waveforms])
-    fbank, frames = WaveformFbank(conf)(padded + (padded == 0) * 0.5 * torch.rand(padded.shape), lengths)
-    for row, num_frames, waveform in zip(fbank, frames, waveforms, strict=True):
-        expected = compute_fbank(waveform, conf)
+    if (folder := real_ravdess()) is not None:
+        waveforms += [read_audio(path) for path in sorted(folder.rglob("*.flac"))[::72]]
+    graph = Graph(tmp_path / "model.onnx")
+    batch = graph.run(waveforms)
+    differences = []
+    for row, num_frames, waveform in zip(batch["phone"], batch["frames"], waveforms, strict=True):
+        expected = compute_fbank(waveform)
         assert num_frames == len(expected)
-        np.testing.assert_allclose(row[:num_frames], expected, atol=2e-3)
+        alone = graph.run([waveform])["phone"][0]
+        assert alone.shape == expected.shape
+        np.testing.assert_allclose(row[:num_frames], alone, atol=3e-4)
+        differences.append(np.abs(row[:num_frames] - expected).ravel())
+    # As close as single precision goes: see tests/data/test_fbank.py.
+    difference = np.concatenate(differences)
+    assert difference.max() < 5e-3 and np.mean(difference > 1e-4) < 1e-3
+
+
+def test_only_our_filter_bank_is_exported() -> None:
+    with pytest.raises(InputError, match="only kaldi-fbank can be exported"):
+        WaveformModel(_FeaturesAsPhones(), FeaturesConf(extractor="kaldifeat-fbank"))  # type: ignore[arg-type]
 
 
 def _assert_parity(folder: Path, model: SpeechEqModel, features: FeaturesConf, waveforms: list[np.ndarray]) -> None:
-    """Torch on Lhotse's features, ONNX batched and ONNX single agree."""
+    """Torch on stage 2's features, ONNX batched and ONNX single agree."""
     graph = Engine(folder).graph
     batched = graph.run(waveforms)
     for i, waveform in enumerate(waveforms):
@@ -140,7 +166,7 @@ def test_folder_describes_itself(model_folder: Path, experiment: Experiment) -> 
     assert description["scores"]["valid"] == read_json(experiment.run_dir(1, 0) / "run.json")["best_valid"]
     assert set(description["files"]) == {"model.onnx", "model.safetensors"}
     card = (model_folder / "README.md").read_text(encoding="utf-8")
-    assert "tiny" in card and "| emotion: WA % |" in card
+    assert "tiny" in card and "| emotion, WA |" in card
     assert {path.name for path in model_folder.iterdir()} == {"README.md", "model.json", *description["files"]}
     assert all(os.stat(path).st_mode & 0o444 == 0o444 for path in model_folder.iterdir())
 

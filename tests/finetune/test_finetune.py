@@ -21,7 +21,8 @@ from seq.cli import main
 from seq.errors import InputError
 from seq.finetune.comparison import comparison_table, verdict
 from seq.finetune.source import open_source
-from seq.lang.lexicon import prepare_known_lang, read_transcripts
+from seq.lang.lexicon import prepare_known_lang
+from seq.lang.transcripts import read_transcripts
 from seq.runtime import load_model
 from seq.train.checkpoint import checkpoint_path, load_checkpoint
 from seq.train.trainer import Trainer

@@ -11,9 +11,10 @@ import pytest
 
 from seq.errors import InputError
 from seq.lang import english, german
-from seq.lang.g2p import g2p
-from seq.lang.lexicon import lexicon_arcs, prepare_lang, read_transcripts
+from seq.lang.g2p import g2p, is_speakable
+from seq.lang.lexicon import lexicon_arcs, prepare_lang, read_lexicon_arcs
 from seq.lang.tokens import TokenTable
+from seq.lang.transcripts import read_transcripts
 from seq.utils.files import write_jsonl
 
 HAS_ICEFALL = all(importlib.util.find_spec(name) for name in ("k2", "icefall"))
@@ -97,6 +98,34 @@ def test_what_cannot_be_pronounced(text: str, language: str, message: str) -> No
         g2p(text, language)
 
 
+TRICKY = {
+    "en": (
+        "It’s café—no!", "'cause", "rock 'n' roll", "`so`", "re-do/undo", "at 5", "10", "11", "50%", "x²", "½", "٣",
+        "a_b", "Straße", "Ørsted", "Привет", "你好", "ﬁne", "$", "...", "'", "", "hello\u200b",
+    ),
+    "zh": ("你好，", "〇", "𠀀", "𪚥", "々", "ㄅ", "嗯", "你 好", "A座", "3", "２", "〔好〕", "•", "，", "", "\ufaff"),
+    "de": ("Straße", "ʼs", "Café", "Łódź", "3 Katzen", "Ångström", "你好", "...", ""),
+    "fr": ("Il pleut",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), [(la, text) for la, texts in TRICKY.items() for text in texts])
+def test_speakable_is_what_has_phones(language: str, text: str) -> None:
+    if is_speakable(text, language):
+        assert g2p(text, language)
+    else:
+        with pytest.raises(InputError):
+            g2p(text, language)
+
+
+def test_speakable_does_not_depend_on_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [is_speakable(text, language) for language, texts in TRICKY.items() for text in texts]
+    assert 0 < sum(before) < len(before)
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    monkeypatch.setattr(english, "_dictionary", lambda: {})
+    assert [is_speakable(text, language) for language, texts in TRICKY.items() for text in texts] == before
+
+
 def test_token_table(tmp_path: Path) -> None:
     table = TokenTable.from_phones(["n", "i3", "AA", "n"])
     assert table.symbols == ("<blk>", "AA", "i3", "n")
@@ -163,6 +192,25 @@ def test_lexicon_as_a_transducer() -> None:
     assert arcs == [(0, 0, 2, 3), (0, 1, 1, 1), (0, 2, 1, 2), (0, 4, -1, -1), (1, 0, 2, 0), (2, 3, 2, 0), (3, 0, 1, 0)]
 
 
+def test_arcs_of_a_lang_folder(tmp_path: Path) -> None:
+    cuts = write_cuts(tmp_path / "cuts.jsonl.gz", [("u1", "爱, 你好", "zh")])
+    (tmp_path / "L.pt").write_bytes(b"of an earlier lexicon")
+    prepare_lang(cuts, tmp_path)
+    assert not (tmp_path / "L.pt").exists()
+    # Tokens: <blk> SPN ai4 ao3 h i3 n; words: <eps> 你 好 爱 <UNK>. 你 goes by state 1, 好 by state 2.
+    loops = [(0, 0, 1, 4), (0, 0, 2, 3)]
+    assert read_lexicon_arcs(tmp_path) == [
+        *loops,
+        (0, 1, 6, 1),
+        (0, 2, 4, 2),
+        (0, 3, -1, -1),
+        (1, 0, 5, 0),
+        (2, 0, 3, 0),
+    ]
+    prepare_lang(write_cuts(cuts, [("u1", None, "zh")]), tmp_path)
+    assert read_lexicon_arcs(tmp_path) == []
+
+
 @pytest.mark.skipif(not HAS_ICEFALL, reason="icefall (on PYTHONPATH) and k2 are not installed")
 def test_icefall_compiles_training_graphs_from_our_lang_folder(tmp_path: Path) -> None:
     import k2
@@ -170,12 +218,13 @@ def test_icefall_compiles_training_graphs_from_our_lang_folder(tmp_path: Path) -
     from icefall.graph_compiler import CtcTrainingGraphCompiler
     from icefall.lexicon import Lexicon
 
-    from seq.train.ctc import make_ctc
+    from seq.train.ctc import make_ctc, write_lexicon_fst
 
     rows = [("u1", "Kids are talking by the door", "en"), ("u2", "The dogs", "en")]
     prepare_lang(write_cuts(tmp_path / "cuts.jsonl.gz", rows), tmp_path)
     (tmp_path / "Linv.pt").write_bytes(b"of an earlier lexicon")
     prepare_lang(write_cuts(tmp_path / "cuts.jsonl.gz", rows), tmp_path)
+    write_lexicon_fst(read_lexicon_arcs(tmp_path), tmp_path / "L.pt")
     lexicon = Lexicon(tmp_path)
     tokens = TokenTable.read(tmp_path / "tokens.txt")
     assert lexicon.tokens == list(range(1, len(tokens)))

@@ -19,7 +19,8 @@ from seq.data.features import prepare_features
 from seq.data.folds import prepare_folds
 from seq.data.manifests import prepare_manifests
 from seq.errors import InputError
-from seq.lang.lexicon import prepare_lang, read_transcripts
+from seq.lang.lexicon import prepare_lang
+from seq.lang.transcripts import read_transcripts
 from seq.utils.files import read_json, read_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]

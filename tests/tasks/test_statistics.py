@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -150,6 +153,18 @@ def test_intervals_cover(num_speakers: int) -> None:
         assert 0.92 <= hit / repetitions <= 0.975, name
 
 
+@pytest.mark.parametrize("num_speakers", [6, 9, 13])
+@pytest.mark.parametrize("decimals", [1, 15])
+def test_paired_test_equals_all_sign_patterns(num_speakers: int, decimals: int) -> None:
+    # One decimal gives many sums that differ by rounding alone.
+    differences = np.random.default_rng(num_speakers).normal(0.1, 0.2, num_speakers).round(decimals)
+    sums = [abs(math.fsum(pattern)) for pattern in itertools.product(*((d, -d) for d in differences))]
+    expected = sum(value >= abs(math.fsum(differences)) - 1e-9 for value in sums) / 2**num_speakers
+    result = paired_test(differences, np.zeros(num_speakers))
+    assert result.p_value == pytest.approx(expected, rel=1e-12) and result.num_speakers == num_speakers
+    assert result.difference == pytest.approx(differences.mean())
+
+
 @pytest.mark.parametrize("num_speakers", [6, 9])
 def test_paired_test_equals_scipy(num_speakers: int) -> None:
     rng = np.random.default_rng(num_speakers)
@@ -166,6 +181,7 @@ def test_paired_test_beyond_exact_is_close_and_repeatable() -> None:
     result = paired_test(first, second)
     assert result == paired_test(first, second)
     assert result.p_value == pytest.approx(stats.ttest_1samp(first, 0).pvalue, abs=0.03)
+    assert paired_test(np.ones(40), np.zeros(40)).p_value == pytest.approx(1 / 100_001)
 
 
 def test_five_speakers_are_untestable_and_six_are_not() -> None:

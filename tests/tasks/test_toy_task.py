@@ -121,7 +121,7 @@ def test_it_is_exported_and_predicted(experiment: Experiment, model_folder: Path
     assert description["tasks"]["style"]["labels"] == list(STYLES)
     assert description["scores"]["test"]["style"]["UA"] == 1.0
     card = (model_folder / "README.md").read_text(encoding="utf-8")
-    assert "- style: read, acted" in card and "| style: UA % | 100.0 % | 100.0 % |" in card
+    assert "- style: read, acted" in card and "| style, UA | 100.0 % | 100.0 % |" in card
     model = Model(model_folder)
     result = model.predict_file(audio)
     assert isinstance(result.style, Category) and result.intensity is None and result.phones is None
