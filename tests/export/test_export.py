@@ -63,11 +63,11 @@ def copied(model_folder: Path, tmp_path: Path) -> Path:
 class _FeaturesAsPhones(torch.nn.Module):
     """In the network's place: what it is given, under the name of an output that has frames."""
 
-    heads: ClassVar[dict[str, torch.nn.Module]] = {}
-    phone_head = True
+    heads: ClassVar[dict[str, torch.nn.Module]] = {"phone": torch.nn.Identity()}
+    spec = ModelSpec(ModelConf(), 80, {"phone": OUTPUTS["phone"]})
 
     def forward(self, feature: torch.Tensor, feature_lens: torch.Tensor) -> ModelOutput:
-        return ModelOutput(None, None, None, feature, feature_lens, feature.mean(dim=1))
+        return ModelOutput({"phone": feature}, feature_lens, feature.mean(dim=1))
 
 
 def test_filter_bank_in_the_graph_is_stage_2s_whatever_the_neighbours(tmp_path: Path) -> None:
