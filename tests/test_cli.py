@@ -17,9 +17,13 @@ import pytest
 import soundfile
 from corpus_builders import speech_like, spoken
 from exported_model import make_run
+from tiny_experiment import make_experiment
 
 from seq.cli import main
+from seq.decode.run import decode_run
 from seq.errors import InputError
+from seq.export.run import export_run
+from seq.train.run import train_run
 
 RATE = 16000
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb0043") + bytes(range(256)) * 8
@@ -156,6 +160,28 @@ def test_csv_and_table_have_a_row_per_window(model: Path, tmp_path: Path, capsys
     code, output = predict(model, capsys, tmp_path, "--format", "table")
     lines = output.splitlines()
     assert len(lines) == 7 and lines[2].lstrip().startswith("0:00:00") and "error: " in lines[6]
+
+
+def test_a_model_without_emotion_has_the_same_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = make_experiment(tmp_path, tasks=["gender"])
+    train_run(experiment, 1, 0)
+    decode_run(experiment, 1, 0)
+    export_run(experiment.run_dir(1, 0), tmp_path / "model")
+    audio = write(tmp_path / "a.wav")
+    _, output = predict(tmp_path / "model", capsys, audio)
+    row = rows_of(output)[0]
+    assert list(row) == [
+        "path", "duration", "start", "end", "emotion", "uncertain", "intensity", "gender", "phones"
+    ]  # fmt: skip
+    assert [name for name, value in row.items() if value is None] == ["emotion", "uncertain", "intensity", "phones"]
+    _, output = predict(tmp_path / "model", capsys, audio, "--format", "csv")
+    header, cells = csv.reader(io.StringIO(output))
+    assert header == [
+        "id", "path", "part", "start", "end", "duration", "emotion", "confidence", "uncertain", "intensity", "level",
+        "gender", "gender_confidence", "phones", "description", "error",
+    ]  # fmt: skip
+    found = dict(zip(header, cells, strict=True))
+    assert found["gender"] in ("F", "M") and found["emotion"] == found["uncertain"] == found["phones"] == ""
 
 
 def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from seq.data.fold_checks import (
 )
 from seq.data.fold_files import FoldsSummary, fold_numbers, write_folds
 from seq.errors import InputError
+from seq.labels import EMOTION
 from seq.utils.files import read_json
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _select(cuts: Iterable[MonoCut], protocol: ProtocolConf) -> tuple[list[FoldI
     for cut in cuts:
         supervision = cut.supervisions[0]
         custom = supervision.custom or {}
-        label = custom.get("emotion")
+        label = custom.get(EMOTION)
         emotion = protocol_emotion(label, protocol)
         if protocol.languages and supervision.language not in protocol.languages:
             excluded[f"language {supervision.language} is outside the protocol"] += 1

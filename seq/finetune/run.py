@@ -172,6 +172,7 @@ def _about(source: Source, emotions: list[str], before: Scores) -> dict[str, Any
         "test": {
             name: {c.metric: block[c.metric] for c in get_task(name).columns if block.get(c.metric) is not None}
             for name, block in pooled.items()
+            if block
         },
         "finetuned_from": description.get("finetuned_from"),
     }

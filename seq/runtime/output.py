@@ -20,7 +20,7 @@ class Writer:
 
     def __init__(self, stream: TextIO, form: str, catalogue: Catalogue) -> None:
         self._stream = stream
-        self._tasks, self._main = catalogue.shown(), catalogue.main
+        self._tasks, self._main, self._judged = catalogue.shown(), catalogue.main, catalogue.judged
         # Classes of the main category, whose probabilities have columns of CSV.
         self._labels = catalogue.outputs[catalogue.main].labels if catalogue.main else ()
         self._csv = csv.writer(stream, lineterminator="\n")
@@ -40,8 +40,8 @@ class Writer:
     def _columns(self) -> list[str]:
         columns = []
         for task in self._tasks:
-            columns += [*task.csv_columns, *(["uncertain"] if task.name == self._main else [])]
-        return columns if self._main else ["uncertain", *columns]
+            columns += [*task.csv_columns, *(["uncertain"] if task.name == self._judged else [])]
+        return columns if self._judged else ["uncertain", *columns]
 
     def write(self, outcome: Outcome, partial: bool = False) -> None:
         """Write one outcome; `partial` marks an estimate of a stream that goes on."""
@@ -86,10 +86,10 @@ class Writer:
         doubt = "" if answer.uncertain is None else str(answer.uncertain).lower()
         cells = []
         for task in self._tasks:
-            cells += [*task.cells(answer.tasks.get(task.name)), *([doubt] if task.name == self._main else [])]
+            cells += [*task.cells(answer.tasks.get(task.name)), *([doubt] if task.name == self._judged else [])]
         main = answer.tasks[self._main] if self._main else None
         probs = [f"{main.probs[name]:.4f}" for name in self._labels] if isinstance(main, Category) else []
-        return [*([] if self._main else [doubt]), *cells, *probs]
+        return [*([] if self._judged else [doubt]), *cells, *probs]
 
     def _answer_row(self, name: str, seconds: float, answer: Answer) -> str:
         cells = {task.name: task.cell(answer.tasks.get(task.name)) for task in self._tasks}

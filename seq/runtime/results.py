@@ -25,6 +25,12 @@ class Catalogue:
         absent = [task for task in all_tasks() if task.is_default and task.name not in self.outputs]
         return sorted([*self.tasks, *absent], key=lambda task: task.order)
 
+    @property
+    def judged(self) -> str | None:
+        """The task beside which forms say whether an answer is uncertain: the main category, even an absent one."""
+        categories = (task.name for task in self.shown() if task.kind == "category" and task.by_class)
+        return self.main or next(categories, None)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -56,7 +62,7 @@ class Answer:
         for task in self.catalogue.shown():
             answer = self.tasks.get(task.name)
             row[task.called] = None if answer is None else answer.to_json()
-            if task.name == self.catalogue.main:
+            if task.name == self.catalogue.judged:
                 row["uncertain"] = self.uncertain
         return {**row, "uncertain": self.uncertain}
 

@@ -24,16 +24,24 @@ def _shipped() -> dict[str, Task]:
 
 
 def register(task: Task) -> None:
-    """Add a task that is defined elsewhere. Raises InputError where another one has its name."""
-    known = {**_shipped(), **_REGISTERED}
-    if known.get(task.name, task) is not task:
+    """Add a task that is defined elsewhere; twice is as once. Raises InputError where another one has its name."""
+    if _known().setdefault(task.name, task) is not task:
         raise InputError(f"there is a task {task.name} already: give yours another name")
     _REGISTERED[task.name] = task
 
 
+def unregister(task: Task) -> None:
+    """Take back `register`."""
+    _REGISTERED.pop(task.name, None)
+
+
+def _known() -> dict[str, Task]:
+    return {**_shipped(), **_REGISTERED}
+
+
 def all_tasks() -> list[Task]:
     """Every task, in order."""
-    return sorted([*_shipped().values(), *_REGISTERED.values()], key=lambda task: (task.order, task.name))
+    return sorted(_known().values(), key=lambda task: (task.order, task.name))
 
 
 def default_names() -> list[str]:
@@ -61,7 +69,7 @@ def main_task() -> Task:
 
 
 def main_category(names: Iterable[str]) -> Task | None:
-    """The first of these tasks that has classes which matter one by one: what maps and cross-corpus tables are of."""
+    """The first of these tasks that has classes which matter one by one: what `uncertain`, maps and matrices are of."""
     return next((task for task in in_order(names) if task.kind == "category" and task.by_class), None)
 
 
@@ -72,8 +80,3 @@ def parse_names(text: str) -> list[str]:
         return [task.name for task in in_order(asked)] if asked else default_names()
     except InputError as error:
         raise InputError(f"--tasks {text}: {error}") from error
-
-
-def main_category(names: Iterable[str]) -> Task | None:
-    """The first category among these tasks whose classes matter: its confidence says whether an answer is doubtful."""
-    return next((task for task in in_order(names) if task.kind == "category" and task.by_class), None)

@@ -13,11 +13,13 @@ from corpus_builders import build_ravdess, ravdess_conf, run_stages, speech_like
 from lhotse import CutSet
 
 from seq.conf import AugmentConf, FeaturesConf
-from seq.data.batches import LabelEncoder, SpeechDataset
+from seq.data.batches import SpeechDataset
 from seq.data.features import compute_fbank, compute_fbanks, prepare_features
 from seq.data.kaldifeat_fbank import make_kaldifeat
+from seq.data.targets import Labeller
 from seq.errors import InputError
-from seq.lang.tokens import TokenTable
+from seq.tasks.base import Setting
+from seq.tasks.registry import default_names, in_order
 
 HAS_KALDIFEAT = importlib.util.find_spec("kaldifeat") is not None
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
@@ -71,11 +73,12 @@ def test_features_on_the_fly_equal_the_stored_ones(tmp_path: Path) -> None:
     cuts_path = run_stages(build_ravdess(tmp_path / "corpus"), tmp_path / "data", conf)
     prepare_features(FeaturesConf(), cuts_path, tmp_path / "fbank.jsonl.gz", tmp_path / "storage")
     cuts = CutSet.from_file(tmp_path / "fbank.jsonl.gz").subset(first=4)
-    encoder = LabelEncoder(conf.protocols[0], TokenTable(["<blk>"]), {})
+    setting = Setting(conf.protocols[0], conf.corpus, ("<blk>",))
+    labeller = Labeller({task.name: task.outputs(setting) for task in in_order(default_names())}, setting)
     batches = []
     for on_the_fly in (False, True):
         features = FeaturesConf(on_the_fly=on_the_fly)
-        dataset = SpeechDataset(encoder, features, AugmentConf(), torch.zeros(80), device=torch.device("cpu"))
+        dataset = SpeechDataset(labeller, features, AugmentConf(), torch.zeros(80), device=torch.device("cpu"))
         batches.append(dataset[cuts])
     assert torch.equal(batches[0].feature_lens, batches[1].feature_lens)
     torch.testing.assert_close(batches[0].feature, batches[1].feature, rtol=0, atol=1e-5)

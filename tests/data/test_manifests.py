@@ -70,7 +70,7 @@ def test_no_trim_keeps_whole_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("rate", "num_samples"), [(48000, 100001), (44100, 100001), (22050, 33333), (8000, 12345)])
 def test_rounding_never_leaves_the_recording(rate: int, num_samples: int) -> None:
-    utterance = Utterance("u", Path("/u.wav"), "s", None, "en", None, None, None, None)
+    utterance = Utterance("u", Path("/u.wav"), "s", None, "en", None, None)
     row = {
         "sampling_rate": rate,
         "num_channels": 1,
@@ -81,8 +81,8 @@ def test_rounding_never_leaves_the_recording(rate: int, num_samples: int) -> Non
     cut = make_cut(utterance, row, {})
     validate(cut)
     assert cut.num_samples == round(cut.duration * 16000) <= cut.recording.num_samples - 1600
-    segment = Utterance("u", Path("/u.wav"), "s", None, "en", None, None, None, None, start=0.2, duration=0.5)
-    cut = make_cut(segment, row, None, None)
+    segment = Utterance("u", Path("/u.wav"), "s", None, "en", None, None, start=0.2, duration=0.5)
+    cut = make_cut(segment, row, {})
     validate(cut)
     assert (cut.start, cut.duration, cut.num_samples) == (0.2, 0.5, 8000)
 

@@ -190,7 +190,12 @@ def test_only_the_page_is_served_and_it_is_self_contained(server: DemoServer) ->
         assert (status, json.loads(content)) == (404, {"error": "there is nothing at this address: open /"})
     assert ask(server, "HEAD", "/")[2] == b""
     model = json.loads(ask(server, "GET", "/api/model")[2])
-    assert (model["emotions"], model["max_bytes"]) == (server.model.description["emotions"], MIB)
+    assert (model["main"], model["max_bytes"]) == ("emotion", MIB)
+    kinds = {"emotion": "category", "intensity": "scale", "gender": "category", "phone": "sequence"}
+    assert {task["name"]: task["kind"] for task in model["tasks"]} == kinds
+    for task in model["tasks"]:
+        assert task["labels"] == server.model.description["tasks"][task["name"]]["labels"]
+    assert [task["called"] for task in model["tasks"]] == ["emotion", "intensity", "gender", "phones"]
 
 
 def test_the_command(folder: Path, server: DemoServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,13 +26,21 @@ from seq.models.model import ModelOutput, ModelSpec, SpeechEqModel
 from seq.runtime.engine import Engine, Graph
 from seq.runtime.folder import read_model_folder
 from seq.score.calibration import calibrate, calibration_error, fit_temperature, fit_threshold
+from seq.tasks.base import Outputs
+from seq.tasks.predictions import CategoryPrediction, Prediction, SequencePrediction
 from seq.train.checkpoint import load_model
 from seq.train.experiment import Experiment
 from seq.utils.files import read_json, write_json, write_jsonl
 
 RATE = 16000
 TOLERANCE = 1e-3
-TASKS = ["emotion", "intensity", "gender", "phone"]
+# Those of the miniature.
+OUTPUTS = {
+    "emotion": Outputs("category", ("neutral", "happy", "sad")),
+    "intensity": Outputs("scale", levels=(0.0, 1 / 3, 1.0)),
+    "gender": Outputs("category", ("F", "M")),
+    "phone": Outputs("sequence", ("<blk>", "A", "B", "C")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +63,11 @@ def copied(model_folder: Path, tmp_path: Path) -> Path:
 class _FeaturesAsPhones(torch.nn.Module):
     """In the network's place: what it is given, under the name of an output that has frames."""
 
-    heads: ClassVar[dict[str, torch.nn.Module]] = {}
-    phone_head = True
+    heads: ClassVar[dict[str, torch.nn.Module]] = {"phone": torch.nn.Identity()}
+    spec = ModelSpec(ModelConf(), 80, {"phone": OUTPUTS["phone"]})
 
     def forward(self, feature: torch.Tensor, feature_lens: torch.Tensor) -> ModelOutput:
-        return ModelOutput(None, None, None, feature, feature_lens, feature.mean(dim=1))
+        return ModelOutput({"phone": feature}, feature_lens, feature.mean(dim=1))
 
 
 def test_filter_bank_in_the_graph_is_stage_2s_whatever_the_neighbours(tmp_path: Path) -> None:
@@ -102,12 +110,18 @@ def _assert_parity(folder: Path, model: SpeechEqModel, features: FeaturesConf, w
             output = model(feature.unsqueeze(0), torch.tensor([len(feature)]))
         num_frames = int(output.lengths[0])
         assert num_frames == single["frames"][0] == batched["frames"][i]
-        for name in ("emotion", "intensity", "gender", "embedding"):
-            expected = getattr(output, name)[0].numpy()
+        for name, expected in _of_the_utterance(output).items():
             np.testing.assert_allclose(single[name][0], expected, atol=TOLERANCE)
             np.testing.assert_allclose(batched[name][i], expected, atol=TOLERANCE)
-        np.testing.assert_allclose(single["phone"][0], output.phone[0].numpy(), atol=TOLERANCE)
-        np.testing.assert_allclose(batched["phone"][i, :num_frames], output.phone[0].numpy(), atol=TOLERANCE)
+        spelt = output.numbers["phone"][0].numpy()
+        np.testing.assert_allclose(single["phone"][0], spelt, atol=TOLERANCE)
+        np.testing.assert_allclose(batched["phone"][i, :num_frames], spelt, atol=TOLERANCE)
+
+
+def _of_the_utterance(output: ModelOutput) -> dict[str, np.ndarray]:
+    """The vectors of the only item, by the names of the graph."""
+    found = {name: output.numbers[name] for name in ("emotion", "intensity", "gender")}
+    return {name: value[0].numpy() for name, value in {**found, "embedding": output.embedding}.items()}
 
 
 def test_onnx_equals_torch_batched_and_single(model_folder: Path, experiment: Experiment) -> None:
@@ -127,8 +141,7 @@ def test_conformer_is_exported_too(tmp_path: Path) -> None:
 @pytest.mark.skipif(real_ravdess() is None, reason="the real RAVDESS is not here")
 def test_parity_of_the_full_size_network_on_real_utterances(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    spec = ModelSpec(ModelConf(), TASKS, 80, ["neutral", "sad"], [0.0, 1.0], ["<blk>", "A"])
-    model = SpeechEqModel(spec).eval()
+    model = SpeechEqModel(ModelSpec(ModelConf(), 80, OUTPUTS)).eval()
     write_onnx(WaveformModel(model, FeaturesConf()), tmp_path / "model.onnx")
     graph = Graph(tmp_path / "model.onnx")
     files = sorted(real_ravdess().rglob("*.flac"))[::72]  # type: ignore[union-attr]
@@ -140,20 +153,20 @@ def test_parity_of_the_full_size_network_on_real_utterances(tmp_path: Path) -> N
         with torch.no_grad():
             output = model(feature.unsqueeze(0), torch.tensor([len(feature)]))
         single = graph.run([waveform])
-        for name in ("emotion", "intensity", "gender", "embedding"):
-            np.testing.assert_allclose(single[name][0], getattr(output, name)[0], atol=TOLERANCE)
-            np.testing.assert_allclose(batched[name][i], getattr(output, name)[0], atol=TOLERANCE)
+        for name, expected in _of_the_utterance(output).items():
+            np.testing.assert_allclose(single[name][0], expected, atol=TOLERANCE)
+            np.testing.assert_allclose(batched[name][i], expected, atol=TOLERANCE)
 
 
 def test_folder_describes_itself(model_folder: Path, experiment: Experiment) -> None:
     description = read_model_folder(model_folder)
-    assert description["tasks"] == TASKS and description["emotions"] == ["neutral", "happy", "sad"]
-    assert description["phones"] == ["<blk>", "A", "B", "C"] and description["intensity_levels"] == [0.0, 1 / 3, 1.0]
+    assert list(description["tasks"]) == list(OUTPUTS) and description["main"] == "emotion"
+    assert {name: Outputs.from_dict(found) for name, found in description["tasks"].items()} == OUTPUTS
     assert description["protocol"]["fold"] == 1 and description["protocol"]["name"] == "tiny"
     assert description["scores"]["valid"] == read_json(experiment.run_dir(1, 0) / "run.json")["best_valid"]
     assert set(description["files"]) == {"model.onnx", "model.safetensors"}
     card = (model_folder / "README.md").read_text(encoding="utf-8")
-    assert "tiny" in card and "| emotion, accuracy |" in card
+    assert "tiny" in card and "| emotion, WA |" in card
     assert {path.name for path in model_folder.iterdir()} == {"README.md", "model.json", *description["files"]}
     assert all(os.stat(path).st_mode & 0o444 == 0o444 for path in model_folder.iterdir())
 
@@ -170,7 +183,7 @@ def test_missing_and_altered_files_are_named(copied: Path, name: str) -> None:
     content = (copied / name).read_bytes()
     if name == "model.json":
         description = json.loads(content)
-        description["emotions"].reverse()
+        description["tasks"]["emotion"]["labels"].reverse()
         (copied / name).write_text(json.dumps(description))
     else:
         (copied / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -219,7 +232,7 @@ def test_the_best_run_of_an_experiment_is_found(tmp_path: Path) -> None:
     for fold, seed, ua in ((1, 0, 0.5), (2, 0, 0.7), (2, 1, 0.6), (3, 0, 0.6)):
         run_dir = tmp_path / f"fold_{fold}" / f"seed_{seed}"
         run_dir.mkdir(parents=True)
-        (run_dir / "run.json").write_text(json.dumps({"best_valid": {"UA": ua, "loss": 1.0}}))
+        (run_dir / "run.json").write_text(json.dumps({"best_valid": {"emotion": {"UA": ua, "loss": 1.0}}}))
     assert find_run(tmp_path) == tmp_path / "fold_2" / "seed_0"
     assert find_run(tmp_path, seed=1) == tmp_path / "fold_2" / "seed_1"
     assert find_run(tmp_path, fold=3) == find_run(tmp_path / "fold_3" / "seed_0")
@@ -243,10 +256,11 @@ def test_temperature_undoes_overconfidence() -> None:
     sharp = true**3 / (true**3).sum(1, keepdims=True)
     assert fit_temperature(sharp, refs) == pytest.approx(3.0, rel=0.1)
     labels = ["a", "b", "c", "d"]
-    rows = [
-        {"emotion": {"ref": labels[ref], "probs": dict(zip(labels, p.tolist(), strict=True))}}
+    answers = [
+        CategoryPrediction(labels[ref], labels[p.argmax()], dict(zip(labels, p.tolist(), strict=True)))
         for ref, p in zip(refs, sharp, strict=True)
     ]
+    rows = [Prediction(str(i), "s", {"emotion": answer}) for i, answer in enumerate(answers)]
     effect = calibrate(rows[:2000], rows[2000:], "emotion", labels)["test"]
     assert effect["ece_before"] > 0.15 and effect["ece_after"] < 0.05
     assert effect["accuracy_certain"] > effect["accuracy"] + 0.1
@@ -263,7 +277,8 @@ def test_norms_are_measured_on_what_is_not_test(tmp_path: Path) -> None:
             {"id": f"{i}", "start": 0.0, "duration": 1.0, "recording": recording, "supervisions": [{"gender": gender}]}
         )
     write_jsonl(tmp_path / "cuts.jsonl.gz", rows)
-    valid = [{"id": f"{i}", "phone": {"hyp": ["A"] * (8 + i)}} for i in range(6)]
+    spelt = [SequencePrediction(None, ["A"] * (8 + i)) for i in range(6)]
+    valid = [Prediction(f"{i}", "s", {"phone": row}) for i, row in enumerate(spelt)]
     norms = measure_norms(tmp_path / "cuts.jsonl.gz", "tones", {"0", "1"}, valid)
     assert norms is not None and norms["num_utterances"] == 22
     for gender, base, first in (("F", 210, 2), ("M", 110, 3)):

@@ -100,7 +100,7 @@ def test_before_is_what_the_model_says_and_after_is_not(model: Path, finetuned: 
     assert all(torch.equal(start[name], value) for name, value in expected.items())
     assert not torch.equal(trained["heads.emotion.weight"], start["heads.emotion.weight"])
     # Its own normalisation, not that of the new corpus.
-    assert torch.equal(trained["feature_mean"], start["feature_mean"])
+    assert torch.equal(trained["front_end.mean"], start["front_end.mean"])
     assert [row["epoch"] for row in read_jsonl(run_of(finetuned) / "history.jsonl")] == [1, 2, 3]
 
 
@@ -110,13 +110,13 @@ def test_the_new_folder_predicts_and_says_where_it_comes_from(
     assert main(["predict", str(finetuned), str(table.parent / "my audio/anna/sad 0.wav")]) == 0
     assert '"happy"' in capsys.readouterr().out
     description = read_json(finetuned / "model.json")
-    assert description["emotions"] == ["neutral", "happy", "sad"] and description["corpus"] == "own"
+    assert description["tasks"]["emotion"]["labels"] == ["neutral", "happy", "sad"] and description["corpus"] == "own"
     # The table rates from 0 to 3, which is more levels than the model knew.
-    assert description["intensity_levels"] == [0.0, 1 / 3, 2 / 3, 1.0]
+    assert description["tasks"]["intensity"]["levels"] == [0.0, 1 / 3, 2 / 3, 1.0]
     origin = description["finetuned_from"]
     assert origin["sha256"] == read_json(model / "model.json")["sha256"] and origin["corpus"] == "tiny"
     before = read_json(finetuned.with_name("mine.work") / "exp/before/scores.json")["pooled"]
-    assert origin["test"]["UA"] == before["emotion"]["UA"]
+    assert origin["test"]["emotion"]["UA"] == before["emotion"]["UA"]
     card = (finetuned / "README.md").read_text(encoding="utf-8")
     assert "The model `model` (corpus tiny" in card and "learnt from tiny and then own alone" in card
     assert "| test, before finetuning |" in card
@@ -191,7 +191,7 @@ def test_new_emotions_extend_the_head_and_keep_the_old_rows(model: Path, tmp_pat
     table = make_table(tmp_path, ["neutral", "joy", "angry"], ["anna", "bert", "cora"])
     assert finetune(model, table, tmp_path / "out", "--map", "joy=happy", "--seed", "1") == 0
     description = read_json(tmp_path / "out/model.json")
-    assert description["emotions"] == ["neutral", "happy", "sad", "angry"]
+    assert description["tasks"]["emotion"]["labels"] == ["neutral", "happy", "sad", "angry"]
     assert description["finetuned_from"]["new_emotions"] == ["angry"]
     old, start = load_file(model / "model.safetensors"), load_file(tmp_path / "out.work/start.safetensors")
     for name in ("heads.emotion.weight", "heads.emotion.bias"):

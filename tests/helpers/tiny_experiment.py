@@ -23,6 +23,7 @@ from seq.conf import (
     Selection,
     TrainConf,
 )
+from seq.tasks.registry import default_names
 from seq.train.experiment import Experiment
 from seq.utils.files import write_json, write_text
 
@@ -91,10 +92,12 @@ def make_cuts(folder: Path, per_class: int = 4, unlabelled: bool = True) -> CutS
     return CutSet.from_cuts(cuts)
 
 
-def make_experiment(folder: Path, conf: Conf | None = None, tasks: list[str] | None = None) -> Experiment:
+def make_experiment(
+    folder: Path, conf: Conf | None = None, tasks: list[str] | None = None, cuts: CutSet | None = None
+) -> Experiment:
     """Everything that stages 0 to 4 would have written, below `folder`."""
     conf = conf or tiny_conf()
-    cuts = make_cuts(folder)
+    cuts = make_cuts(folder) if cuts is None else cuts
     cuts.to_file(folder / "cuts.jsonl.gz")
     ids = {speaker: [cut.id for cut in cuts if cut.supervisions[0].speaker == speaker] for speaker in ("s2", "s3")}
     train = [cut.id for cut in cuts if cut.supervisions[0].speaker in ("s0", "s1")]
@@ -117,7 +120,7 @@ def make_experiment(folder: Path, conf: Conf | None = None, tasks: list[str] | N
     return Experiment(
         conf,
         conf.protocols[0],
-        tasks or ["emotion", "intensity", "gender", "phone"],
+        tasks or default_names(),
         folder / "cuts.jsonl.gz",
         folder / "folds",
         folder / "lang",

@@ -1,18 +1,28 @@
-"""The network: an utterance's answer does not depend on its company, for both encoders and subsampling factors."""
+"""The network: an utterance's answer does not depend on its company, and front end and encoder say what they are."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pytest
 import torch
 
 from seq.conf import ModelConf
+from seq.errors import InputError
+from seq.models.encoder import encoder_names, make_encoder
 from seq.models.layer_mix import LayerMix
-from seq.models.model import ModelSpec, SpeechEqModel, num_parameters
+from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights, num_parameters
+from seq.tasks.base import Outputs
 
-TASKS = ["emotion", "intensity", "gender", "phone"]
+OUTPUTS = {
+    "emotion": Outputs("category", ("neutral", "happy")),
+    "intensity": Outputs("scale", levels=(0.0, 1.0)),
+    "gender": Outputs("category", ("F", "M")),
+    "phone": Outputs("sequence", ("<blk>", "A", "B")),
+}
 
 
-def make_model(encoder: str = "tdnn", subsampling: int = 2, tasks: list[str] | None = None) -> SpeechEqModel:
+def make_model(encoder: str = "tdnn", subsampling: int = 2, tasks: Sequence[str] = tuple(OUTPUTS)) -> SpeechEqModel:
     torch.manual_seed(0)
     conf = ModelConf(
         encoder=encoder,
@@ -25,26 +35,26 @@ def make_model(encoder: str = "tdnn", subsampling: int = 2, tasks: list[str] | N
         feedforward=32,
         embedding_dim=16,
     )
-    spec = ModelSpec(conf, tasks or TASKS, 40, ["neutral", "happy"], [0.0, 1.0], ["<blk>", "A", "B"])
-    return SpeechEqModel(spec).eval()
+    return SpeechEqModel(ModelSpec(conf, 40, {name: OUTPUTS[name] for name in tasks})).eval()
 
 
 @pytest.mark.parametrize("encoder", ["tdnn", "conformer"])
 @pytest.mark.parametrize("subsampling", [2, 4])
 def test_batched_equals_single(encoder: str, subsampling: int) -> None:
     model = make_model(encoder, subsampling)
-    model.set_feature_statistics(torch.full((40,), -3.0), torch.full((40,), 2.0))
+    model.front_end.set_statistics(torch.full((40,), -3.0), torch.full((40,), 2.0))
     lengths = torch.tensor([97, 60, 33, 7, 1])
     # Rubbish on the padding: nothing of it may be seen.
     feature = torch.randn(len(lengths), 97, 40) * 5
     batched = model(feature, lengths)
     for i, n in enumerate(lengths.tolist()):
         single = model(feature[i : i + 1, :n], lengths[i : i + 1])
-        for task in ("emotion", "intensity", "gender", "embedding"):
-            torch.testing.assert_close(getattr(batched, task)[i], getattr(single, task)[0], atol=1e-5, rtol=1e-4)
-        frames = int(single.lengths[0])
-        assert frames == int(batched.lengths[i]) == -(-n // subsampling) == single.phone.size(1)
-        torch.testing.assert_close(batched.phone[i, :frames], single.phone[0], atol=1e-5, rtol=1e-4)
+        for task in ("emotion", "intensity", "gender"):
+            torch.testing.assert_close(batched.numbers[task][i], single.numbers[task][0], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(batched.embedding[i], single.embedding[0], atol=1e-5, rtol=1e-4)
+        frames, spelt = int(single.lengths[0]), single.numbers["phone"]
+        assert frames == int(batched.lengths[i]) == -(-n // subsampling) == spelt.size(1)
+        torch.testing.assert_close(batched.numbers["phone"][i, :frames], spelt[0], atol=1e-5, rtol=1e-4)
 
 
 def test_layer_mix_is_a_mean_until_it_learns() -> None:
@@ -60,15 +70,14 @@ def test_layer_mix_is_a_mean_until_it_learns() -> None:
 @pytest.mark.parametrize("encoder", ["tdnn", "conformer"])
 def test_every_layer_learns_from_the_heads_of_the_utterance(encoder: str) -> None:
     model = make_model(encoder, tasks=["emotion"])
-    model(torch.randn(2, 30, 40), torch.tensor([30, 20])).emotion.sum().backward()
+    model(torch.randn(2, 30, 40), torch.tensor([30, 20])).numbers["emotion"].sum().backward()
     assert model.layer_mix.scores.grad.abs().min() > 0
     assert all(any(p.grad.abs().sum() > 0 for p in block.parameters()) for block in model.encoder.blocks)
 
 
 def test_only_chosen_heads_exist() -> None:
     output = make_model(tasks=["gender"])(torch.randn(2, 30, 40), torch.tensor([30, 20]))
-    assert output.gender.shape == (2, 2)
-    assert output.emotion is None and output.intensity is None and output.phone is None
+    assert output.numbers.keys() == {"gender"} and output.numbers["gender"].shape == (2, 2)
 
 
 def test_spec_round_trip() -> None:
@@ -77,10 +86,63 @@ def test_spec_round_trip() -> None:
 
 
 def test_default_size_is_about_a_million_parameters() -> None:
-    spec = ModelSpec(ModelConf(), TASKS, 80, ["neutral"] * 8, [0.0], ["<blk>"] * 40)
+    outputs = {
+        **OUTPUTS, "emotion": Outputs("category", ("neutral",) * 8), "phone": Outputs("sequence", ("<blk>",) * 40)
+    }  # fmt: skip
+    spec = ModelSpec(ModelConf(), 80, outputs)
     assert 0.7e6 < num_parameters(SpeechEqModel(spec)) < 1.5e6
 
 
 def test_phone_log_probabilities_sum_to_one() -> None:
     output = make_model()(torch.randn(1, 30, 40), torch.tensor([30]))
-    torch.testing.assert_close(output.phone.exp().sum(-1), torch.ones(1, 15))
+    torch.testing.assert_close(output.numbers["phone"].exp().sum(-1), torch.ones(1, 15))
+
+
+@pytest.mark.parametrize("encoder", ["tdnn", "conformer"])
+@pytest.mark.parametrize("subsampling", [2, 4])
+def test_front_end_and_encoder_are_what_they_say(encoder: str, subsampling: int) -> None:
+    model = make_model(encoder, subsampling)
+    front_end = model.front_end
+    assert (front_end.reads, front_end.frame_seconds) == ("fbank", pytest.approx(0.01 * subsampling))
+    x, lengths = torch.randn(2, 40, 40), torch.tensor([40, 13])
+    layers, lengths = front_end(x, lengths)
+    assert lengths.tolist() == [-(-40 // subsampling), -(-13 // subsampling)]
+    assert len(layers) == front_end.num_layers
+    deeper = model.encoder(layers[-1], lengths)
+    assert len(deeper) == model.encoder.num_layers == 5
+    for layer in [*layers, *deeper]:
+        assert layer.shape == (2, int(lengths[0]), front_end.dim) and model.encoder.dim == front_end.dim
+        # Zero on padding, and something before it.
+        assert (layer[1, lengths[1] :] == 0).all() and layer[1, : lengths[1]].abs().sum() > 0
+    assert len(model.layer_mix.scores) == len(layers) + len(deeper)
+
+
+def test_an_encoder_is_a_file_that_defines_one() -> None:
+    assert encoder_names() == ["conformer", "tdnn"]
+    for name in ("lstm", "encoder", "../tdnn", ""):
+        with pytest.raises(InputError, match=f"model.encoder: there is no {name!r}; choose from conformer, tdnn"):
+            make_encoder(ModelConf(encoder=name), 16)
+
+
+def test_frozen_parameters_are_not_kept_and_other_networks_weights_are_refused() -> None:
+    model, other = make_model(), make_model()
+    frozen = {f"front_end.{name}" for name, _ in model.front_end.named_parameters()}
+    assert frozen and kept_weights(model).keys() == model.state_dict().keys()
+    for network in (model, other):
+        network.front_end.requires_grad_(False)
+    kept = kept_weights(model)
+    # Buffers are: they are of the training set.
+    assert kept.keys() == model.state_dict().keys() - frozen and "front_end.mean" in kept
+    assert num_parameters(model) == sum(value.numel() for name, value in kept.items() if "front_end" not in name)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1.0)
+    own = {name: value.clone() for name, value in other.state_dict().items()}
+    load_kept_weights(other, kept)
+    for name, value in other.state_dict().items():
+        assert torch.equal(value, own[name] if name in frozen else kept[name]), name
+    for weights in ({}, kept_weights(make_model()), kept_weights(make_model("conformer"))):
+        with pytest.raises(RuntimeError, match="weights of another network"):
+            load_kept_weights(other, weights)
+    with pytest.raises(RuntimeError, match=r"weights of another network: heads\.phone"):
+        load_kept_weights(make_model(), kept_weights(make_model(tasks=["emotion", "intensity", "gender"])))

@@ -22,6 +22,9 @@ from seq.runtime.model import Model
 from seq.runtime.prosody import prosody, voiced_frames
 from seq.runtime.results import Answer, Result
 from seq.runtime.voice import HOP_SECONDS, WINDOW_SECONDS, Segmenter
+from seq.tasks.answers import Symbols
+from seq.tasks.base import Stretch
+from seq.tasks.registry import get_task
 
 RATE = 16000
 TOLERANCE = 1e-3
@@ -67,7 +70,9 @@ def test_result_is_typed_and_complete(model: Model) -> None:
 def test_phones_lie_in_order_inside_the_speech(model: Model) -> None:
     log_probs = np.full((20, 4), -9.0)
     log_probs[np.arange(20), [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2, 3, 0]] = 0.0
-    phones = model.engine._phones(log_probs, 1.0, 1.4)
+    outputs = model.catalogue.outputs["phone"]
+    phones = get_task("phone").answer(log_probs, outputs, Stretch(1.0, 1.4, frame_seconds=0.02))
+    assert isinstance(phones, Symbols)
     assert [phone.phone for phone in phones] == ["A", "B", "B", "C"]
     # A frame is 20 ms. A reaches 0.1 s to its right at most; B and B meet half way between their peaks.
     times = [(round(phone.start, 3), round(phone.end, 3)) for phone in phones]

@@ -15,9 +15,11 @@ import pytest
 import torch
 from tiny_experiment import make_experiment, tiny_conf
 
-from seq.conf import conf_from_dict
+from seq.conf import ModelConf, conf_from_dict
 from seq.decode.run import decode_run
 from seq.errors import InputError
+from seq.models.front_end import FrontEnd, make_front_end
+from seq.tasks.registry import parse_prediction
 from seq.train.checkpoint import averaged_weights, checkpoint_path, load_checkpoint, load_model, read_pointer
 from seq.train.experiment import Experiment
 from seq.train.losses import combine_losses
@@ -64,7 +66,7 @@ def test_it_learns_all_four_tasks(tmp_path: Path) -> None:
     experiment = make_experiment(tmp_path, conf)
     run = train_run(experiment, 1, 0)
     best = run["best_valid"]
-    assert best["UA"] == 1.0 and best["gender"] == 1.0 and best["intensity_UA"] > 0.6
+    assert best["emotion"]["UA"] == 1.0 and best["gender"]["accuracy"] == 1.0 and best["intensity"]["UA"] > 0.6
     # The features of this miniature do not hold the text; its likelihood still rises.
     history = list(read_jsonl(experiment.run_dir(1, 0) / "history.jsonl"))
     assert history[-1]["train"]["phone"] < 0.5 * history[0]["train"]["phone"]
@@ -75,9 +77,9 @@ def test_decoding_repeats_the_validation_that_chose_the_checkpoint(tmp_path: Pat
     run = train_run(experiment, 1, 0)
     epoch = decode_run(experiment, 1, 0)
     assert epoch == run["best_epoch"]
-    rows = list(read_jsonl(experiment.run_dir(1, 0) / "valid_predictions.jsonl"))
+    rows = [parse_prediction(row) for row in read_jsonl(experiment.run_dir(1, 0) / "valid_predictions.jsonl")]
     model, _ = load_model(experiment.run_dir(1, 0))
-    assert valid_scores(rows, model.spec) == run["best_valid"]
+    assert valid_scores(rows, model.spec.outputs) == run["best_valid"]
     test = list(read_jsonl(experiment.run_dir(1, 0) / "predictions.jsonl"))
     assert {row["speaker"] for row in test} == {"s3"} and len(test) == 12
     assert test[0]["emotion"]["ref"] == "neutral" and sum(test[0]["emotion"]["probs"].values()) == pytest.approx(1.0)
@@ -207,7 +209,7 @@ def test_a_checkpoint_of_another_label_set_is_refused(tmp_path: Path) -> None:
     experiment = make_experiment(tmp_path)
     train_run(experiment, 1, 0)
     experiment.protocol.emotions[:] = ["neutral", "happy", "angry"]
-    with pytest.raises(InputError, match="was trained on the emotions neutral, happy, sad"):
+    with pytest.raises(InputError, match="was trained on the emotion labels neutral, happy, sad"):
         decode_run(experiment, 1, 0)
 
 
@@ -243,7 +245,7 @@ def test_two_ranks_train_one_network(tmp_path: Path) -> None:
     arguments = [str(tmp_path / "main.py"), str(root / "tests/helpers"), str(root), str(tmp_path / "experiment.pkl")]
     subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=300)
     history = list(read_jsonl(experiment.run_dir(1, 0) / "history.jsonl"))
-    assert [row["epoch"] for row in history] == [1, 2] and "UA" in history[-1]["valid"]
+    assert [row["epoch"] for row in history] == [1, 2] and "UA" in history[-1]["valid"]["emotion"]
     assert decode_run(experiment, 1, 0) in (1, 2)
 
 
@@ -272,6 +274,47 @@ def test_waveform_augmentation_computes_fbank_on_the_fly() -> None:
     noise_free = augment_waveform(samples, 16000, AugmentConf(speed_prob=1.0, speed=0.1), random.Random(3))
     power = np.square(out - noise_free).mean() / np.square(noise_free).mean()
     assert 10 * np.log10(power) == pytest.approx(-20.0, abs=0.5)
+
+
+def test_what_is_frozen_is_in_no_checkpoint_and_training_goes_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = "front_end.subsampling.conv1.weight"
+
+    def half_frozen(conf: ModelConf, num_filters: int) -> FrontEnd:
+        """A front end of which a part comes from elsewhere, as of a pretrained one all does."""
+        front_end = make_front_end(conf, num_filters)
+        weight = front_end.get_parameter(frozen.removeprefix("front_end.")).requires_grad_(False)
+        with torch.no_grad():
+            weight.copy_(torch.linspace(-0.3, 0.3, weight.numel()).view_as(weight))
+        return front_end
+
+    monkeypatch.setattr("seq.models.model.make_front_end", half_frozen)
+    conf = tiny_conf(num_epochs=3, average_epochs=1)
+    straight, halted = (make_experiment(tmp_path / name, conf) for name in ("straight", "halted"))
+    run = train_run(straight, 1, 0)
+    trainer = Trainer(conf, RunData(halted, 1, 0), halted.run_dir(1, 0), "cpu")
+    expected = trainer.model.get_parameter(frozen).clone()
+    trainer.run(stop_after_epoch=2)
+    assert torch.equal(trainer.model.get_parameter(frozen), expected)
+    train_run(halted, 1, 0)
+    assert_same_weights(weights(straight, 3), weights(halted, 3))
+    path = checkpoint_path(straight.run_dir(1, 0), 3)
+    state = load_checkpoint(path)
+    names = trainer.model.state_dict().keys() - {frozen}
+    assert state["model"].keys() == state["model_avg"].keys() == names
+    assert run["num_parameters"] == sum(p.numel() for n, p in trainer.model.named_parameters() if n != frozen)
+    rows = []
+    for experiment in (straight, halted):
+        decode_run(experiment, 1, 0)
+        model, _ = load_model(experiment.run_dir(1, 0))
+        assert torch.equal(model.get_parameter(frozen), expected)
+        rows.append(list(read_jsonl(experiment.run_dir(1, 0) / "predictions.jsonl")))
+    assert rows[0] == rows[1]
+    # The weights of a network that is trained whole are another network's.
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="was written by another version of the model"):
+        load_model(straight.run_dir(1, 0))
 
 
 def test_killed_at_random_moments_ends_with_the_same_weights(tmp_path: Path) -> None:
