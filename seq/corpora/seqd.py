@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final
@@ -97,6 +98,7 @@ def _ratings(rows: list[Row], task: str) -> str | None:
 
 def _utterance(rows: list[Row], folder: Path) -> Utterance:
     first = rows[0]
+    emotions = [row["emotion"] for row in rows if row["emotion"]]
     return Utterance(
         id=first["id"],
         audio=folder / first["path"],
@@ -106,6 +108,7 @@ def _utterance(rows: list[Row], folder: Path) -> Utterance:
         text=first["text"] or None,
         sentence=None,
         raw={"emotion": _emotion(rows), **{task: _ratings(rows, task) for task in RATED}},
+        votes=Counter(emotions) if len(emotions) > 1 else {},
     )
 
 

@@ -62,7 +62,7 @@ def score_task(task: Task, runs: Sequence[Sequence[Prediction]], setting: Settin
     found = [statistic(task, rows, setting) for rows in runs]
     stats = [stat for stat in found if stat is not None]
     if len(stats) < len(found):
-        return {"n": 0, "num_speakers": 0, **dict.fromkeys(column.metric for column in task.columns)}
+        return {"n": 0, "num_speakers": 0, task.main.metric: None}
     speakers = stats[0].speakers
     everyone = np.ones((1, len(speakers)))
     number = sum(row.tasks[task.name].ref is not None for row in runs[0])
@@ -158,7 +158,7 @@ def _sentences(experiment: Scored, ids: Sequence[str]) -> list[str]:
 def _mean_std(task: Task, folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Mean and sample standard deviation over the folds that define the metric."""
     result = {}
-    for name in (column.metric for column in task.columns):
+    for name in (column.metric for column in task.columns if any(column.metric in fold[task.name] for fold in folds)):
         values = [fold[task.name][name] for fold in folds if fold[task.name].get(name) is not None]
         result[name] = {
             "mean": float(np.mean(values)) if values else None,

@@ -83,7 +83,7 @@ class CategoryTask(UtteranceTask):
         return self.words.get(label, label)
 
     def parse(self, data: Mapping[str, Any]) -> CategoryPrediction:
-        return CategoryPrediction(data["ref"], data["hyp"], data.get("probs"), data.get("votes"))
+        return CategoryPrediction(data["ref"], data["hyp"], data.get("probs"))
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
         classes = outputs.labels

@@ -114,6 +114,42 @@ class Classification(Statistic):
         }
 
 
+class Distribution(Classification):
+    """A classification whose annotators did not agree: also the divergence of the probabilities from their votes.
+
+    JSD is the mean Jensen-Shannon divergence (Lin 1991), in bits, over the utterances that have both.
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {**Classification.bounds, "JSD": (0.0, 1.0)}
+
+    def __init__(
+        self,
+        refs: Sequence[str],
+        hyps: Sequence[str],
+        speakers: Sequence[str],
+        labels: Sequence[str],
+        shares: Sequence[tuple[Sequence[float], Sequence[float]] | None],
+    ) -> None:
+        """`shares` are, for each utterance, (K,) those of the annotators and (K,) the probabilities."""
+        super().__init__(refs, hyps, speakers, labels)
+        owner = _index(speakers, self.speakers)
+        known = [i for i, pair in enumerate(shares) if pair is not None]
+        pairs = np.array([shares[i] for i in known], dtype=float)
+        divergence = entropy(pairs.mean(axis=1)) - entropy(pairs).mean(axis=1)
+        size = len(self.speakers)
+        self.divergence = np.bincount(owner[known], divergence, size)
+        self.num_voted = np.bincount(owner[known], minlength=size)
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to UA, WA, macro_f1 and JSD, each (D,)."""
+        return {**super().values(weights), "JSD": _divide(weights @ self.divergence, weights @ self.num_voted)}
+
+
+def entropy(shares: np.ndarray) -> np.ndarray:
+    """Entropy in bits (...) of distributions (..., K)."""
+    return -(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(axis=-1)
+
+
 class Accuracy(Classification):
     """Accuracy alone, for a task of two classes (gender)."""
 

@@ -22,6 +22,23 @@ _TURNS: Final = (
 )
 
 
+_WORDS: Final = {
+    "ang": "Anger",
+    "neu": "Neutral",
+    "sad": "Sadness",
+    "exc": "Excited",
+    "fru": "Frustration",
+    "hap": "Happiness",
+}
+
+
+def _choices(code: str) -> tuple[str, str, str]:
+    """What three raters say: two agree, and the third is of two minds; nobody agrees where there is no majority."""
+    if code not in _WORDS:
+        return "Anger", "Sadness", "Neutral"
+    return _WORDS[code], _WORDS[code], f"{_WORDS[code]}; Frustration" if code != "fru" else "Anger"
+
+
 def write(root: Path, studio: Studio) -> None:
     """50 utterances: 5 sessions, 2 dialogues, 10 actors; 40 of them in the 4-class protocol."""
     for number in range(1, 6):
@@ -42,7 +59,8 @@ def _write_dialogue(session: Path, dialogue: str, turns: tuple[tuple[str, str, s
         dominance = "nan" if code == "xxx" else "2.5000"
         ratings += [
             f"[{start:.4f} - {end:.4f}]\t{name}\t{code}\t[2.5000, 3.0000, {dominance}]",
-            "C-E2:\tNeutral;\t()",
+            *(f"C-E{rater}:\t{word};\t()" for rater, word in enumerate(_choices(code), start=2)),
+            "C-F1:\tOther;\t()",
             "A-E3:\tval 3; act 2; dom  2;\t()",
             "",
         ]
