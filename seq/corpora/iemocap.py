@@ -26,6 +26,9 @@ _ID: Final = re.compile(r"(Ses\d\d)[FM]_\w+_([FM])\d{3}")
 _RATING: Final = re.compile(r"\[[\d. -]+\]\t(\S+)\t(\w+)\t.*")
 # A rater's own choice, one or several words; raters are C-E1 to C-E6, the actors' views of themselves C-F1 and C-M1.
 _CHOICE: Final = re.compile(r"C-E\d+:\t([^\t(]*).*")
+# A rater's numbers, any of which may be missing, in the corpus's order; A-F1 and A-M1 are the actors' own.
+_NUMBERS: Final = re.compile(r"A-E\d+:\s*val\s*(\d*)\s*;\s*act\s*(\d*)\s*;\s*dom\s*(\d*)\s*;.*")
+_DIMENSIONS: Final = ("valence", "arousal", "dominance")
 # The raters' words as the codes of the majority.
 _CODES: Final = {
     "Anger": "ang",
@@ -88,7 +91,7 @@ sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
                         language="en",
                         text=texts.get(path.stem),
                         sentence=None,
-                        raw={"emotion": None if rated.emotion == NO_MAJORITY else rated.emotion},
+                        raw={"emotion": None if rated.emotion == NO_MAJORITY else rated.emotion, **rated.values()},
                         votes=rated.votes if rated.num_raters > 1 else {},
                     )
         for oddity, count in sorted((+oddities).items()):
@@ -102,11 +105,17 @@ def _sessions(folder: Path) -> list[Path]:
 
 @dataclass
 class _Rated:
-    """What the raters said of a turn: the code of their majority, and how many chose each code."""
+    """What the raters said of a turn: the code of their majority, how many chose each code, and their numbers."""
 
     emotion: str
     votes: dict[str, float] = field(default_factory=dict)
     num_raters: int = 0
+    # Of each dimension, all ratings.
+    numbers: dict[str, list[str]] = field(default_factory=dict)
+
+    def values(self) -> dict[str, str]:
+        """All ratings of each dimension that has any, such as "2;3"."""
+        return {name: ";".join(ratings) for name, ratings in self.numbers.items()}
 
 
 def _read_ratings(path: Path, oddities: Counter[str]) -> dict[str, _Rated]:
@@ -123,6 +132,10 @@ def _read_ratings(path: Path, oddities: Counter[str]) -> dict[str, _Rated]:
             turn.num_raters += bool(codes)
             for code in codes:
                 turn.votes[code] = turn.votes.get(code, 0.0) + 1 / len(codes)
+        elif turn is not None and (match := _NUMBERS.fullmatch(line)):
+            for name, rating in zip(_DIMENSIONS, match.groups(), strict=True):
+                if rating:
+                    turn.numbers.setdefault(name, []).append(rating)
     return ratings
 
 

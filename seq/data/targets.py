@@ -17,8 +17,9 @@ from seq.tasks.registry import in_order
 
 # Class number of an utterance without the label (also torch's default `ignore_index`).
 NO_LABEL = -100
-# By kind: category (N,) class numbers or NO_LABEL, or (N, K) shares of annotators, zero where unlabelled; scale
-# (N, 3) cumulative targets, NaN where unlabelled; sequence: symbol numbers, None where there is no text.
+# By kind: category (N,) class numbers or NO_LABEL, or (N, K) shares of annotators, zero where unlabelled; scale (N, 3)
+# cumulative targets and value (N,) in [0, 1], NaN where unlabelled; sequence: symbol numbers, None where there is no
+# text.
 Target = Tensor | list[list[int] | None]
 
 
@@ -69,6 +70,8 @@ class Labeller:
                 if ref is not None:
                     row[:] = torch.from_numpy(intensity_targets(ref))
             return targets
+        if task.kind == "value":
+            return torch.tensor([float("nan") if ref is None else float(ref) for ref in refs])
         return [None if ref is None else self._spell(task, ref, id_) for ref, id_ in zip(refs, ids, strict=True)]
 
     def _class_number(self, task: Task, ref: str | None, id_: str) -> int:

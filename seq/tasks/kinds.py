@@ -1,6 +1,7 @@
 """The kinds of tasks: what they share is written once here, and a model folder is read by kind alone.
 
 category   one of several classes: softmax, cross entropy, UA and WA
+value      a number on the rating scale of a corpus: one sigmoid, CCC (`seq.tasks.value`)
 scale      a place on the ordinal scale of `seq.labels`: three cumulative thresholds, UA over levels, Spearman
 sequence   symbols in order, by CTC: error rate
 

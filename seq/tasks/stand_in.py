@@ -8,8 +8,9 @@ from seq.errors import InputError
 from seq.tasks.base import Task
 from seq.tasks.kinds import CategoryTask, ScaleTask
 from seq.tasks.sequence import SequenceTask
+from seq.tasks.value import ValueTask
 
-KINDS: Final[dict[str, type[Task]]] = {cls.kind: cls for cls in (CategoryTask, ScaleTask, SequenceTask)}
+KINDS: Final[dict[str, type[Task]]] = {cls.kind: cls for cls in (CategoryTask, ScaleTask, ValueTask, SequenceTask)}
 # After all tasks that are known.
 UNKNOWN_ORDER: Final = 1_000_000
 

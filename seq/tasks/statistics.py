@@ -233,6 +233,36 @@ def weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.n
     return np.clip(_divide(covariance, scale), -1.0, 1.0)
 
 
+class Concordance(Statistic):
+    """Lin's concordance correlation coefficient (1989) of numbers, and their mean absolute error.
+
+    CCC = 2 cov(x, y) / (var x + var y + (mean x - mean y)^2): 1 where all answers are right, 0 without relation; less
+    where they are on another scale or shifted.
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"CCC": (-1.0, 1.0), "MAE": (0.0, np.inf)}
+
+    def __init__(self, refs: Sequence[float], hyps: Sequence[float], speakers: Sequence[str]) -> None:
+        """`refs` and `hyps` are (U,), in the same unit."""
+        self.speakers = sorted(set(speakers))
+        x, y = np.asarray(refs, dtype=float), np.asarray(hyps, dtype=float)
+        # About one point, so that the squares of a large offset do not eat the digits.
+        middle = x.mean()
+        x, y = x - middle, y - middle
+        terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(x - y)], axis=1)
+        self.per_speaker = np.zeros((len(self.speakers), terms.shape[1]))
+        np.add.at(self.per_speaker, _index(speakers, self.speakers), terms)
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to CCC and MAE, each (D,)."""
+        total, x, y, xx, yy, xy, errors = (weights @ self.per_speaker).T
+        x, y, xx, yy, xy = (_divide(part, total) for part in (x, y, xx, yy, xy))
+        # Both constant and equal leaves rounding; that is no concordance.
+        spread = xx - x * x + yy - y * y + np.square(x - y)
+        concordance = _divide(2 * (xy - x * y), np.where(spread > 1e-12, spread, 0.0))
+        return {"CCC": concordance, "MAE": _divide(errors, total)}
+
+
 class SymbolErrors(Statistic):
     """Phone error rate: substitutions + insertions + deletions of the best alignments, over the reference phones."""
 
