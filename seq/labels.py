@@ -17,6 +17,9 @@ from seq.errors import InputError
 # The two tasks that the metric unifies; neutral is 0 on the scale.
 EMOTION, INTENSITY, NEUTRAL = "emotion", "intensity", "neutral"
 
+# Under what name a manifest keeps the share of annotators who chose each category.
+VOTES = "emotion_votes"
+
 EMOTIONS = (
     "neutral",
     "calm",
@@ -93,6 +96,19 @@ def map_emotion(utterance_id: str, raw: str, conf: CorpusConf) -> str:
         f"utterance {utterance_id} has the emotion {raw!r}, which corpus.emotions of the conf of {conf.name} does not "
         f'map: add a line {{raw: "{raw}", name: ...}}'
     )
+
+
+def map_votes(utterance_id: str, votes: Mapping[str, float], conf: CorpusConf) -> dict[str, float]:
+    """The share of annotators who chose each category; empty where there were no several.
+
+    Raises:
+        InputError: a label that the conf does not map.
+    """
+    shares: dict[str, float] = {}
+    for raw, number in votes.items():
+        name = map_emotion(utterance_id, raw, conf)
+        shares[name] = shares.get(name, 0.0) + number / sum(votes.values())
+    return shares
 
 
 def rates_intensity(conf: CorpusConf) -> bool:

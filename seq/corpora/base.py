@@ -32,6 +32,9 @@ class Utterance:
     sentence: str | None
     # The corpus's own labels by task; several ratings of one utterance are written "2;3;3".
     raw: Mapping[str, str | None] = field(default_factory=dict)
+    # The corpus's own emotion labels, and how many annotators chose each, where there were several; who chose two
+    # gave half a vote to each.
+    votes: Mapping[str, float] = field(default_factory=dict)
     # Where the utterance lies in the audio file, in seconds; duration None: up to the end.
     start: float = 0.0
     duration: float | None = None

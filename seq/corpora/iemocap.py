@@ -10,6 +10,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -24,6 +25,25 @@ NO_MAJORITY: Final = "xxx"
 # The dialogue is named after the actor with the motion sensors; who speaks is the LAST letter group.
 _ID: Final = re.compile(r"(Ses\d\d)[FM]_\w+_([FM])\d{3}")
 _RATING: Final = re.compile(r"\[[\d. -]+\]\t(\S+)\t(\w+)\t.*")
+# A rater's own choice, one or several words; raters are C-E1 to C-E6, the actors' views of themselves C-F1 and C-M1.
+_CHOICE: Final = re.compile(r"C-E\d+:\t([^\t(]*).*")
+# A rater's numbers, any of which may be missing, in the corpus's order; A-F1 and A-M1 are the actors' own.
+_NUMBERS: Final = re.compile(r"A-E\d+:\s*val\s*(\d*)\s*;\s*act\s*(\d*)\s*;\s*dom\s*(\d*)\s*;.*")
+_DIMENSIONS: Final = ("valence", "arousal", "dominance")
+# The raters' words as the codes of the majority.
+_CODES: Final = {
+    "Anger": "ang",
+    "Happiness": "hap",
+    "Excited": "exc",
+    "Sadness": "sad",
+    "Neutral": "neu",
+    "Neutral state": "neu",
+    "Frustration": "fru",
+    "Surprise": "sur",
+    "Fear": "fea",
+    "Disgust": "dis",
+    "Other": "oth",
+}
 _TEXT: Final = re.compile(r"(Ses\S+)\s+\[[\d. -]+\]:?\s*(.*)")
 # Turns outside the segmentation, such as Ses01F_impro02_MXX0: they have no audio.
 _UNSEGMENTED: Final = re.compile(r".*_[FM]XX\d*")
@@ -55,7 +75,7 @@ sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
             for dialogue_dir in folders(session / "sentences/wav"):
                 dialogue = dialogue_dir.name
                 ratings_path = session / f"dialog/EmoEvaluation/{dialogue}.txt"
-                ratings = _read_ratings(ratings_path)
+                ratings = _read_ratings(ratings_path, oddities)
                 texts = _read_texts(session / f"dialog/transcriptions/{dialogue}.txt", dialogue, set(ratings), oddities)
                 for path in audio_files(dialogue_dir):
                     match = _ID.fullmatch(path.stem)
@@ -63,7 +83,7 @@ sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
                         raise InputError(
                             f"{path} has no line in {ratings_path}: complete the corpus, or remove the file"
                         )
-                    emotion = ratings[path.stem]
+                    rated = ratings[path.stem]
                     yield Utterance(
                         id=path.stem,
                         audio=path,
@@ -72,9 +92,10 @@ sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
                         language="en",
                         text=texts.get(path.stem),
                         sentence=None,
-                        raw={"emotion": None if emotion == NO_MAJORITY else emotion},
+                        raw={"emotion": None if rated.emotion == NO_MAJORITY else rated.emotion, **rated.values()},
+                        votes=rated.votes if rated.num_raters > 1 else {},
                     )
-        for oddity, count in sorted(oddities.items()):
+        for oddity, count in sorted((+oddities).items()):
             print(f"iemocap: {count} {oddity}", file=sys.stderr)
 
 
@@ -83,10 +104,40 @@ def _sessions(folder: Path) -> list[Path]:
     return [path for path in found if (path / "sentences/wav").is_dir()]
 
 
-def _read_ratings(path: Path) -> dict[str, str]:
-    """Utterance id to emotion code; the lines of single raters below each utterance are passed over."""
-    matches = (_RATING.fullmatch(line) for line in read_lines(path, "en"))
-    return {match[1]: match[2] for match in matches if match}
+@dataclass
+class _Rated:
+    """What the raters said of a turn: the code of their majority, how many chose each code, and their numbers."""
+
+    emotion: str
+    votes: dict[str, float] = field(default_factory=dict)
+    num_raters: int = 0
+    # Of each dimension, all ratings.
+    numbers: dict[str, list[str]] = field(default_factory=dict)
+
+    def values(self) -> dict[str, str]:
+        """All ratings of each dimension that has any, such as "2;3"."""
+        return {name: ";".join(ratings) for name, ratings in self.numbers.items()}
+
+
+def _read_ratings(path: Path, oddities: Counter[str]) -> dict[str, _Rated]:
+    """The ratings of every turn, by utterance id; the lines of single raters stand below each turn's own."""
+    ratings: dict[str, _Rated] = {}
+    turn: _Rated | None = None
+    for line in read_lines(path, "en"):
+        if match := _RATING.fullmatch(line):
+            turn = ratings[match[1]] = _Rated(match[2])
+        elif turn is not None and (match := _CHOICE.fullmatch(line)):
+            words = [word.strip() for word in match[1].split(";") if word.strip()]
+            codes = [_CODES[word] for word in words if word in _CODES]
+            oddities["raters' words are none of the categories: skipped"] += len(words) - len(codes)
+            turn.num_raters += bool(codes)
+            for code in codes:
+                turn.votes[code] = turn.votes.get(code, 0.0) + 1 / len(codes)
+        elif turn is not None and (match := _NUMBERS.fullmatch(line)):
+            for name, rating in zip(_DIMENSIONS, match.groups(), strict=True):
+                if rating:
+                    turn.numbers.setdefault(name, []).append(rating)
+    return ratings
 
 
 def _read_texts(path: Path, dialogue: str, known: set[str], oddities: Counter[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """SEQD's form: any corpus as `metadata.csv` beside its audio, one row per utterance, or per utterance and annotator.
 
-Columns: path, speaker, emotion; optional: id, text, gender, intensity, annotator, language. The paper's own corpus is
-unpublished; this is our form for it, and for yours. Where annotators differ, the emotion is the majority's (a tie is no
-label) and the intensity their mean.
+Columns: path, speaker, emotion; optional: id, text, gender, intensity, valence, arousal, dominance, annotator,
+language. The paper's own corpus is unpublished; this is our form for it, and for yours. Where annotators differ, the
+emotion is the majority's (a tie is no label) and a rating their mean.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final, Literal
@@ -25,7 +26,12 @@ TABLE: Final = "metadata.csv"
 REQUIRED: Final = ("path", "speaker", "emotion")
 COLUMNS: Final = ("id", "path", "text", "speaker", "gender", "emotion", "intensity")
 # Columns of numbers, of which every annotator may give another, with the scale that they usually have.
-RATED: Final = {"intensity": Scale(0, 3)}
+RATED: Final = {
+    "intensity": Scale(0, 3),
+    "valence": Scale(1, 5),
+    "arousal": Scale(1, 5),
+    "dominance": Scale(1, 5),
+}
 OPTIONAL: Final = ("annotator", "language")
 # What all rows of an utterance must agree on.
 FACTS: Final = ("path", "text", "speaker", "gender", "language")
@@ -42,7 +48,7 @@ class Reader(CorpusReader):
     name: ClassVar[str] = "seqd"
     obtain: ClassVar[str] = f"""\
 SEQD, the corpus of the paper, is not published. This recipe reads any corpus that has a {TABLE} (UTF-8) with the
-columns {", ".join(REQUIRED)} and, if you like, {", ".join(sorted({*COLUMNS} - {*REQUIRED}))}, annotator and language:
+columns {", ".join(REQUIRED)} and, if you like, {", ".join(sorted({*COLUMNS, *RATED, *OPTIONAL} - {*REQUIRED}))}:
 id,path,... then s1_001,wav/s1_001.wav,早上好,s1,F,happy,2 and so on; paths are relative to {TABLE}. Pass its folder
 with --corpus-dir; the README has the details."""
 
@@ -78,7 +84,7 @@ def _read_rows(table: Path) -> dict[str, list[Row]]:
     """The rows of every utterance, by its id, all columns filled in."""
     by_id: dict[str, list[Row]] = {}
     for row in read_csv(table, REQUIRED):
-        filled = {**dict.fromkeys((*COLUMNS, *OPTIONAL), ""), **row}
+        filled = {**dict.fromkeys((*COLUMNS, *RATED, *OPTIONAL), ""), **row}
         filled["id"] = filled["id"] or _NOT_IN_ID.sub("_", os.path.splitext(os.path.normpath(row["path"]))[0])
         by_id.setdefault(filled["id"], []).append(filled)
     for utterance_id, rows in by_id.items():
@@ -97,6 +103,7 @@ def _ratings(rows: list[Row], task: str) -> str | None:
 
 def _utterance(rows: list[Row], folder: Path) -> Utterance:
     first = rows[0]
+    emotions = [row["emotion"] for row in rows if row["emotion"]]
     return Utterance(
         id=first["id"],
         audio=folder / first["path"],
@@ -106,6 +113,7 @@ def _utterance(rows: list[Row], folder: Path) -> Utterance:
         text=first["text"] or None,
         sentence=None,
         raw={"emotion": _emotion(rows), **{task: _ratings(rows, task) for task in RATED}},
+        votes=Counter(emotions) if len(emotions) > 1 else {},
     )
 
 

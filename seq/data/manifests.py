@@ -16,7 +16,7 @@ from seq.conf import Conf
 from seq.corpora.base import Utterance, get_reader
 from seq.corpora.counts import CorpusCounts
 from seq.errors import InputError
-from seq.labels import EMOTION, check_labels, map_labels
+from seq.labels import EMOTION, VOTES, check_labels, map_labels, map_votes
 from seq.utils.files import atomic_path, read_json, read_jsonl
 
 
@@ -45,7 +45,8 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
                 raise InputError(
                     f"{utterance.audio} is not in {audio_table}: the corpus has changed, run stage 0 again"
                 )
-            cut = make_cut(utterance, row, labels)
+            votes = map_votes(utterance.id, utterance.votes, conf.corpus)
+            cut = make_cut(utterance, row, {**labels, **({VOTES: votes} if votes else {})})
             validate(cut)
             validate(cut.recording)
             writer.write(cut)

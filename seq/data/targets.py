@@ -17,8 +17,9 @@ from seq.tasks.registry import in_order
 
 # Class number of an utterance without the label (also torch's default `ignore_index`).
 NO_LABEL = -100
-# By kind: category (N,) class numbers or NO_LABEL, or (N, K) shares of annotators, zero where unlabelled; scale
-# (N, 3) cumulative targets, NaN where unlabelled; sequence: symbol numbers, None where there is no text.
+# By kind: category (N,) class numbers or NO_LABEL, or (N, K) shares of annotators, zero where unlabelled; scale (N, 3)
+# cumulative targets and value (N,) in [0, 1], NaN where unlabelled; sequence: symbol numbers, None where there is no
+# text.
 Target = Tensor | list[list[int] | None]
 
 
@@ -27,8 +28,6 @@ class Labels:
     """The references of a mini-batch: by task, one for each utterance, None where it has none."""
 
     refs: dict[str, list[Label | None]]
-    # Shares of annotators by class, for the tasks that have them.
-    votes: dict[str, list[dict[str, float] | None]]
     targets: dict[str, Target]
 
     def targets_on(self, device: torch.device) -> dict[str, Target]:
@@ -56,16 +55,14 @@ class Labeller:
         """
         supervisions = [cut.supervisions[0] for cut in cuts]
         refs = {task.name: [task.label(found, self._setting) for found in supervisions] for task in self.tasks}
-        votes = {task.name: [task.votes(found, self._setting) for found in supervisions] for task in self.tasks}
         ids = [cut.id for cut in cuts]
-        targets = {task.name: self._target(task, refs[task.name], votes[task.name], ids) for task in self.tasks}
-        return Labels(refs, {name: found for name, found in votes.items() if any(found)}, targets)
+        return Labels(refs, {task.name: self._target(task, refs[task.name], supervisions, ids) for task in self.tasks})
 
-    def _target(self, task: Task, refs: list[Any], votes: list[dict[str, float] | None], ids: list[str]) -> Target:
+    def _target(self, task: Task, refs: list[Any], supervisions: list[Any], ids: list[str]) -> Target:
         if task.kind == "category":
             numbers = [self._class_number(task, ref, id_) for ref, id_ in zip(refs, ids, strict=True)]
             if self._setting.corpus.soft_labels and task.by_class:
-                return self._shares(task, numbers, votes)
+                return self._shares(task, numbers, [task.votes(found, self._setting) for found in supervisions])
             return torch.tensor(numbers)
         if task.kind == "scale":
             targets = torch.full((len(refs), NUM_THRESHOLDS), float("nan"))
@@ -73,6 +70,8 @@ class Labeller:
                 if ref is not None:
                     row[:] = torch.from_numpy(intensity_targets(ref))
             return targets
+        if task.kind == "value":
+            return torch.tensor([float("nan") if ref is None else float(ref) for ref in refs])
         return [None if ref is None else self._spell(task, ref, id_) for ref, id_ in zip(refs, ids, strict=True)]
 
     def _class_number(self, task: Task, ref: str | None, id_: str) -> int:

@@ -17,8 +17,8 @@ from typing import Any, TypedDict, cast
 from seq.errors import InputError
 from seq.runtime.results import Catalogue
 from seq.tasks.base import Outputs
-from seq.tasks.kinds import stand_in
 from seq.tasks.registry import all_tasks
+from seq.tasks.stand_in import stand_in
 from seq.utils.files import read_json, sha256
 
 FORMAT = 2

@@ -12,7 +12,7 @@ from typing import Any
 
 from seq.errors import InputError
 from seq.tasks.base import Label, Outputs, Setting
-from seq.tasks.predictions import ManifestRow, Prediction
+from seq.tasks.predictions import CategoryPrediction, ManifestRow, Prediction
 from seq.tasks.registry import all_tasks, get_task
 from seq.utils.files import read_jsonl
 
@@ -25,6 +25,8 @@ class Reference:
     sentence: str | None
     # By task, after the protocol's merges; a task without a label is absent.
     labels: dict[str, Label]
+    # By task, the share of annotators who chose each class, where there were several.
+    votes: dict[str, dict[str, float]]
 
 
 def read_references(cuts: Path, setting: Setting) -> dict[str, Reference]:
@@ -40,7 +42,8 @@ def read_references(cuts: Path, setting: Setting) -> dict[str, Reference]:
         row = ManifestRow.from_dict(cut)
         labels = {task.name: task.label(row, setting) for task in all_tasks()}
         known = {name: label for name, label in labels.items() if label is not None}
-        references[row.id] = Reference(row.speaker, row.custom.get("sentence") or row.text, known)
+        votes = {task.name: found for task in all_tasks() if (found := task.votes(row, setting))}
+        references[row.id] = Reference(row.speaker, row.custom.get("sentence") or row.text, known, votes)
     return references
 
 
@@ -95,6 +98,9 @@ def read_predictions(
             if (label := _true(name, reference, outputs)) is not None:
                 # The file may have it rounded.
                 found.tasks[name].ref = label
+            answer = found.tasks[name]
+            if isinstance(answer, CategoryPrediction):
+                answer.votes = reference.votes.get(name)
         rows[key] = found
     missing = next((key for key in ids if key not in rows), None)
     if missing is not None:

@@ -1,6 +1,7 @@
 """The kinds of tasks: what they share is written once here, and a model folder is read by kind alone.
 
 category   one of several classes: softmax, cross entropy, UA and WA
+value      a number on the rating scale of a corpus: one sigmoid, CCC (`seq.tasks.value`)
 scale      a place on the ordinal scale of `seq.labels`: three cumulative thresholds, UA over levels, Spearman
 sequence   symbols in order, by CTC: error rate
 
@@ -11,13 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from seq.errors import InputError
 from seq.tasks.answers import Category, Level, TaskAnswer
 from seq.tasks.base import Outputs, Stretch, Task
 from seq.tasks.predictions import CategoryPrediction, ScalePrediction, TaskPrediction
-from seq.tasks.sequence import SequenceTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +65,9 @@ class CategoryTask(UtteranceTask):
         import numpy as np
 
         known = cast("Sequence[Category]", answers)
-        return self._choose(_weights(parts) @ np.array([[a.probs[n] for n in outputs.labels] for a in known]), outputs)
+        return self._choose(
+            part_weights(parts) @ np.array([[a.probs[n] for n in outputs.labels] for a in known]), outputs
+        )
 
     def _choose(self, probs: np.ndarray, outputs: Outputs) -> Category:
         found = self.predict(probs.tolist(), None, outputs)
@@ -83,7 +84,7 @@ class CategoryTask(UtteranceTask):
         return self.words.get(label, label)
 
     def parse(self, data: Mapping[str, Any]) -> CategoryPrediction:
-        return CategoryPrediction(data["ref"], data["hyp"], data.get("probs"), data.get("votes"))
+        return CategoryPrediction(data["ref"], data["hyp"], data.get("probs"))
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
         classes = outputs.labels
@@ -140,7 +141,7 @@ class ScaleTask(UtteranceTask):
         import numpy as np
 
         values = [answer.value for answer in cast("Sequence[Level]", answers)]
-        return self._name(float(np.dot(values, _weights(parts))), outputs)
+        return self._name(float(np.dot(values, part_weights(parts))), outputs)
 
     @staticmethod
     def _name(value: float, outputs: Outputs) -> Level:
@@ -185,31 +186,9 @@ class ScaleTask(UtteranceTask):
         return Scale(refs, hyps, values, speakers, outputs.levels)
 
 
-def _weights(parts: Sequence[tuple[float, float]]) -> np.ndarray:
+def part_weights(parts: Sequence[tuple[float, float]]) -> np.ndarray:
     """How much each part counts, by its length; they sum to 1."""
     import numpy as np
 
     seconds = np.array([end - start for start, end in parts])
     return seconds / seconds.sum()
-
-
-def stand_in(name: str, kind: str) -> Task:
-    """A task that a model folder has and this installation does not know: it is answered by its kind alone.
-
-    Raises:
-        InputError: the kind is unknown, too.
-    """
-    if kind not in KINDS:
-        raise InputError(f"the model's task {name} is of the kind {kind!r}, which this version of SpeechEQ lacks")
-
-    def unknown(*_: object) -> Any:
-        raise InputError(f"the task {name} is not installed here: its labels are not known")
-
-    members = {"name": name, "order": UNKNOWN_ORDER, "columns": (), "outputs": unknown, "label": unknown}
-    task: Task = type(f"StandIn_{name}", (KINDS[kind],), members)()
-    return task
-
-
-KINDS: Final[dict[str, type[Task]]] = {cls.kind: cls for cls in (CategoryTask, ScaleTask, SequenceTask)}
-# After all tasks that are known.
-UNKNOWN_ORDER: Final = 1_000_000

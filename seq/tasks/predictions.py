@@ -26,7 +26,10 @@ class TaskPrediction:
 
 @dataclass
 class CategoryPrediction(TaskPrediction):
-    """A class; `probs` by class, None for a system that has none; `votes` is the share of annotators by class."""
+    """A class; `probs` by class, None for a system that has none.
+
+    `votes`, the share of annotators by class, is the manifest's and not in the file.
+    """
 
     ref: str | None
     hyp: str
@@ -34,8 +37,7 @@ class CategoryPrediction(TaskPrediction):
     votes: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        votes = {} if self.votes is None else {"votes": self.votes}
-        return {**super().to_dict(), "probs": self.probs, **votes}
+        return {**super().to_dict(), "probs": self.probs}
 
 
 @dataclass

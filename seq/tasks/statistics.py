@@ -114,6 +114,42 @@ class Classification(Statistic):
         }
 
 
+class Distribution(Classification):
+    """A classification whose annotators did not agree: also the divergence of the probabilities from their votes.
+
+    JSD is the mean Jensen-Shannon divergence (Lin 1991), in bits, over the utterances that have both.
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {**Classification.bounds, "JSD": (0.0, 1.0)}
+
+    def __init__(
+        self,
+        refs: Sequence[str],
+        hyps: Sequence[str],
+        speakers: Sequence[str],
+        labels: Sequence[str],
+        shares: Sequence[tuple[Sequence[float], Sequence[float]] | None],
+    ) -> None:
+        """`shares` are, for each utterance, (K,) those of the annotators and (K,) the probabilities."""
+        super().__init__(refs, hyps, speakers, labels)
+        owner = _index(speakers, self.speakers)
+        known = [i for i, pair in enumerate(shares) if pair is not None]
+        pairs = np.array([shares[i] for i in known], dtype=float)
+        divergence = entropy(pairs.mean(axis=1)) - entropy(pairs).mean(axis=1)
+        size = len(self.speakers)
+        self.divergence = np.bincount(owner[known], divergence, size)
+        self.num_voted = np.bincount(owner[known], minlength=size)
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to UA, WA, macro_f1 and JSD, each (D,)."""
+        return {**super().values(weights), "JSD": _divide(weights @ self.divergence, weights @ self.num_voted)}
+
+
+def entropy(shares: np.ndarray) -> np.ndarray:
+    """Entropy in bits (...) of distributions (..., K)."""
+    return -(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(axis=-1)
+
+
 class Accuracy(Classification):
     """Accuracy alone, for a task of two classes (gender)."""
 
@@ -195,6 +231,36 @@ def weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.n
     covariance = (weights * a * b).sum(1)
     scale = np.sqrt((weights * a * a).sum(1) * (weights * b * b).sum(1))
     return np.clip(_divide(covariance, scale), -1.0, 1.0)
+
+
+class Concordance(Statistic):
+    """Lin's concordance correlation coefficient (1989) of numbers, and their mean absolute error.
+
+    CCC = 2 cov(x, y) / (var x + var y + (mean x - mean y)^2): 1 where all answers are right, 0 without relation; less
+    where they are on another scale or shifted.
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"CCC": (-1.0, 1.0), "MAE": (0.0, np.inf)}
+
+    def __init__(self, refs: Sequence[float], hyps: Sequence[float], speakers: Sequence[str]) -> None:
+        """`refs` and `hyps` are (U,), in the same unit."""
+        self.speakers = sorted(set(speakers))
+        x, y = np.asarray(refs, dtype=float), np.asarray(hyps, dtype=float)
+        # About one point, so that the squares of a large offset do not eat the digits.
+        middle = x.mean()
+        x, y = x - middle, y - middle
+        terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(x - y)], axis=1)
+        self.per_speaker = np.zeros((len(self.speakers), terms.shape[1]))
+        np.add.at(self.per_speaker, _index(speakers, self.speakers), terms)
+
+    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Speaker weights (D, S) to CCC and MAE, each (D,)."""
+        total, x, y, xx, yy, xy, errors = (weights @ self.per_speaker).T
+        x, y, xx, yy, xy = (_divide(part, total) for part in (x, y, xx, yy, xy))
+        # Both constant and equal leaves rounding; that is no concordance.
+        spread = xx - x * x + yy - y * y + np.square(x - y)
+        concordance = _divide(2 * (xy - x * y), np.where(spread > 1e-12, spread, 0.0))
+        return {"CCC": concordance, "MAE": _divide(errors, total)}
 
 
 class SymbolErrors(Statistic):

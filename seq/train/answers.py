@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 from seq.data.batches import Batch
 from seq.models.heads import activate
 from seq.models.model import ModelOutput, SpeechEqModel
-from seq.tasks.kinds import CategoryTask, UtteranceTask
-from seq.tasks.predictions import CategoryPrediction, Prediction, SequencePrediction, TaskPrediction
+from seq.tasks.kinds import UtteranceTask
+from seq.tasks.predictions import Prediction, SequencePrediction, TaskPrediction
 from seq.tasks.registry import in_order
 from seq.train.alignment import TokenSpan
 from seq.train.ctc import CtcBackend
@@ -47,13 +47,7 @@ def predict(
 def _utterances(task: UtteranceTask, model: SpeechEqModel, output: ModelOutput, batch: Batch) -> list[TaskPrediction]:
     probs = activate(task.kind, output.numbers[task.name]).tolist()
     refs, meaning = batch.labels.refs[task.name], model.spec.outputs[task.name]
-    rows = [task.predict(numbers, ref, meaning) for numbers, ref in zip(probs, refs, strict=True)]
-    votes = batch.labels.votes.get(task.name)
-    if isinstance(task, CategoryTask) and votes is not None:
-        for row, shares in zip(rows, votes, strict=True):
-            assert isinstance(row, CategoryPrediction)
-            row.votes = shares
-    return rows
+    return [task.predict(numbers, ref, meaning) for numbers, ref in zip(probs, refs, strict=True)]
 
 
 def _sequences(

@@ -107,6 +107,16 @@ def scale_loss(logits: Tensor, target: Tensor, weights: Tensor | None = None) ->
     return _masked_sum(losses, labelled)
 
 
+def value_loss(logits: Tensor, target: Tensor) -> Loss:
+    """Binary cross entropy of (N, 1) logits and (N,) values in [0, 1], NaN where unlabelled: least at the value itself.
+
+    Its gradient is the error, whatever the value, where that of a squared error vanishes at the ends of the scale.
+    """
+    labelled = ~target.isnan()
+    losses = binary_cross_entropy_with_logits(logits[:, 0], target.nan_to_num(0.0), reduction="none")
+    return _masked_sum(losses, labelled)
+
+
 def sequence_loss(log_probs: Tensor, lengths: Tensor, references: list[list[int] | None], ctc: CtcBackend) -> Loss:
     """CTC loss per reference symbol, of the items with text that fits their frames.
 
@@ -137,6 +147,8 @@ def task_loss(name: str, output: ModelOutput, target: Target, setting: LossSetti
     assert isinstance(target, Tensor)
     if task.kind == "scale":
         return scale_loss(numbers, target, weights)
+    if task.kind == "value":
+        return value_loss(numbers, target)
     return category_loss(numbers, target, setting.label_smoothing if task.by_class else 0.0, weights)
 
 

@@ -22,6 +22,46 @@ _TURNS: Final = (
 )
 
 
+_WORDS: Final = {
+    "ang": "Anger",
+    "neu": "Neutral",
+    "sad": "Sadness",
+    "exc": "Excited",
+    "fru": "Frustration",
+    "hap": "Happiness",
+}
+
+
+def _choices(code: str) -> tuple[str, str, str]:
+    """What three raters say: two agree, and the third is of two minds; nobody agrees where there is no majority."""
+    if code not in _WORDS:
+        return "Anger", "Sadness", "Neutral"
+    return _WORDS[code], _WORDS[code], f"{_WORDS[code]}; Frustration" if code != "fru" else "Anger"
+
+
+# Valence, activation and dominance that the first rater gives; the second one leaves dominance out now and then.
+_RATED: Final = {
+    "ang": (2, 4, 4),
+    "neu": (3, 2, 3),
+    "sad": (2, 2, 2),
+    "exc": (5, 4, 3),
+    "fru": (2, 3, 4),
+    "hap": (4, 3, 3),
+    "xxx": (3, 3, 3),
+}
+
+
+def _ratings(code: str) -> tuple[str, str, str]:
+    """Two raters' lines, and the actor's own."""
+    valence, activation, dominance = _RATED[code]
+    second = "" if code == "xxx" else str(dominance)
+    return (
+        f"A-E3:\tval {valence}; act {activation}; dom  {dominance};\t()",
+        f"A-E4:\tval {valence}; act {activation - 1}; dom  {second};\t(unsure)",
+        "A-F1:\tval 5; act 5; dom  5;\t()",
+    )
+
+
 def write(root: Path, studio: Studio) -> None:
     """50 utterances: 5 sessions, 2 dialogues, 10 actors; 40 of them in the 4-class protocol."""
     for number in range(1, 6):
@@ -42,8 +82,9 @@ def _write_dialogue(session: Path, dialogue: str, turns: tuple[tuple[str, str, s
         dominance = "nan" if code == "xxx" else "2.5000"
         ratings += [
             f"[{start:.4f} - {end:.4f}]\t{name}\t{code}\t[2.5000, 3.0000, {dominance}]",
-            "C-E2:\tNeutral;\t()",
-            "A-E3:\tval 3; act 2; dom  2;\t()",
+            *(f"C-E{rater}:\t{word};\t()" for rater, word in enumerate(_choices(code), start=2)),
+            "C-F1:\tOther;\t()",
+            *_ratings(code),
             "",
         ]
         texts.append(f"{name} [{start:08.4f}-{end:08.4f}]: {text}")
