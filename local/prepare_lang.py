@@ -13,20 +13,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.conf import load_conf
 from seq.lang.lexicon import prepare_lang
 from seq.lang.tokens import TokenTable
+from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.utils.script import run_main
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--conf", type=Path, required=True)
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    add_conf_arguments(parser)
     parser.add_argument("--cuts", type=Path, required=True)
     parser.add_argument("--lang-dir", type=Path, required=True)
     args = parser.parse_args()
-    unit = load_conf(args.conf, args.overrides).lang.unit
+    unit = open_conf(args).lang.unit
     num_texts = prepare_lang(args.cuts, args.lang_dir, unit)
     if num_texts == 0:
         print(f"{args.lang_dir}: the corpus has no text, so the phone task is masked")

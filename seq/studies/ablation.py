@@ -11,7 +11,8 @@ from typing import Any
 
 from seq.conf import TASKS
 from seq.errors import InputError
-from seq.recipe.recipe import Recipe, experiment_name
+from seq.recipe.files import experiment_name
+from seq.recipe.recipe import Recipe
 from seq.report.report import MISSING, _interval, _value, markdown_table, partial_note
 from seq.score.intervals import paired_by_speaker, paired_test
 from seq.utils.files import read_json, read_jsonl
@@ -27,9 +28,9 @@ class Row:
     tasks: list[str]
     missing: str | None = None
 
-    def experiment(self, stem: str, protocol: str) -> str:
+    def experiment(self, prefix: str, protocol: str) -> str:
         """The name of the experiment of this row."""
-        return experiment_name(stem, protocol, self.tasks)
+        return experiment_name(prefix, protocol, self.tasks)
 
 
 def ablation_rows(labelled: set[str]) -> list[Row]:
@@ -103,7 +104,7 @@ def _test(own: dict[str, Any], base: dict[str, Any], metric: str, heading: str) 
     return [f"{'+' if test.difference >= 0 else ''}{_value(test.difference, heading)}", str(test)]
 
 
-def ablation_report(recipe: Recipe, rows: list[Row], stem: str, command: str, overrides: list[str]) -> str:
+def ablation_report(recipe: Recipe, rows: list[Row], prefix: str, command: str, overrides: list[str]) -> str:
     """The Markdown of the ablation, from the scores.json of its rows.
 
     Raises:
@@ -112,7 +113,7 @@ def ablation_report(recipe: Recipe, rows: list[Row], stem: str, command: str, ov
     scores = {}
     for row in rows:
         if row.missing is None:
-            scores[row.name] = read_json(recipe.exp_dir(row.experiment(stem, recipe.protocol.name)) / "scores.json")
+            scores[row.name] = read_json(recipe.exp_dir(row.experiment(prefix, recipe.protocol.name)) / "scores.json")
     base = scores[rows[0].name]
     shape = [(block["seeds"], [fold["fold"] for fold in block["folds"]]) for block in scores.values()]
     if any(other != shape[0] for other in shape):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq.conf import Conf, ProtocolConf, conf_to_dict
-from seq.data.folds import Fold, load_fold
+from seq.data.folds import Fold, describe_protocol, load_fold
 from seq.data.shar import manifest_files
 from seq.errors import InputError
 from seq.labels import corpus_anchors
@@ -87,7 +87,7 @@ class RunData:
             )
         self.identity = run_identity(
             experiment.conf,
-            experiment.protocol.emotions,
+            experiment.protocol,
             experiment.tasks,
             self.fold,
             experiment.lang_dir,
@@ -154,6 +154,8 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
         run = {
             "fold": fold,
             "seed": seed,
+            "protocol": describe_protocol(experiment.protocol),
+            "model": experiment.conf.model_name,
             "command": experiment.command,
             "commit": git_commit(),
             "versions": package_versions(),

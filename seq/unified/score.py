@@ -56,7 +56,7 @@ def score_corpora(conf: Conf, scores: dict[str, Any], cuts: Path, folds_dir: Pat
         block = _block(tested, sibling.name, experiment, corpora)
         if block is not None:
             if protocol.name == JOINT:
-                block["alone"] = _alone(block, sibling, conf.unified.alone)
+                block["alone"] = _alone(block, sibling, conf.unified.alone or conf.model_name)
             rows[sibling.name] = block
     return {"rows": rows}
 
