@@ -53,7 +53,6 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--fold", type=int, help="below exp/<name>: a run of this fold (default: best on valid)")
     parser.add_argument("--seed", type=int, help="below exp/<name>: a run of this seed")
-    parser.add_argument("--protocol", help="protocol that the run was trained by (default: the one that fits)")
     parser.add_argument("--cuts", type=Path, help="manifest whose audio gives the norms of --describe")
     parser.set_defaults(run=_export)
 
@@ -62,7 +61,7 @@ def _export(options: argparse.Namespace) -> int:
     from seq.export.run import export_run, find_run
 
     run_dir = find_run(options.exp, options.fold, options.seed)
-    export_run(run_dir, options.out, options.protocol, options.cuts)
+    export_run(run_dir, options.out, options.cuts)
     print(f"{options.out}: {run_dir}; try: speecheq predict {options.out} recording.wav")
     return 0
 

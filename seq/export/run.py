@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import seq
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
-from seq.conf import Conf, ProtocolConf, conf_from_dict
-from seq.data.folds import describe_protocol
+from seq.conf import Conf, conf_from_dict
 from seq.errors import InputError
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
@@ -59,13 +58,12 @@ def _valid_score(run_dir: Path) -> tuple[float, float]:
     return selection_score(read_json(run_dir / "run.json")["best_valid"], "UA")
 
 
-def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path | None = None) -> dict[str, Any]:
+def export_run(run_dir: Path, out: Path, cuts: Path | None = None) -> dict[str, Any]:
     """Write the model folder of a run; model.json comes last and vouches for the others. Returns what it holds.
 
     Args:
         run_dir: a run that was trained (stage 5) and decoded (stage 6).
         out: the folder to write; the files of an older model there are replaced, others stay.
-        protocol: name of the protocol that the run was trained by; by default the one that fits.
         cuts: manifest whose audio gives the norms of `--describe`; by default the recipe's own, if it is there.
 
     Raises:
@@ -83,8 +81,7 @@ def export_run(run_dir: Path, out: Path, protocol: str | None = None, cuts: Path
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"])
     waveform_model = WaveformModel(model, conf.features).eval()
     description = _describe_model(model, conf, epoch)
-    chosen = _protocol(conf, model.spec.emotions, run_dir, protocol)
-    description |= _describe_run(run_dir, model.spec, conf, chosen, valid, test)
+    description |= _describe_run(run_dir, model.spec, conf, valid, test)
     description["missing"] = _missing(run_dir)
     description["norms"] = _norms(run_dir, conf, cuts, valid, test)
 
@@ -172,7 +169,6 @@ def _describe_run(
     run_dir: Path,
     spec: ModelSpec,
     conf: Conf,
-    protocol: ProtocolConf,
     valid: list[dict[str, Any]],
     test: list[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -183,7 +179,7 @@ def _describe_run(
     labels = {"emotion": spec.emotions, "gender": list(GENDERS)}
     return {
         "corpus": conf.corpus.name,
-        "protocol": {**describe_protocol(protocol), "fold": run["fold"], "seed": run["seed"]},
+        "protocol": {**run["protocol"], "fold": run["fold"], "seed": run["seed"]},
         "scores": {"valid": valid_scores(valid, spec), "test": valid_scores(test, spec)},
         "calibration": {
             task: calibrate(valid, test, task, names) for task, names in labels.items() if task in spec.tasks
@@ -193,17 +189,6 @@ def _describe_run(
         "conf": {section: asdict(getattr(conf, section)) for section in CONTINUED},
         **({"finetuned_from": run["start"]} if "start" in run else {}),
     }
-
-
-def _protocol(conf: Conf, emotions: list[str], run_dir: Path, name: str | None) -> ProtocolConf:
-    if name is not None:
-        return conf.protocol(name)
-    fitting = [protocol for protocol in conf.protocols if protocol.emotions == emotions]
-    if not fitting:
-        raise InputError(f"{run_dir}: no protocol of its conf has the model's emotions; name one with --protocol")
-    # An experiment is called <conf>_<protocol>[_<tasks>].
-    experiment = f"{run_dir.resolve().parent.parent.name}_"
-    return next((protocol for protocol in fitting if f"_{protocol.name}_" in experiment), fitting[0])
 
 
 def recipe_of(run_dir: Path) -> Path:

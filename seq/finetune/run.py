@@ -84,7 +84,7 @@ def finetune(request: Request) -> str:
         before = _score_before(request, recipe, source, start)
         start = replace(start, about=_about(source, emotions, before))
         after = _train_and_score(request, recipe, start)
-        export_run(_experiment(request, recipe, start, "finetuned").run_dir(FOLD, request.seed), request.out, PROTOCOL)
+        export_run(_experiment(request, recipe, start, "finetuned").run_dir(FOLD, request.seed), request.out)
         text = report(before, after)
         write_text(request.work / "report.md", f"# {conf.corpus.name}: before and after finetuning\n\n{text}\n")
     return text
