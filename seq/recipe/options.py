@@ -108,7 +108,7 @@ def parse_options(
     values = {option.name: given.get(option.name, option.default) for option in OPTIONS}
     for name, value in given.items():
         pattern = known[name].pattern
-        if pattern is not None and not re.fullmatch(pattern, value):
+        if pattern is not None and not re.fullmatch(pattern, value, re.ASCII):
             raise InputError(f"--{name} {value}: it must be {known[name].form}")
     stages = {name: _stage(name, given[name], last_stage) for name in ("stage", "stop-stage") if name in given}
     first, stop = stages.get("stage"), stages.get("stop-stage", last_stage)
@@ -151,7 +151,7 @@ def _read(arguments: Sequence[str], known: dict[str, Option]) -> tuple[dict[str,
 
 
 def _stage(name: str, value: str, last_stage: int) -> int:
-    if not value.isdecimal() or int(value) > last_stage:
+    if not re.fullmatch(r"\d{1,3}", value, re.ASCII) or int(value) > last_stage:
         raise InputError(f"--{name} {value}: it must be a stage from 0 to {last_stage}")
     return int(value)
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -318,6 +319,41 @@ def test_help_lists_stages_options_and_those_of_the_reader(toy: Toy) -> None:
         "file of transcripts",
     ):
         assert word in output
+
+
+SETUP = """#!/usr/bin/env bash
+# Makes an environment that sees the packages of the one that tests.
+cd "$(dirname "$0")/.."
+echo "$@" >> setup.log
+[[ -x .venv/bin/python3 ]] && exit
+{python} -m venv --without-pip .venv
+echo {packages} > "$(echo .venv/lib/python3*/site-packages)/packages.pth"
+"""
+
+
+def test_an_environment_is_made_when_it_is_needed_and_not_before(toy: Toy) -> None:
+    setup, log = toy.root / "tools/setup.sh", toy.root / "setup.log"
+    setup.parent.mkdir()
+    setup.write_text(SETUP.format(python=sys.executable, packages=sysconfig.get_path("purelib")))
+    # A Python with nothing installed.
+    bare = toy.root / "bin/python3"
+    bare.parent.mkdir()
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    for script in (setup, bare):
+        script.chmod(0o755)
+    own = ("SPEECHEQ_PYTHON_ENV", "VIRTUAL_ENV", "PYTHONPATH")
+    toy.env = {key: value for key, value in os.environ.items() if key not in own}
+    toy.env["PATH"] = f"{bare.parent}:/usr/bin:/bin"
+    assert "--transcripts VALUE" in toy.run("--help")
+    assert "unknown option --bogus" in toy.run("--bogus", code=2)
+    assert not log.exists()
+    # The runner and its stages go on in the new environment.
+    assert toy.run("--force", "--stop-stage", "1").count("done in") == 2
+    assert set(log.read_text().split()) == {"--quiet"}
+    # A reader that needs a package is no unknown option before that is installed.
+    shutil.rmtree(toy.root / ".venv")
+    (toy.root / "seq/corpora/toy.py").write_text("import yaml\n" + READER)
+    assert "--transcripts VALUE" in toy.run("--help")
 
 
 def test_run_sh_is_the_same_in_every_recipe() -> None:
