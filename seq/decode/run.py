@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from seq.conf import ProtocolConf
 from seq.data.batches import Batch, LabelEncoder, SpeechDataset, eval_loader, open_cuts
 from seq.data.folds import Fold
-from seq.decode.choice import RECORD_FILE, Choice
+from seq.decode.choice import Choice
 from seq.decode.embeddings import take_embeddings, write_embeddings
 from seq.decode.weights import choose_weights
 from seq.errors import InputError
@@ -28,12 +28,13 @@ from seq.train.ctc import CtcBackend, TokenSpan, make_ctc
 from seq.train.device import autocast, pick_device
 from seq.train.experiment import Experiment
 from seq.utils.files import write_json, write_jsonl
+from seq.utils.run_folder import RunFolder
 
 EVAL_BATCH_DURATION = 60.0
 # Seconds between two frames of fbank.
 FRAME_SHIFT = 0.01
-# Fold part and the file that holds its predictions.
-PARTS = {"test": "predictions.jsonl", "valid": "valid_predictions.jsonl"}
+# The parts of a fold that are decoded.
+PARTS: Final[tuple[Literal["test", "valid"], ...]] = ("test", "valid")
 
 
 def _emotion(model: SpeechEqModel, probs: list[float], ref: str | None) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
     lang = experiment.open_lang(fold.train, run_dir)
     check_label_set(model, experiment.protocol, lang.tokens, run_dir)
     spelling = decode_parts(experiment, model, lang, fold, seed)
-    write_json(run_dir / RECORD_FILE, {**record, **spelling})
+    write_json(RunFolder(run_dir).decode_json, {**record, **spelling})
     return state["epoch"]
 
 
@@ -186,13 +187,13 @@ def decode_parts(
     dataset = SpeechDataset(encoder, experiment.conf.features)
     ctc, graph = _decoding_ctc(experiment, lang, fold.train)
     head = {"corpus": experiment.conf.corpus.name, "fold": fold.fold, "seed": seed}
-    for part, file_name in PARTS.items():
+    for part in PARTS:
         cuts = open_cuts(experiment.cuts, getattr(fold, part))
         loader = eval_loader(cuts, dataset, EVAL_BATCH_DURATION)
         rows = predict(model, loader, cuts, encoder, ctc, "fp32", with_times=True)
         vectors: dict[str, np.ndarray] = {}
         rows = take_embeddings(rows, vectors)
-        write_jsonl(run_dir / file_name, ({"id": row.pop("id"), **head, **row} for row in rows))
+        write_jsonl(RunFolder(run_dir).predictions_of(part), ({"id": row.pop("id"), **head, **row} for row in rows))
         if part == "test":
             write_embeddings(run_dir, vectors)
     return {"ctc_backend": ctc.name, "graph": graph} if model.phone_head is not None else {"ctc_backend": None}

@@ -48,6 +48,10 @@ class RecipeFiles(ABC):
         folder, _, protocol = self.place()
         return folder / "data/folds" / protocol
 
+    def fold_json(self, number: int) -> Path:
+        """Who is train, valid and test in a fold."""
+        return self.folds_dir / f"fold_{number}.json"
+
     @property
     def lang_dir(self) -> Path:
         """Phones and transcripts of stage 4."""

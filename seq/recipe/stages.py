@@ -101,7 +101,7 @@ def _network(call: Call, unit: Unit, stamp: str) -> Work:
     fold, seed = unit
     return Work(
         call.exp_stamp(f"{stamp}.fold_{fold}.seed_{seed}"),
-        inputs=[plan.fbank_cuts, plan.folds_dir / f"fold_{fold}.json", plan.lang_dir / "tokens.txt",
+        inputs=[plan.fbank_cuts, plan.fold_json(fold), plan.lang_dir / "tokens.txt",
                 plan.lang_dir / "text"],
         outputs=[],
         arguments=["--protocol", plan.protocol, "--tasks", commas(plan.tasks), "--cuts", plan.fbank_cuts,
@@ -127,7 +127,7 @@ def _score(call: Call) -> Work:
     folds, seeds = commas(plan.folds), commas(plan.seeds)
     return Work(
         call.exp_stamp("7_score"),
-        inputs=[plan.cuts, *(plan.folds_dir / f"fold_{fold}.json" for fold in plan.folds),
+        inputs=[plan.cuts, *(plan.fold_json(fold) for fold in plan.folds),
                 *(RunFolder.of(plan.experiment, *unit).predictions for unit in plan.units())],
         outputs=[plan.experiment / "scores.json"],
         arguments=["--protocol", plan.protocol, "--cuts", plan.cuts, "--folds-dir", plan.folds_dir,

@@ -24,6 +24,7 @@ from seq.train.start import Start
 from seq.utils.files import read_jsonl, write_json
 from seq.utils.process import die_with_parent, run_lock
 from seq.utils.provenance import git_commit, package_versions
+from seq.utils.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from lhotse import CutSet
@@ -51,7 +52,7 @@ class Experiment:
 
     def run_dir(self, fold: int, seed: int) -> Path:
         """The folder of one run."""
-        return self.exp_dir / f"fold_{fold}" / f"seed_{seed}"
+        return RunFolder.of(self.exp_dir, fold, seed).path
 
     def load_fold(self, number: int) -> Fold:
         """A fold, its parts and speakers checked against the cuts. Raises InputError where they overlap."""
@@ -174,7 +175,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
             "peak_rss_mib": max(row["peak_rss_mib"] for row in history),
         }
         if is_first_rank:
-            write_json(run_dir / "run.json", run)
+            write_json(RunFolder(run_dir).run_json, run)
     return run
 
 

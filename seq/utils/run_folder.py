@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class RunFolder:
         return self.path / "tokens.txt"
 
     @property
+    def bpe_model(self) -> Path:
+        """The pieces of a fold that has its own (BPE)."""
+        return self.path / "bpe.model"
+
+    @property
     def log(self) -> Path:
         """What training said."""
         return self.path / "train.log"
@@ -92,6 +98,10 @@ class RunFolder:
     def valid_predictions(self) -> Path:
         """A row per utterance of valid."""
         return self.path / "valid_predictions.jsonl"
+
+    def predictions_of(self, part: Literal["test", "valid"]) -> Path:
+        """The predictions of a part of the fold."""
+        return self.predictions if part == "test" else self.valid_predictions
 
     @property
     def decode_json(self) -> Path:
