@@ -60,9 +60,7 @@ def run_recipe(recipe: Path, listed: Sequence[Listed], arguments: Sequence[str])
     Raises:
         InputError: an option is wrong, an input of a stage is missing, or the corpus is partial.
     """
-    options, declared = parse_options(
-        arguments, recipe / "conf/default.yaml", listed[-1].number, lambda conf: _reader_options(conf)
-    )
+    options, declared = parse_options(arguments, recipe / "conf/default.yaml", listed[-1].number, _reader_options)
     if options.help:
         lines = [f"{item.number} {item.name:<10} {item.about}" for item in listed]
         print(usage(recipe.name, lines, declared))
@@ -115,14 +113,13 @@ class Runner:
         options = self.call.options
         ran = False
         for item in self.listed:
-            if item.number == 1 and options.stop_stage > 0 and not options.allow_partial:
+            if item.number > options.stop_stage:
+                break
+            if item.name == "manifests" and not options.allow_partial:
                 self._refuse_partial()
-            if item.name == "train" and options.stop_stage >= item.number and options.allow_partial:
-                # Of a partial copy, the stage before may have skipped folds; it said which.
-                plan = self.call.plan
-                folds = choose_folds(plan.folds_dir, options.asked_folds)
-                self.call = replace(self.call, plan=replace(plan, folds=folds))
-            if (options.stage or 0) <= item.number <= options.stop_stage:
+            if item.name == "train" and options.allow_partial:
+                self._drop_skipped_folds()
+            if item.number >= (options.stage or 0):
                 stale = self._stale(item)
                 ran = bool(stale)
                 if status := self._run_stage(item, stale):
@@ -139,6 +136,12 @@ class Runner:
                 f'this copy of {plan.corpus} is partial ("missing" in {self.recipe / plan.corpus_json}): complete it, '
                 "or pass --allow-partial to go on"
             )
+
+    def _drop_skipped_folds(self) -> None:
+        """Of a partial copy, stage 3 may have skipped folds; it said which."""
+        plan = self.call.plan
+        folds = choose_folds(plan.folds_dir, self.call.options.asked_folds)
+        self.call = replace(self.call, plan=replace(plan, folds=folds))
 
     def _stale(self, item: Listed) -> list[tuple[Unit | None, Work]]:
         """The work of a stage that is not up to date, announced in its stamps; says why."""
@@ -184,11 +187,10 @@ class Runner:
         started = time.monotonic()
         units = [unit for unit, _ in stale if unit is not None]
         for folds, seeds in group_units(units) or [([], [])]:
-            chosen = [*(["--folds", commas(folds), "--seeds", commas(seeds)] if units else [])]
+            chosen = ["--folds", commas(folds), "--seeds", commas(seeds)] if units else []
             group = [work for unit, work in stale if unit is None or (unit[0] in folds and unit[1] in seeds)]
-            if status := run_child(
-                [sys.executable, item.script, *self._conf_arguments(item), *group[0].arguments, *chosen]
-            ):
+            arguments = [*self._conf_arguments(item), *group[0].arguments, *chosen]
+            if status := run_child([sys.executable, item.script, *arguments]):
                 return status
             for work in group:
                 record(work)
