@@ -11,17 +11,20 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from seq.errors import InputError
 from seq.recipe.children import Stopped, watch_signals
 from seq.recipe.runner import Listed, run_recipe
 from seq.utils.script import run_main
 
 
 def main() -> int:
-    recipe, *rest = sys.argv[1:]
-    end = rest.index("--")
+    if "--" not in sys.argv[3:]:
+        raise InputError("local/run.sh calls this with its list of stages: run egs/<corpus>/run.sh, which calls that")
+    end = sys.argv.index("--", 3)
+    stages = [Listed.parse(line) for line in sys.argv[2:end]]
     watch_signals()
     try:
-        return run_recipe(Path(recipe), [Listed.parse(line) for line in rest[:end]], rest[end + 1 :])
+        return run_recipe(Path(sys.argv[1]), stages, sys.argv[end + 1 :])
     except Stopped as stopped:
         return stopped.exit_code
 
