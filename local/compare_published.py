@@ -3,7 +3,7 @@
 
 Usage:   local/compare_published.py --out FILE.md [--egs egs] [--with-ravdess] \\
              [--scores casia:loso=egs/casia/exp/other/scores.json ...]
-In:      egs/<corpus>/exp/default_<protocol>/scores.json where there is one; the rest is "not run"
+In:      egs/<corpus>/exp/scratch_<protocol>/scores.json where there is one; the rest is "not run"
 Out:     --out, Markdown tables
 """
 

@@ -14,22 +14,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.conf import load_conf
 from seq.data.features import prepare_features
+from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified import prepare as unified
 from seq.utils.script import run_main
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--conf", required=True, help="conf file of the recipe")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    add_conf_arguments(parser)
     parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
     parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
     parser.add_argument("--storage", type=Path, required=True, help="folder of the features")
     parser.add_argument("--nj", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
-    conf = load_conf(args.conf, args.set)
+    conf = open_conf(args)
     if conf.unified.corpora:
         unified.merge_features(conf, args.cuts, args.out, args.storage)
     else:

@@ -5,7 +5,7 @@
 
 Usage:
     local/decode_model.py --conf conf/default.yaml --cuts data/fbank/ravdess_cuts.jsonl.gz \\
-        --folds-dir data/folds/emobox --lang-dir data/lang_phone --exp-dir exp/default_emobox --folds 1,2
+        --folds-dir data/folds/emobox --lang-dir data/lang_phone --exp-dir exp/scratch_emobox --folds 1,2
 
 In:  exp/<name>/fold_<k>/seed_<s>/{best,epoch-N.pt}, the cuts with fbank, the folds, the lang folder
 Out: exp/<name>/fold_<k>/seed_<s>/{predictions.jsonl,valid_predictions.jsonl,decode.json}

@@ -13,17 +13,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.conf import load_conf
 from seq.corpora.base import get_reader
 from seq.corpora.verify import prepare_corpus
+from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified import prepare as unified
 from seq.utils.script import run_main
 
 
 def make_parser(add_help: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False, add_help=add_help)
-    parser.add_argument("--conf", required=True, help="conf file of the recipe")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    add_conf_arguments(parser)
     parser.add_argument("--corpus-dir", default="", help="folder of the corpus")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="a corpus made here goes to DIR/corpus")
     parser.add_argument("--out", type=Path, default=Path("data/corpus.json"))
@@ -36,7 +35,7 @@ def make_parser(add_help: bool) -> argparse.ArgumentParser:
 def main() -> None:
     # The options that only this corpus needs are declared by its reader, which the conf names.
     known, _ = make_parser(add_help=False).parse_known_args()
-    conf = load_conf(known.conf, known.set)
+    conf = open_conf(known)
     parser = make_parser(add_help=True)
     reader_options = get_reader(conf.corpus.reader).options
     for option in reader_options:

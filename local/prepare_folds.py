@@ -16,9 +16,9 @@ from pathlib import Path
 
 from lhotse import CutSet
 
-from seq.conf import load_conf
 from seq.data.folds import prepare_folds
 from seq.errors import InputError
+from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified.folds import combine_folds
 from seq.utils.files import read_json
 from seq.utils.script import run_main
@@ -26,14 +26,13 @@ from seq.utils.script import run_main
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--conf", required=True, help="conf file of the recipe")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    add_conf_arguments(parser)
     parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
     parser.add_argument("--corpus-json", type=Path, required=True, help="corpus.json of stage 0")
     parser.add_argument("--protocol", default=None, help="name of the protocol; default: the first of the conf")
     parser.add_argument("--out-dir", type=Path, required=True)
     args = parser.parse_args()
-    conf = load_conf(args.conf, args.set)
+    conf = open_conf(args)
     if not args.cuts.exists():
         raise InputError(f"{args.cuts} does not exist: run stage 1 first")
     if conf.unified.corpora:

@@ -15,21 +15,20 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from seq.conf import load_conf
 from seq.errors import InputError
 from seq.lang.lexicon import TRANSDUCER, prepare_lang, read_lexicon_arcs
 from seq.lang.tokens import TokenTable
+from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.utils.script import run_main
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--conf", type=Path, required=True)
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    add_conf_arguments(parser)
     parser.add_argument("--cuts", type=Path, required=True)
     parser.add_argument("--lang-dir", type=Path, required=True)
     args = parser.parse_args()
-    unit = load_conf(args.conf, args.overrides).lang.unit
+    unit = open_conf(args).lang.unit
     num_texts = prepare_lang(args.cuts, args.lang_dir, unit)
     arcs = read_lexicon_arcs(args.lang_dir)
     if arcs and importlib.util.find_spec("k2") is not None:

@@ -13,21 +13,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.conf import load_conf
 from seq.data.manifests import prepare_manifests
+from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified import prepare as unified
 from seq.utils.script import run_main
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--conf", required=True, help="conf file of the recipe")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value of the conf")
+    add_conf_arguments(parser)
     parser.add_argument("--corpus-json", type=Path, default=Path("data/corpus.json"))
     parser.add_argument("--audio-table", type=Path, default=Path("data/audio.jsonl"))
     parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
     args = parser.parse_args()
-    conf = load_conf(args.conf, args.set)
+    conf = open_conf(args)
     if conf.unified.corpora:
         unified.merge_manifests(conf, args.out)
     else:

@@ -16,8 +16,8 @@ import subprocess
 import sys
 
 from seq.errors import InputError
-from seq.recipe.arguments import recipe_parser
-from seq.recipe.recipe import open_recipe
+from seq.recipe.arguments import open_recipe, recipe_parser
+from seq.recipe.files import experiment_prefix
 from seq.studies.ablation import ablation_report, ablation_rows, labelled_tasks
 from seq.utils.files import write_text
 from seq.utils.script import run_main
@@ -26,7 +26,7 @@ from seq.utils.script import run_main
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = recipe_parser(__doc__)
-    parser.add_argument("--name", default="", help="first part of the experiments' names (default: the conf's)")
+    parser.add_argument("--name", default="", help="first part of the experiments' names (default: the model's)")
     parser.add_argument("--nj", default="")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--allow-partial", action="store_true", help="as in run.sh: the copy of the corpus is partial")
@@ -38,11 +38,11 @@ def main() -> int:
     args = parse()
     if args.overrides and not args.name:
         raise InputError("--set needs --name NAME, so that experiments with the conf's own settings are kept")
-    recipe = open_recipe(args.recipe, args.conf, args.overrides, args.protocol)
+    recipe = open_recipe(args)
     protocol = recipe.protocol.name
-    stem = args.name or (args.conf.stem if args.conf else "default")
+    prefix = args.name or experiment_prefix(args.conf, recipe.conf.model_name)
     common = [str(recipe.folder / "run.sh"), "--protocol", protocol]
-    common += ["--conf", str(args.conf.resolve())] if args.conf else []
+    common += ["--conf", str(args.conf.resolve()), "--model", recipe.conf.model_name]
     common += ["--folds", args.folds, "--seeds", args.seeds, "--device", args.device]
     common += ["--nj", args.nj] if args.nj else []
     common += ["--allow-partial"] if args.allow_partial else []
@@ -58,10 +58,10 @@ def main() -> int:
     for row in rows:
         if row.missing:
             print(f"{row.name}: not run, {row.missing}")
-        elif status := run("--tasks", ",".join(row.tasks), "--exp-name", row.exp_name(stem, protocol)):
+        elif status := run("--tasks", ",".join(row.tasks), "--exp-name", row.exp_name(prefix, protocol)):
             return status
-    report = ablation_report(recipe, rows, stem, shlex.join(["local/run_ablation.py", *sys.argv[1:]]), args.overrides)
-    out = recipe.exp_dir(f"{stem}_{protocol}_ablation.md")
+    report = ablation_report(recipe, rows, prefix, shlex.join(["local/run_ablation.py", *sys.argv[1:]]), args.overrides)
+    out = recipe.exp_dir(f"{prefix}_{protocol}_ablation.md")
     write_text(out, report)
     print(report, f"report: {out}", sep="\n")
     return 0

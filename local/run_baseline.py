@@ -15,8 +15,7 @@ import sys
 
 from seq.data.fold_files import choose_folds
 from seq.errors import InputError
-from seq.recipe.arguments import parse_numbers, recipe_parser
-from seq.recipe.recipe import open_recipe
+from seq.recipe.arguments import open_recipe, parse_numbers, recipe_parser
 from seq.report.report import write_report
 from seq.score.score import score_experiment
 from seq.studies.baseline import run_baseline
@@ -32,7 +31,7 @@ def main() -> None:
     parser.add_argument("--exp-name", default="", help="default: baseline_<features>_<protocol>")
     args = parser.parse_args()
     features = choose_features(args.features)
-    recipe = open_recipe(args.recipe, args.conf, args.overrides, args.protocol)
+    recipe = open_recipe(args)
     if not recipe.cuts.exists():
         raise InputError(f"{recipe.cuts} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
     folds = choose_folds(recipe.folds_dir, [] if args.folds == "all" else parse_numbers(args.folds, "--folds"))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.conf import load_conf
+from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.score.score import score_experiment
 from seq.unified.score import score_corpora
 from seq.utils.files import write_json
@@ -27,8 +27,7 @@ def numbers(text: str) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--conf", type=Path, required=True)
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    add_conf_arguments(parser)
     parser.add_argument("--protocol", default=None, help="protocol of the conf (default: its first)")
     parser.add_argument("--cuts", type=Path, required=True)
     parser.add_argument("--folds-dir", type=Path, required=True)
@@ -38,7 +37,7 @@ def main() -> None:
     parser.add_argument("--command", default="", help="the command line that made the experiment, kept in scores.json")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    conf = load_conf(args.conf, args.overrides)
+    conf = open_conf(args)
     scores = score_experiment(
         conf,
         args.protocol or None,

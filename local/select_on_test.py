@@ -14,8 +14,8 @@ import sys
 
 from seq.data.fold_files import choose_folds
 from seq.errors import InputError
-from seq.recipe.arguments import parse_numbers, recipe_parser
-from seq.recipe.recipe import experiment_name, open_recipe
+from seq.recipe.arguments import open_recipe, parse_numbers, recipe_parser
+from seq.recipe.files import experiment_name, experiment_prefix
 from seq.studies.selected_on_test import SUFFIX, select_on_test, selection_report
 from seq.tasks.registry import parse_names
 from seq.utils.files import write_text
@@ -25,15 +25,16 @@ from seq.utils.script import run_main
 def main() -> None:
     parser = recipe_parser(__doc__)
     parser.add_argument("--tasks", default="", help="heads to train (default: the default ones)")
-    parser.add_argument("--name", default="", help="first part of the experiment's name (default: the conf's)")
+    parser.add_argument("--name", default="", help="first part of the experiment's name (default: the model's)")
     parser.add_argument("--nj", type=int, default=1)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
-    recipe = open_recipe(args.recipe, args.conf, args.overrides, args.protocol)
+    recipe = open_recipe(args)
     if not recipe.fbank_cuts.exists():
         raise InputError(f"{recipe.fbank_cuts} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
     tasks = parse_names(args.tasks)
-    name = experiment_name(args.name or (args.conf.stem if args.conf else "default"), recipe.protocol.name, tasks)
+    prefix = args.name or experiment_prefix(args.conf, recipe.conf.model_name)
+    name = experiment_name(prefix, recipe.protocol.name, tasks)
     folds = choose_folds(recipe.folds_dir, [] if args.folds == "all" else parse_numbers(args.folds, "--folds"))
     command = shlex.join(["local/select_on_test.py", *sys.argv[1:]])
     seeds = parse_numbers(args.seeds, "--seeds")

@@ -3,7 +3,7 @@
 
 Usage:
     local/train_model.py --conf conf/default.yaml --cuts data/fbank/ravdess_cuts.jsonl.gz \\
-        --folds-dir data/folds/emobox --lang-dir data/lang_phone --exp-dir exp/default_emobox --folds 1,2 --nj 2
+        --folds-dir data/folds/emobox --lang-dir data/lang_phone --exp-dir exp/scratch_emobox --folds 1,2 --nj 2
     torchrun --nproc-per-node 2 local/train_model.py ...      (several GPUs, folds one after the other)
 
 In:  the cuts with fbank, the folds, the lang folder

@@ -1,4 +1,4 @@
-"""The configuration of a recipe: dataclasses, filled from `egs/<corpus>/conf/*.yaml` and `--set key=value`.
+"""The configuration: dataclasses, filled from `local/conf/<model>.yaml`, `egs/<corpus>/conf/*.yaml` and `--set`.
 
 Unknown keys and values of the wrong type are errors. Anything that a YAML parser could turn into
 a number or a boolean (`01`, `no`) is kept as a quoted string inside a list of small records, since the
@@ -12,6 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq.errors import InputError
+from seq.utils.model_conf import (
+    MODEL_SECTIONS,
+    AugmentConf,
+    CtcConf,
+    FeaturesConf,
+    ModelConf,
+    TrainConf,
+    read_model,
+)
+from seq.utils.typed_yaml import Raw, apply_override, instantiate, lay_over, read_yaml
 
 
 @dataclass
@@ -112,17 +122,6 @@ class ProtocolConf:
 
 
 @dataclass
-class FeaturesConf:
-    """Stage 0 trims (see `seq.audio.reading.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
-
-    extractor: str = "kaldi-fbank"
-    num_filters: int = 80
-    trim: bool = True
-    # Compute the features of training from the audio in every epoch, on the device that trains.
-    on_the_fly: bool = False
-
-
-@dataclass
 class LangConf:
     """What the CTC branch spells."""
 
@@ -130,99 +129,6 @@ class LangConf:
     unit: Literal["phone", "ipa", "char", "bpe"] = "phone"
     # Pieces of a BPE model, <blk>, <sos/eos> and <unk> among them.
     vocab_size: int = 100
-
-
-@dataclass
-class AugmentConf:
-    """Training augmentation. The first block acts on fbank, the second on waveforms.
-
-    Any probability above 0 in the second block makes training compute fbank on the fly; with 0 it reads stage 2's.
-    """
-
-    # Tempo: the time axis is resampled by a factor drawn from [1 - tempo, 1 + tempo].
-    tempo: float = 0.2
-    # Vocal tract length: the filter axis is warped by a factor drawn from [1 - frequency_warp, 1 + frequency_warp].
-    frequency_warp: float = 0.1
-    # Gain in dB, drawn from [-gain_db, gain_db]: a constant on log energies.
-    gain_db: float = 6.0
-    time_masks: int = 2
-    time_mask_frames: int = 20
-    frequency_masks: int = 2
-    frequency_mask_bins: int = 10
-
-    # Probability of a speed change, by a factor drawn from [1 - speed, 1 + speed].
-    speed_prob: float = 1.0
-    speed: float = 0.12
-    # Probability of additive noise, at a signal-to-noise ratio drawn from [noise_snr_low, noise_snr_high] dB.
-    noise_prob: float = 0.0
-    noise_snr_low: float = 10.0
-    noise_snr_high: float = 30.0
-
-
-@dataclass
-class ModelConf:
-    """Sizes of the network; see `seq/models/`."""
-
-    # A file of seq/models/ that defines an encoder: conformer, tdnn.
-    encoder: str = "conformer"
-    # Encoder frames are 2 or 4 fbank frames long: 20 or 40 ms.
-    subsampling: int = 4
-    stem_channels: int = 32
-    channels: int = 128
-    num_layers: int = 4
-    # Frames that a depthwise convolution sees; odd.
-    kernel_size: int = 15
-    # Attention heads of the Conformer.
-    num_heads: int = 4
-    feedforward: int = 384
-    embedding_dim: int = 128
-    dropout: float = 0.1
-    head_dropout: float = 0.3
-
-
-@dataclass
-class CtcConf:
-    """Backend of the phoneme branch: k2 where it imports, torch otherwise; or the one that is named."""
-
-    backend: Literal["auto", "k2", "torch"] = "auto"
-
-
-@dataclass
-class TrainConf:
-    """Optimisation. A task's loss is its mean over the utterances that have its label, times its scale."""
-
-    num_epochs: int = 40
-    batch_duration: float = 40.0
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    warmup_epochs: float = 3.0
-    gradient_clip: float = 5.0
-    label_smoothing: float = 0.1
-    # By task, where it is not the task's own (seq/tasks/).
-    loss_scales: dict[str, float] = field(default_factory=dict)
-    # Weight of an utterance in the losses of tasks whose classes count (emotion, intensity): (1 / how many the train
-    # part has of its class) ** class_balance. 0: utterances count alike; 1: classes do, as in UA.
-    class_balance: float = 1.0
-    # Decoding uses the mean of the weights over the last `average_epochs` epochs up to the chosen one, sampled
-    # every `average_period` batches (icefall's model_avg).
-    average_epochs: int = 5
-    average_period: int = 1
-    # What the best epoch has: the lowest cross entropy of emotion on valid, or the highest UA. On the few speakers
-    # that a fold can spare for valid, UA moves in steps of a point or more and its maximum is a matter of luck.
-    select_by: Literal["loss", "UA"] = "loss"
-    # Stop when no better epoch has come for this many epochs; 0 trains all epochs.
-    early_stop_epochs: int = 0
-    # `auto` is bf16 where the hardware multiplies it (GPU; CPU with AVX512-BF16 or AMX), fp32 elsewhere.
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    # Threads of one training process on a CPU. Folds run side by side (--nj), and the same number gives the same bits.
-    num_threads: int = 1
-    # Data loader processes; 0 loads in the training process.
-    num_workers: int = 0
-    # Bookkeeping, as in icefall: also write checkpoint-<batch>.pt every so many batches (0: never), keep the last few.
-    save_every_batches: int = 0
-    keep_last_k: int = 10
-    # Keep every epoch-<N>.pt, and not only those that decoding the chosen epoch needs.
-    keep_all_epochs: bool = False
 
 
 @dataclass
@@ -250,13 +156,13 @@ class UnifiedConf:
     corpora: list[UnifiedCorpus] = field(default_factory=list)
     # 0: corpora are drawn in proportion to their size; 1: all equally often; between: size ** (1 - balance).
     balance: float = 0.5
-    # The experiment <alone>_<protocol> of a sibling, where it has one, is what joint training is compared with.
-    alone: str = "default"
+    # The experiment <alone>_<protocol> of a sibling is what joint training is compared with; empty: the same model's.
+    alone: str = ""
 
 
 @dataclass
 class Conf:
-    """One recipe's configuration."""
+    """One recipe's configuration with one model."""
 
     corpus: CorpusConf
     protocols: list[ProtocolConf]
@@ -268,6 +174,8 @@ class Conf:
     train: TrainConf = field(default_factory=TrainConf)
     decode: DecodeConf = field(default_factory=DecodeConf)
     unified: UnifiedConf = field(default_factory=UnifiedConf)
+    # A file of local/conf: a recipe's conf may name its own, and --model another.
+    model_name: str = "scratch"
 
     def protocol(self, name: str | None = None) -> ProtocolConf:
         """The protocol called `name`, or the first one. Raises InputError for an unknown name."""
@@ -280,66 +188,34 @@ class Conf:
         raise InputError(f"--protocol {name}: the conf of {self.corpus.name} has {known}")
 
 
-def read_conf_file(path: Path, overrides: list[str]) -> dict[str, Any]:
-    """A conf file with `section.key=value` overrides, as plain types; neither keys nor types are checked yet.
+# Keys that decide a run's weights: training runs again where one changes, and never goes on from weights of others.
+# `protocol` is the chosen one; who it makes train and valid is in the folds, and the corpora are in the data.
+WEIGHTS = (*MODEL_SECTIONS, "lang", "corpus.soft_labels", "unified.balance", "protocol.emotions", "protocol.merges")
+BOOKKEEPING = ("train.save_every_batches", "train.keep_last_k", "train.keep_all_epochs")
+
+
+def read_conf(path: Path, overrides: list[str], model: str | None = None) -> Raw:
+    """A model's file, a recipe's conf over it, and `section.key=value` over both; keys and types are not checked yet.
+
+    Args:
+        model: name of a file of local/conf; by default the one that the conf names.
 
     Raises:
-        InputError: the file is missing or is not a YAML mapping, or an override is malformed.
+        InputError: a file is missing or is not a YAML mapping, an override is malformed, or there is no such model.
     """
-    import yaml
-
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except OSError as error:
-        raise InputError(f"conf {path} cannot be read ({error.strerror}): pass an existing file with --conf") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"conf {path} is not valid YAML ({error})") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"conf {path} is not a mapping of sections (corpus, protocols, ...)")
+    raw = read_yaml(path)
     for override in overrides:
         apply_override(raw, override)
-    return raw
+    name = model or raw.get("model_name", Conf.model_name)
+    return {**lay_over(read_model(name), raw), "model_name": name}
 
 
-def load_conf(path: Path | str, overrides: list[str] | None = None) -> Conf:
-    """Read a conf file and apply `section.key=value` overrides.
-
-    Raises:
-        InputError: the file is missing or not YAML, a key is unknown, a value has the wrong type.
-    """
-    # jsonargparse takes 0.2 s to import; what only asks for a `Conf` type should not pay for it.
-    from jsonargparse import ArgumentError, ArgumentParser, Namespace
-
-    raw = read_conf_file(Path(path), overrides or [])
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Conf, None)
-    try:
-        parsed: Namespace = parser.parse_object(raw)
-        conf = Conf(**vars(parser.instantiate(parsed)))
-    except (ArgumentError, TypeError, ValueError, KeyError) as error:
-        raise InputError(f"conf {path}: {error}") from error
+def load_conf(path: Path | str, overrides: list[str] | None = None, model: str | None = None) -> Conf:
+    """`read_conf`, checked. Raises InputError as it does, and for an unknown key or a value of the wrong type."""
+    conf = instantiate(Conf, read_conf(Path(path), overrides or [], model), f"conf {path}")
     if not conf.protocols:
         raise InputError(f"conf {path}: protocols is empty; name at least one")
     return conf
-
-
-def apply_override(raw: dict[str, Any], override: str) -> None:
-    """Set `section.key=value` in a conf that is still plain types. Raises InputError if it is not of that form."""
-    import yaml
-
-    key, separator, value = override.partition("=")
-    if not separator or not key:
-        raise InputError(f"--set {override}: write it as section.key=value, for example train.num_epochs=10")
-    *sections, last = key.split(".")
-    target = raw
-    for section in sections:
-        target = target.setdefault(section, {})
-        if not isinstance(target, dict):
-            raise InputError(f"--set {override}: {section} is not a section of the conf")
-    try:
-        target[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {override}: the value is not valid YAML") from error
 
 
 def conf_to_dict(conf: Conf) -> dict[str, Any]:
@@ -347,13 +223,6 @@ def conf_to_dict(conf: Conf) -> dict[str, Any]:
     return asdict(conf)
 
 
-def conf_from_dict(data: dict[str, Any], what: str = "the stored configuration") -> Conf:
+def conf_from_dict(data: Raw, what: str = "the stored configuration") -> Conf:
     """Inverse of `conf_to_dict`. Raises InputError, naming `what`, where the keys or types do not fit this version."""
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Conf, None)
-    try:
-        return Conf(**vars(parser.instantiate(parser.parse_object(data))))
-    except (ArgumentError, TypeError, ValueError, KeyError) as error:
-        raise InputError(f"{what} does not fit this version of SpeechEQ: {error}") from error
+    return instantiate(Conf, data, f"{what} does not fit this version of SpeechEQ")

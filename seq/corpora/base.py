@@ -86,12 +86,13 @@ def get_reader(name: str) -> CorpusReader:
     module_name = f"seq.corpora.{name}"
     try:
         module = importlib.import_module(module_name)
-        return module.Reader()
-    except (ModuleNotFoundError, AttributeError) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name != module_name:
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
             raise
-        known = ", ".join(reader_names())
-        raise InputError(f"corpus.reader: there is no reader {name!r}; choose from {known}") from error
+        module = None
+    if not hasattr(module, "Reader"):
+        raise InputError(f"corpus.reader: there is no reader {name!r}; choose from {', '.join(reader_names())}")
+    return module.Reader()
 
 
 def reader_names() -> list[str]:

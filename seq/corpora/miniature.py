@@ -16,6 +16,7 @@ from seq.corpora.layouts.studio import Studio
 from seq.errors import InputError
 from seq.labels import EMOTION, map_labels
 from seq.utils.files import write_text
+from seq.utils.typed_yaml import read_yaml
 
 LAYOUTS: Final = ("casia", "cremad", "emodb", "esd", "iemocap", "mead", "ravdess", "seqd")
 CONF_NAME: Final = "miniature.yaml"
@@ -46,6 +47,7 @@ def write_miniature(layout: str, target: Path, conf_path: Path, seed: int = 1) -
         importlib.import_module(f"seq.corpora.layouts.{layout}").write(temporary, Studio(seed))
         utterances = list(get_reader(layout).read(temporary, {}))
         small = conf_to_dict(cut_down(conf, utterances))
+        small = {key: small[key] for key in read_yaml(conf_path)}
         text = yaml.safe_dump(small, sort_keys=False, allow_unicode=True, width=120)
         write_text(
             temporary / CONF_NAME, f"# {layout} in miniature, by tools/synth_corpus.py: not for results.\n{text}"

@@ -64,7 +64,7 @@ class SpeechDataset(Dataset[Batch]):
         self.epoch = epoch or Epoch(0)
         self._features = features
         self._device = device or torch.device("cpu")
-        self._on_the_fly = augment is not None and (features.on_the_fly or needs_waveform(augment))
+        self._on_the_fly = augment is not None and (augment.on_the_fly or needs_waveform(augment))
 
     def _load(self, cuts: CutSet) -> list[Tensor]:
         if self.augment is None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seq.utils.files import read_json
+from seq.utils.run_folder import RunFolder
 
-RECORD_FILE = "decode.json"
 BY_VALID = "valid"
 POST_HOC = "post-hoc"
 
@@ -32,7 +32,7 @@ class Choice:
 
 def read_records(run_dirs: Iterable[Path]) -> list[dict[str, Any]]:
     """What stage 6 noted in each run folder that it decoded."""
-    return [read_json(path) for path in (run_dir / RECORD_FILE for run_dir in run_dirs) if path.exists()]
+    return [read_json(path) for path in (RunFolder(run_dir).decode_json for run_dir in run_dirs) if path.exists()]
 
 
 def describe_records(records: list[dict[str, Any]]) -> str | None:

@@ -7,19 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from seq.utils.files import atomic_path
-
-EMBEDDINGS = "embeddings.npz"
+from seq.utils.run_folder import RunFolder
 
 
 def write_embeddings(run_dir: Path, vectors: dict[str, np.ndarray]) -> None:
     """`ids` (N,) and `embeddings` (N, embedding_dim) float32; loadable without pickle."""
-    with atomic_path(run_dir / EMBEDDINGS) as temporary, open(temporary, "wb") as file:
+    with atomic_path(RunFolder(run_dir).embeddings) as temporary, open(temporary, "wb") as file:
         np.savez(file, ids=np.array(list(vectors)), embeddings=np.stack(list(vectors.values())))
 
 
 def read_embeddings(run_dir: Path) -> dict[str, np.ndarray]:
     """(embedding_dim,) by id; empty where stage 6 wrote none."""
-    path = run_dir / EMBEDDINGS
+    path = RunFolder(run_dir).embeddings
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as file:

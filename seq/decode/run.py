@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final, Literal
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from seq.data.batches import SpeechDataset, eval_loader
 from seq.data.folds import Fold
 from seq.data.shar import open_cuts
 from seq.data.targets import Labeller
-from seq.decode.choice import RECORD_FILE, Choice
+from seq.decode.choice import Choice
 from seq.decode.embeddings import write_embeddings
 from seq.decode.weights import choose_weights
 from seq.errors import InputError
@@ -25,9 +26,10 @@ from seq.train.device import pick_device
 from seq.train.experiment import Experiment
 from seq.train.jobs import run_jobs
 from seq.utils.files import jsonl_writer, write_json
+from seq.utils.run_folder import RunFolder
 
-# Fold part and the file that holds its predictions.
-PARTS = {"test": "predictions.jsonl", "valid": "valid_predictions.jsonl"}
+# The parts of a fold that are decoded.
+PARTS: Final[tuple[Literal["test", "valid"], ...]] = ("test", "valid")
 
 
 def check_label_set(model: SpeechEqModel, experiment: Experiment, lang: Lang) -> None:
@@ -77,7 +79,7 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
     lang = experiment.open_lang(fold.train, run_dir)
     check_label_set(model, experiment, lang)
     spelling = decode_parts(experiment, model, lang, fold, seed)
-    write_json(run_dir / RECORD_FILE, {**record, **spelling})
+    write_json(RunFolder(run_dir).decode_json, {**record, **spelling})
     return state["epoch"]
 
 
@@ -93,10 +95,10 @@ def decode_parts(
     dataset = SpeechDataset(Labeller(model.spec.outputs, experiment.setting(lang)), experiment.conf.features)
     has_text = any(found.kind == "sequence" for found in model.spec.outputs.values())
     ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
-    for part, file_name in PARTS.items():
+    for part in PARTS:
         loader = eval_loader(open_cuts(experiment.cuts, getattr(fold, part)), dataset)
         vectors: dict[str, np.ndarray] = {}
-        with jsonl_writer(run_dir / file_name) as write:
+        with jsonl_writer(RunFolder(run_dir).predictions_of(part)) as write:
             for row, embedding in predict(model, loader, ctc, "fp32", with_times=True):
                 row.corpus, row.fold, row.seed = experiment.conf.corpus.name, fold.fold, seed
                 write(row.to_dict())

@@ -12,11 +12,11 @@ from seq.train.checkpoint import (
     average_checkpoints,
     average_of,
     averaged_weights,
-    batch_checkpoints,
     checkpoint_path,
     load_checkpoint,
     read_pointer,
 )
+from seq.utils.run_folder import RunFolder
 
 
 def choose_weights(run_dir: Path, choice: Choice) -> tuple[StateDict, dict[str, Any], dict[str, Any]]:
@@ -48,7 +48,7 @@ def choose_weights(run_dir: Path, choice: Choice) -> tuple[StateDict, dict[str, 
 
 def _choose_batch(run_dir: Path, choice: Choice, iteration: int) -> tuple[StateDict, dict[str, Any], dict[str, Any]]:
     average = choice.avg or 1
-    found = [path for number, path in batch_checkpoints(run_dir) if number <= iteration]
+    found = [path for number, path in RunFolder(run_dir).batches() if number <= iteration]
     needed = average + choice.use_averaged_model
     if len(found) < needed:
         raise InputError(

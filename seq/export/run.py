@@ -23,6 +23,7 @@ from seq.tasks.predictions import Prediction
 from seq.tasks.registry import main_category
 from seq.utils.files import atomic_path, read_json, sha256, write_json, write_text
 from seq.utils.provenance import git_commit
+from seq.utils.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from seq.models.model import SpeechEqModel
@@ -47,17 +48,17 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
         if fold is not None or seed is not None:
             raise InputError(f"{exp} is one run already: leave out --fold and --seed, or pass the experiment's folder")
         return exp
-    pattern = f"fold_{'*' if fold is None else fold}/seed_{'*' if seed is None else seed}/run.json"
-    runs = [path.parent for path in sorted(exp.glob(pattern)) if path.parent.name.removeprefix("seed_").isdigit()]
+    runs = RunFolder.finished(exp, fold, seed)
     if not runs:
-        raise InputError(f"{exp} has no finished run ({pattern}): train first (stage 5), or pass another folder")
-    return max(runs, key=_valid_score)
+        which = "".join(f", {name} {number}" for name, number in (("fold", fold), ("seed", seed)) if number is not None)
+        raise InputError(f"{exp} has no finished run{which}: train first (stage 5), or pass another folder")
+    return max(runs, key=_valid_score).path
 
 
-def _valid_score(run_dir: Path) -> tuple[float, float]:
+def _valid_score(run: RunFolder) -> tuple[float, float]:
     from seq.train.validation import selection_score
 
-    return selection_score(read_json(run_dir / "run.json")["best_valid"], "UA")
+    return selection_score(read_json(run.run_json)["best_valid"], "UA")
 
 
 def export_run(run_dir: Path, out: Path, cuts: Path | None = None) -> Description:

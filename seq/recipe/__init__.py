@@ -1,1 +1,1 @@
-"""What a recipe's run.sh asks: paths, plan, which stages are up to date, sibling recipes."""
+"""The runner behind every run.sh: its options, plan, stages, stamps and paths; and sibling recipes."""

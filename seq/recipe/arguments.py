@@ -1,14 +1,15 @@
-"""Arguments that the stages of training and decoding share, and those of the commands beside the runner."""
+"""Arguments that the stages' scripts share, and those of the commands beside the runner."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from seq.conf import load_conf
+from seq.conf import Conf, load_conf
 from seq.data.fold_files import choose_folds
 from seq.decode.choice import Choice
 from seq.errors import InputError
+from seq.recipe.recipe import Recipe
 from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
 
@@ -42,12 +43,37 @@ def parse_choice(args: argparse.Namespace) -> Choice:
     return Choice(args.epoch, args.iter, args.avg, flag)
 
 
+def add_conf_arguments(parser: argparse.ArgumentParser, conf_help: str | None = None) -> None:
+    """--conf, --model and --set, which `open_conf` reads; --conf must be given unless `conf_help` says what if not."""
+    parser.add_argument("--conf", type=Path, required=conf_help is None, help=conf_help or "conf file of the recipe")
+    parser.add_argument("--model", default=None, help="a file of local/conf (default: the one that the conf names)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE",
+                        help="override a value of the conf")  # fmt: skip
+
+
+def open_conf(args: argparse.Namespace) -> Conf:
+    """The conf that `add_conf_arguments` names. Raises InputError as `seq.conf.load_conf`."""
+    return load_conf(args.conf, args.overrides, args.model)
+
+
+def open_recipe(args: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments of `recipe_parser` name.
+
+    Raises:
+        InputError: there is no recipe, or the conf or the protocol is wrong.
+    """
+    if not (args.recipe / "run.sh").is_file():
+        raise InputError(f"--recipe {args.recipe}: there is no run.sh; pass a recipe folder such as egs/ravdess")
+    args.conf = args.conf or args.recipe / "conf/default.yaml"
+    conf = open_conf(args)
+    return Recipe(args.recipe.resolve(), conf, conf.protocol(args.protocol or None))
+
+
 def recipe_parser(description: str | None) -> argparse.ArgumentParser:
     """Arguments of the commands that work on a whole recipe beside its runner."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", type=Path, required=True, help="recipe folder, such as egs/ravdess")
-    parser.add_argument("--conf", type=Path, default=None, help="conf file (default: the recipe's conf/default.yaml)")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    add_conf_arguments(parser, "conf file (default: the recipe's conf/default.yaml)")
     parser.add_argument("--protocol", default="", help="protocol (default: the conf's first)")
     parser.add_argument("--folds", default="all")
     parser.add_argument("--seeds", default="0")
@@ -57,8 +83,7 @@ def recipe_parser(description: str | None) -> argparse.ArgumentParser:
 def experiment_parser(description: str | None) -> argparse.ArgumentParser:
     """Arguments that training and decoding share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--conf", type=Path, required=True, help="conf file of the recipe")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    add_conf_arguments(parser)
     parser.add_argument("--protocol", default=None, help="evaluation protocol of the conf (default: its first)")
     parser.add_argument("--tasks", default="", help="heads to train (default: the default ones)")
     parser.add_argument("--cuts", type=Path, required=True, help="cuts with fbank (stage 2)")
@@ -75,7 +100,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
 
 def open_experiment(args: argparse.Namespace) -> tuple[Experiment, list[int], list[int]]:
     """The experiment, folds and seeds that the arguments name. Raises InputError for any that is wrong."""
-    conf = load_conf(args.conf, args.overrides)
+    conf = open_conf(args)
     protocol = conf.protocol(args.protocol)
     tasks = parse_names(args.tasks)
     experiment = Experiment(

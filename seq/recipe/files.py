@@ -1,9 +1,11 @@
-"""Where the files of a recipe are; local/run.sh defines the same paths. The standard library alone."""
+"""Where the files of a recipe are. The standard library alone."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+
+from seq.conf import TASKS
 
 
 class RecipeFiles(ABC):
@@ -36,10 +38,19 @@ class RecipeFiles(ABC):
         return folder / f"data/fbank/{corpus}_cuts.jsonl.gz"
 
     @property
+    def fbank_storage(self) -> Path:
+        """The features themselves."""
+        return self.place()[0] / "data/fbank/storage"
+
+    @property
     def folds_dir(self) -> Path:
         """The folds of stage 3."""
         folder, _, protocol = self.place()
         return folder / "data/folds" / protocol
+
+    def fold_json(self, number: int) -> Path:
+        """Who is train, valid and test in a fold."""
+        return self.folds_dir / f"fold_{number}.json"
 
     @property
     def lang_dir(self) -> Path:
@@ -49,3 +60,13 @@ class RecipeFiles(ABC):
     def exp_dir(self, name: str) -> Path:
         """The folder of the experiment called `name`."""
         return self.place()[0] / "exp" / name
+
+
+def experiment_prefix(conf: Path, model: str) -> str:
+    """How the names of experiments begin: the model's name, after that of a conf that is not the recipe's own."""
+    return model if conf.stem == "default" else f"{conf.stem}_{model}"
+
+
+def experiment_name(prefix: str, protocol: str, tasks: list[str]) -> str:
+    """`<prefix>_<protocol>`, and the tasks where not all are trained."""
+    return f"{prefix}_{protocol}" + ("" if len(tasks) == len(TASKS) else "_" + "+".join(tasks))

@@ -37,14 +37,14 @@ class Sibling(RecipeFiles):
 
     def inputs(self) -> list[Path]:
         """The files of it that are read."""
-        folds = [self.folds_dir / f"fold_{number}.json" for number in self.fold_numbers()]
+        folds = [self.fold_json(number) for number in self.fold_numbers()]
         return [self.corpus_json, self.cuts, self.fbank_cuts, *folds]
 
     def check(self) -> None:
         """Raises InputError where its recipe has not prepared what is read."""
         missing = [path for path in self.inputs() if not path.exists()]
         if not self.fold_numbers():
-            missing.append(self.folds_dir / "fold_1.json")
+            missing.append(self.fold_json(1))
         if missing:
             raise InputError(
                 f"corpus {self.name} is not prepared ({missing[0]} is missing): run "

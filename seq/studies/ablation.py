@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from seq.errors import InputError
 from seq.lang.lexicon import read_transcripts
-from seq.recipe.recipe import Recipe, experiment_name
+from seq.recipe.files import experiment_name
+from seq.recipe.recipe import Recipe
 from seq.report.cells import MISSING, TaskColumn, leading_columns, signed
 from seq.report.report import partial_note
 from seq.score.intervals import paired_by_speaker, paired_test
@@ -30,9 +31,9 @@ class AblationRow:
     tasks: list[str]
     missing: str | None = None
 
-    def exp_name(self, stem: str, protocol: str) -> str:
+    def exp_name(self, prefix: str, protocol: str) -> str:
         """The name of the experiment of this row."""
-        return experiment_name(stem, protocol, self.tasks)
+        return experiment_name(prefix, protocol, self.tasks)
 
 
 def ablation_rows(labelled: set[str]) -> list[AblationRow]:
@@ -107,7 +108,7 @@ def _test(own: Scores, base: Scores, column: TaskColumn) -> list[str]:
     return [signed(test.difference, column.heading), str(test)]
 
 
-def ablation_report(recipe: Recipe, rows: list[AblationRow], stem: str, command: str, overrides: list[str]) -> str:
+def ablation_report(recipe: Recipe, rows: list[AblationRow], prefix: str, command: str, overrides: list[str]) -> str:
     """The Markdown of the ablation, from the scores.json of its rows.
 
     Raises:
@@ -116,7 +117,7 @@ def ablation_report(recipe: Recipe, rows: list[AblationRow], stem: str, command:
     scores: dict[str, Scores] = {}
     for row in rows:
         if row.missing is None:
-            scores[row.name] = read_json(recipe.exp_dir(row.exp_name(stem, recipe.protocol.name)) / "scores.json")
+            scores[row.name] = read_json(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json")
     base = scores[rows[0].name]
     shape = [(block["seeds"], [fold["fold"] for fold in block["folds"]]) for block in scores.values()]
     if any(other != shape[0] for other in shape):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from seq.conf import Conf
 from seq.report.cells import MISSING, leading_columns
 from seq.score.types import Scores
 from seq.tasks.registry import main_task
@@ -80,7 +81,7 @@ def comparison(egs: Path, experiments: dict[tuple[str, str], Path], with_public:
     """The tables as Markdown.
 
     Args:
-        egs: folder of the recipes; ours is `egs/<corpus>/exp/default_<protocol>/scores.json`.
+        egs: folder of the recipes; ours is `egs/<corpus>/exp/scratch_<protocol>/scores.json`.
         experiments: (corpus, protocol) to another scores.json.
         with_public: RAVDESS too, which is public and not in the paper.
     """
@@ -98,7 +99,7 @@ def comparison(egs: Path, experiments: dict[tuple[str, str], Path], with_public:
             if figure.corpus == item.corpus
         ]
         for protocol, relation in item.protocols:
-            default = egs / item.corpus / "exp" / f"default_{protocol}" / "scores.json"
+            default = egs / item.corpus / "exp" / f"{Conf.model_name}_{protocol}" / "scores.json"
             rows.append(_ours(experiments.get((item.corpus, protocol), default), protocol, relation))
         header = ["source", "system", "protocol", "UA %", "WA %", "note"]
         parts.append(f"## {item.title}\n\n{markdown_table(header, rows)}")
@@ -111,7 +112,7 @@ def _percent(value: float | None) -> list[str]:
 
 def _ours(path: Path, protocol: str, relation: str) -> list[str]:
     if not path.exists():
-        return ["ours", f"default_{protocol}", f"{protocol}: {relation}", MISSING, MISSING, NOT_RUN]
+        return ["ours", f"{Conf.model_name}_{protocol}", f"{protocol}: {relation}", MISSING, MISSING, NOT_RUN]
     scores: Scores = read_json(path)
     pooled = scores["pooled"]
     first, second = leading_columns(main_task())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,13 +20,15 @@ from torch import Tensor
 from seq.errors import InputError
 from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights
 from seq.utils.files import atomic_path, write_text
+from seq.utils.run_folder import RunFolder
 
 StateDict = dict[str, Tensor]
+Pointer = Literal["last", "best"]
 
 
 def checkpoint_path(run_dir: Path, epoch: int) -> Path:
     """Where the checkpoint of an epoch lies."""
-    return run_dir / f"epoch-{epoch}.pt"
+    return RunFolder(run_dir).epoch(epoch)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -62,40 +64,40 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def write_pointer(run_dir: Path, name: str, epoch: int) -> None:
+def _pointer(run_dir: Path, name: Pointer) -> Path:
+    folder = RunFolder(run_dir)
+    return folder.best if name == "best" else folder.last
+
+
+def write_pointer(run_dir: Path, name: Pointer, epoch: int) -> None:
     """Let `last` or `best` name an epoch."""
-    write_text(run_dir / name, f"{epoch}\n")
+    write_text(_pointer(run_dir, name), f"{epoch}\n")
 
 
-def read_pointer(run_dir: Path, name: str) -> int | None:
+def read_pointer(run_dir: Path, name: Pointer) -> int | None:
     """The epoch that `last` or `best` names; None where there is none yet."""
+    path = _pointer(run_dir, name)
     try:
-        return int((run_dir / name).read_text(encoding="utf-8"))
+        return int(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise InputError(f"{run_dir / name} does not hold an epoch number: delete it and run stage 5 again") from error
+        raise InputError(f"{path} does not hold an epoch number: delete it and run stage 5 again") from error
 
 
 def prune_checkpoints(run_dir: Path, keep: set[int]) -> None:
     """Delete the checkpoints of all epochs but those in `keep`."""
-    for path in run_dir.glob("epoch-*.pt"):
-        number = path.stem.removeprefix("epoch-")
-        if number.isdigit() and int(number) not in keep:
+    for epoch, path in RunFolder(run_dir).epochs():
+        if epoch not in keep:
             path.unlink(missing_ok=True)
 
 
 def save_batch_checkpoint(run_dir: Path, state: dict[str, Any], keep_last_k: int) -> None:
     """Write `checkpoint-<batch>.pt`, and delete all but the newest `keep_last_k` of them."""
-    save_checkpoint(run_dir / f"checkpoint-{state['batch_idx_train']}.pt", state)
-    for _, path in batch_checkpoints(run_dir)[max(keep_last_k, 1) :]:
+    folder = RunFolder(run_dir)
+    save_checkpoint(folder.batch(state["batch_idx_train"]), state)
+    for _, path in folder.batches()[max(keep_last_k, 1) :]:
         path.unlink()
-
-
-def batch_checkpoints(run_dir: Path) -> list[tuple[int, Path]]:
-    """The checkpoints by batch count, newest first."""
-    numbers = ((path.stem.removeprefix("checkpoint-"), path) for path in run_dir.glob("checkpoint-*.pt"))
-    return sorted(((int(number), path) for number, path in numbers if number.isdigit()), reverse=True)
 
 
 def start_average(model: torch.nn.Module) -> StateDict:

@@ -13,6 +13,7 @@ from seq.lang.units import Lang, open_lang
 from seq.tasks.base import Setting
 from seq.train.start import Start
 from seq.utils.files import read_jsonl
+from seq.utils.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Experiment:
 
     def run_dir(self, fold: int, seed: int) -> Path:
         """The folder of one run."""
-        return self.exp_dir / f"fold_{fold}" / f"seed_{seed}"
+        return RunFolder.of(self.exp_dir, fold, seed).path
 
     def load_fold(self, number: int) -> Fold:
         """A fold, its parts and speakers checked against the cuts. Raises InputError where they overlap."""

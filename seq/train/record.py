@@ -10,12 +10,17 @@ class RunRecord(TypedDict, total=False):
 
     fold: int
     seed: int
+    # By which it was trained (`seq.data.folds.describe_protocol`), and the model of local/conf.
+    protocol: dict[str, str | bool]
+    model: str
     command: str
     commit: str | None
     versions: dict[str, str | None]
     # Of finetuning: the model that it started from.
     start: dict[str, Any]
     tasks: list[str]
+    # Tasks that were asked for and could not be learnt, and why.
+    masked: dict[str, str]
     ctc_backend: str
     num_parameters: int
     epochs: int

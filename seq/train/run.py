@@ -15,6 +15,7 @@ from seq.train.record import RunRecord
 from seq.utils.files import write_json
 from seq.utils.process import run_lock
 from seq.utils.provenance import git_commit, package_versions
+from seq.utils.run_folder import RunFolder
 
 
 def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) -> RunRecord:
@@ -49,6 +50,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
             "versions": package_versions(),
             **({"start": experiment.start.about} if experiment.start is not None else {}),
             "protocol": describe_protocol(experiment.protocol),
+            "model": experiment.conf.model_name,
             "tasks": list(data.spec.outputs),
             "masked": data.masked,
             "ctc_backend": trainer.losses.ctc.name,
@@ -64,7 +66,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
             "peak_rss_mib": max(row["peak_rss_mib"] for row in history),
         }
         if is_first_rank:
-            write_json(run_dir / "run.json", run)
+            write_json(RunFolder(run_dir).run_json, run)
     return run
 
 

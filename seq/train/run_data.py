@@ -73,7 +73,13 @@ class RunData:
                 f"fold {fold_number} has {self.num_train} utterances to train on; {NUM_BUCKETS} are the least"
             )
         self.identity = run_identity(
-            experiment.conf, self.spec.outputs, self.fold, experiment.lang_dir, experiment.cuts, self.start
+            experiment.conf,
+            experiment.protocol,
+            self.spec.outputs,
+            self.fold,
+            experiment.lang_dir,
+            experiment.cuts,
+            self.start,
         )
 
     def train_cuts(self) -> CutSet:

@@ -11,7 +11,7 @@ from seq.tasks.base import Outputs
 from seq.tasks.predictions import CategoryPrediction, Prediction
 from seq.tasks.registry import in_order
 
-# By task, its metrics and, of a category, `loss`: the cross entropy.
+# By task, its metrics and, of a category whose classes matter, `loss`: the cross entropy.
 ValidScores = dict[str, dict[str, float]]
 
 
@@ -27,7 +27,7 @@ def valid_scores(rows: Sequence[Prediction], outputs: Mapping[str, Outputs]) -> 
         values = statistic.values(np.ones((1, len(statistic.speakers))))
         scores[task.name] = {name: float(value[0]) for name, value in values.items()}
         likelihoods = [a.probs[str(a.ref)] for a in answers if isinstance(a, CategoryPrediction) and a.probs]
-        if likelihoods:
+        if likelihoods and task.by_class:
             scores[task.name]["loss"] = -float(np.mean(np.log(np.maximum(likelihoods, 1e-12))))
     return scores
 

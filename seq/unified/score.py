@@ -87,7 +87,7 @@ def score_corpora(conf: Conf, scores: Scores, cuts: Path, folds_dir: Path, exp_d
         block = _score_corpus(list(answers.values()), sibling.name, experiment, corpora)
         if block is not None:
             if protocol.name == JOINT:
-                block["alone"] = _alone(block, sibling, conf.unified.alone)
+                block["alone"] = _alone(block, sibling, conf.unified.alone or conf.model_name)
             rows[sibling.name] = block
     return {"rows": rows}
 

@@ -14,11 +14,12 @@ from seq.decode.run import decode_run
 from seq.decode.weights import choose_weights
 from seq.errors import InputError
 from seq.models.model import ModelSpec, SpeechEqModel
-from seq.train.checkpoint import batch_checkpoints, checkpoint_path, load_checkpoint, load_model, read_pointer
+from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model, read_pointer
 from seq.train.experiment import Experiment
 from seq.train.optimizer import make_optimizer
 from seq.train.run import train_run
 from seq.utils.files import read_json
+from seq.utils.run_folder import RunFolder
 
 HAS_ICEFALL = all(importlib.util.find_spec(name) for name in ("k2", "icefall"))
 needs_icefall = pytest.mark.skipif(not HAS_ICEFALL, reason="icefall (on PYTHONPATH) and k2 are not installed")
@@ -61,7 +62,7 @@ def test_default_is_what_valid_chose(experiment: Experiment) -> None:
 
 
 def test_batch_checkpoints_are_kept_as_asked(experiment: Experiment) -> None:
-    found = batch_checkpoints(experiment.run_dir(1, 0))
+    found = RunFolder(experiment.run_dir(1, 0)).batches()
     numbers = [number for number, _ in found]
     assert len(numbers) == 3 and all(number % 3 == 0 for number in numbers) and numbers == sorted(numbers)[::-1]
     weights, _, record = choose_weights(experiment.run_dir(1, 0), Choice(iteration=numbers[0] + 1, avg=2))
@@ -117,6 +118,6 @@ def test_icefall_takes_our_checkpoints(experiment: Experiment) -> None:
     assert_close(weights, average_checkpoints_with_averaged_model(str(paths[2]), str(paths[4])))
 
     found = find_checkpoints(run_dir)
-    assert [Path(path) for path in found] == [path for _, path in batch_checkpoints(run_dir)]
+    assert [Path(path) for path in found] == [path for _, path in RunFolder(run_dir).batches()]
     weights, _, _ = choose_weights(run_dir, Choice(iteration=10_000, avg=2))
     assert_close(weights, average_checkpoints_with_averaged_model(found[2], found[0]))

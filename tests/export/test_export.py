@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,10 +15,12 @@ import soundfile
 import torch
 from corpus_builders import real_ravdess, spoken
 from exported_model import make_run
+from tiny_experiment import make_experiment, tiny_conf
 
 from seq.audio.reading import read_audio
 from seq.conf import FeaturesConf, ModelConf
 from seq.data.features import compute_fbank
+from seq.decode.run import decode_run
 from seq.errors import InputError
 from seq.export.norms import measure_norms
 from seq.export.run import export_run, find_run, recipe_of
@@ -29,7 +32,7 @@ from seq.score.calibration import calibrate, calibration_error, fit_temperature,
 from seq.tasks.base import Outputs
 from seq.tasks.predictions import CategoryPrediction, Prediction, SequencePrediction
 from seq.train.checkpoint import load_model
-from seq.train.experiment import Experiment
+from seq.train.experiment import Experiment, train_run
 from seq.utils.files import read_json, write_json, write_jsonl
 
 RATE = 16000
@@ -169,6 +172,21 @@ def test_folder_describes_itself(model_folder: Path, experiment: Experiment) -> 
     assert "tiny" in card and "| emotion, WA |" in card
     assert {path.name for path in model_folder.iterdir()} == {"README.md", "model.json", *description["files"]}
     assert all(os.stat(path).st_mode & 0o444 == 0o444 for path in model_folder.iterdir())
+
+
+def test_the_card_says_by_which_protocol_the_run_was_trained(tmp_path: Path) -> None:
+    # As egs/casia has them: the same classes, speaker-disjoint and not; nothing is read out of the experiment's name.
+    conf = tiny_conf()
+    disjoint = conf.protocols[0]
+    conf.protocols = [disjoint, replace(disjoint, name="random10", description="ten folds", speaker_disjoint=False)]
+    made = make_experiment(tmp_path, conf)
+    experiment = replace(made, protocol=conf.protocol("random10"), exp_dir=tmp_path / "exp/scratch_tiny")
+    train_run(experiment, 1, 0)
+    decode_run(experiment, 1, 0)
+    description = export_run(experiment.run_dir(1, 0), tmp_path / "model")
+    assert description["protocol"]["name"] == "random10" and description["protocol"]["speaker_disjoint"] is False
+    card = (tmp_path / "model/README.md").read_text(encoding="utf-8")
+    assert "**speakers of train are in test**" in card and "`random10`" in card and "no speaker of train" not in card
 
 
 def test_safetensors_hold_the_averaged_weights(model_folder: Path, experiment: Experiment) -> None:

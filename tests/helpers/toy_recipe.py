@@ -100,8 +100,9 @@ class Toy:
         shutil.copytree(ROOT / "seq", root / "seq", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "path.sh", root)
         shutil.copy(ROOT / "egs/synth/run.sh", self.recipe)
-        for name in ("run.sh", "parse_options.sh", "check_stage.py"):
+        for name in ("run.sh", "run_stages.py"):
             shutil.copy(ROOT / "local" / name, root / "local")
+        shutil.copytree(ROOT / "local/conf", root / "local/conf")
         for name in SCRIPTS:
             (root / f"local/{name}.py").write_text(STUB)
         (root / "seq/corpora/toy.py").write_text(READER)

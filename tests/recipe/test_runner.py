@@ -1,6 +1,6 @@
 """The stage runner: what is skipped, what runs again and why, and what it says to wrong options.
 
-It is tested in a copy of the tree whose stage scripts are stubs (tests/toy_recipe.py).
+It is tested in a copy of the tree whose stage scripts are stubs (tests/helpers/toy_recipe.py).
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from toy_recipe import ROOT, SCRIPTS, Toy
+from toy_recipe import CONF, READER, ROOT, SCRIPTS, Toy
 
-from seq.conf import ModelConf
+from seq.conf import ModelConf, read_conf
+from seq.recipe.stages import STAGES
+from seq.recipe.stamps import conf_values
+from seq.utils.typed_yaml import select
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,76 @@ def test_set_counts_as_conf(toy: Toy) -> None:
     assert "stage 0 corpus: conf features.trim changed (true -> false)" in output
 
 
+def test_what_training_alone_reads_reruns_training_and_no_features(toy: Toy) -> None:
+    output = toy.run("--set", "augment.on_the_fly=true", "--stop-stage", "5")
+    assert "stage 2 fbank: up to date" in output and "conf augment.on_the_fly changed (false -> true)" in output
+    assert toy.names() == ["train_model"]
+
+
+def test_bookkeeping_reruns_nothing(toy: Toy) -> None:
+    settings = ("save_every_batches=5", "keep_last_k=2", "keep_all_epochs=true")
+    output = toy.run(*(f"--set=train.{setting}" for setting in settings))
+    assert output.count("up to date") == 9 and toy.calls() == []
+
+
+def test_every_stage_reads_keys_that_there_are(toy: Toy) -> None:
+    values = conf_values(read_conf(toy.conf, []), "two")
+    for name, stage in STAGES.items():
+        for key in (*stage.reads, *stage.ignores):
+            assert select(values, [key]), f"{name} reads {key}, which the conf does not have"
+
+
+def test_model_is_chosen_passed_on_and_names_the_experiment(toy: Toy) -> None:
+    toy.run("--model", "small", "--stop-stage", "5")
+    (name, trained), *others = toy.calls()
+    assert name == "train_model" and not others
+    assert (trained["--model"], trained["--exp-dir"]) == ("small", "exp/small_two")
+    # The conf may name it, and then a conf of another name is part of the experiment's.
+    mine = toy.recipe / "conf/mine.yaml"
+    mine.write_text("model_name: small\n" + toy.conf.read_text())
+    toy.run("--conf", str(mine), "--stop-stage", "5")
+    trained = dict(toy.calls())["train_model"]
+    assert "--model" not in trained and trained["--exp-dir"] == "exp/mine_small_two"
+    toy.run("--conf", str(mine), "--model", "scratch", "--stop-stage", "5")
+    assert dict(toy.calls())["train_model"]["--exp-dir"] == "exp/mine_scratch_two"
+
+
+def test_a_model_file_reruns_what_reads_it(toy: Toy) -> None:
+    (toy.root / "local/conf/scratch.yaml").write_text("model: {channels: 64}\n")
+    output = toy.run("--stop-stage", "5")
+    assert output.count("up to date") == 5
+    assert f"fold 2 seed 0: conf model.channels changed ({ModelConf().channels} -> 64)" in output
+
+
+def test_a_model_file_holds_a_model_alone(toy: Toy) -> None:
+    (toy.root / "local/conf/wide.yaml").write_text("corpus: {name: toy}\n")
+    message = toy.run("--model", "wide", code=2)
+    assert "local/conf/wide.yaml has the section corpus" in message and message.count("\n") == 1
+
+
+def test_reader_options_are_those_of_the_conf_that_is_named(toy: Toy) -> None:
+    reader = READER.replace('name = "toy"', 'name = "other"').replace('"transcripts"', '"ratings"')
+    (toy.root / "seq/corpora/other.py").write_text(reader)
+    other = toy.recipe / "conf/other.yaml"
+    other.write_text(CONF.replace("reader: toy", "reader: other"))
+    for conf in (f"--conf={other}", "--conf=egs/toy/conf/other.yaml"):
+        assert "--ratings VALUE" in toy.run(conf, "--help")
+        assert "unknown option --transcripts" in toy.run(conf, "--transcripts", "text.txt", code=2)
+    toy.run("--conf", str(other), "--ratings", "text.txt", "--stop-stage", "0")
+    assert dict(toy.calls())["prepare_corpus"]["--ratings"] == str(toy.root / "text.txt")
+    assert "unknown option --ratings" in toy.run("--ratings", "text.txt", code=2)
+
+
+def test_a_reader_that_cannot_be_imported_is_named(toy: Toy) -> None:
+    reader = toy.root / "seq/corpora/toy.py"
+    reader.write_text("import not_installed\n" + READER)
+    for options in ((), ("--help",), ("--transcripts", "text.txt")):
+        message = toy.run(*options, code=2)
+        assert "cannot be imported (No module named 'not_installed')" in message and message.count("\n") == 1
+    toy.conf.write_text(CONF.replace("reader: toy", "reader: none"))
+    assert "there is no reader 'none'" in toy.run(code=2)
+
+
 def test_changed_corpus_reruns_stage_0(toy: Toy) -> None:
     (toy.corpus / "b.wav").unlink()
     assert f"stage 0 corpus: corpus {toy.corpus} changed (3 -> 2 files)" in toy.run("--stop-stage", "0")
@@ -79,7 +153,8 @@ def test_changed_input_and_missing_output_are_named(toy: Toy) -> None:
 
 def test_new_version_of_a_stage_reruns_it(toy: Toy) -> None:
     code = toy.root / "seq/recipe/stages.py"
-    before, after = '"compute filter banks", ("features", "unified")', '"", ("features",), version=2'
+    before, after = '("features", "unified.corpora"), _fbank', '("features",), _fbank, version=2'
+    assert code.read_text().count(before) == 1
     code.write_text(code.read_text().replace(before, after))
     assert "stage 2 fbank: its code changed (version 1 -> 2)" in toy.run("--stop-stage", "2")
 
@@ -89,7 +164,7 @@ def test_units_are_stamped_one_by_one(toy: Toy) -> None:
     assert "fold 2 seed 1: not done yet" in output
     trained = [args for name, args in toy.calls() if name == "train_model"]
     assert [(args["--folds"], args["--seeds"]) for args in trained] == [("2", "1")]
-    (toy.recipe / "exp/default_two/fold_1/seed_0/best").unlink()
+    (toy.recipe / "exp/scratch_two/fold_1/seed_0/best").unlink()
     toy.run("--seeds", "0,1")
     trained = [args for name, args in toy.calls() if name == "train_model"]
     assert [(args["--folds"], args["--seeds"]) for args in trained] == [("1", "0,1")]
@@ -105,7 +180,7 @@ def test_stage_starts_there_unconditionally(toy: Toy) -> None:
 def test_tasks_name_another_experiment(toy: Toy) -> None:
     toy.run("--tasks", "phone,emotion", "--set=train.num_epochs=1")
     trained = dict(toy.calls())["train_model"]
-    assert (trained["--tasks"], trained["--exp-dir"]) == ("emotion,phone", "exp/default_two_emotion+phone")
+    assert (trained["--tasks"], trained["--exp-dir"]) == ("emotion,phone", "exp/scratch_two_emotion+phone")
 
 
 def test_reader_option_is_passed_kept_and_watched(toy: Toy) -> None:
@@ -127,7 +202,7 @@ def test_failed_stage_stops_the_run_and_is_not_done(toy: Toy) -> None:
     assert "stage 2 fbank: not finished yet" in toy.run()
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_signal_reaches_the_stage_and_leaves_no_stamp(toy: Toy, sent: signal.Signals, code: int) -> None:
     (toy.recipe / "hang").touch()
     runner = subprocess.Popen(
@@ -136,7 +211,7 @@ def test_signal_reaches_the_stage_and_leaves_no_stamp(toy: Toy, sent: signal.Sig
         stdout=-3,
         stderr=-3,
         # Tests that a shell started with & inherit an ignored Ctrl-C, which bash cannot take back.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
     )
     deadline = time.monotonic() + 20
     while not (toy.recipe / "hanging").exists() and time.monotonic() < deadline:
@@ -145,6 +220,54 @@ def test_signal_reaches_the_stage_and_leaves_no_stamp(toy: Toy, sent: signal.Sig
     assert runner.wait(timeout=20) == code
     (toy.recipe / "hang").unlink()
     assert "stage 2 fbank: not finished yet" in toy.run()
+
+
+def test_a_killed_runner_leaves_no_stage_behind(toy: Toy) -> None:
+    """The stub does as every stage does (`seq.utils.script.run_main`)."""
+    stub = toy.root / "local/compute_fbank.py"
+    stub.write_text(
+        "import os, time\nfrom seq.utils.process import die_with_runner\ndie_with_runner()\n"
+        "open('stage.pid', 'w').write(str(os.getpid()) + '\\n')\ntime.sleep(60)\n"
+    )
+    runner = subprocess.Popen([toy.recipe / "run.sh", "--stage", "2"], env=toy.env, stdout=-3, stderr=-3)
+    pid_file = toy.recipe / "stage.pid"
+    deadline = time.monotonic() + 20
+    while not (pid_file.exists() and pid_file.read_text().endswith("\n")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stage = int(pid_file.read_text())
+    runner.kill()
+    runner.wait()
+    deadline = time.monotonic() + 10
+    while _is_running(stage) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(stage)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process is there; one that has ended and was not waited for counts as gone."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_an_ignored_signal_stays_ignored(toy: Toy) -> None:
+    """As nohup has it: the terminal may go."""
+    (toy.recipe / "hang").touch()
+    runner = subprocess.Popen(
+        [toy.recipe / "run.sh", "--stage", "2"], env=toy.env, stdout=-3, stderr=-3,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while not (toy.recipe / "hanging").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    runner.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        runner.wait(timeout=1.5)
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(timeout=20) == 143
 
 
 def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
@@ -170,6 +293,7 @@ def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
         (["--device", "tpu"], "--device tpu"),
         (["--tasks", "emotion,age"], "age"),
         (["--protocol", "three"], "has two"),
+        (["--model", "huge"], "--model huge: there is no such file in local/conf; choose from scratch, small"),
         (["--exp-name", "../up"], "--exp-name"),
         (["--force=yes"], "--force takes no value"),
         (["--conf", "none.yaml"], "none.yaml"),
@@ -188,8 +312,51 @@ def test_wrong_options_get_one_sentence(toy: Toy, options: list[str], named: str
 
 def test_help_lists_stages_options_and_those_of_the_reader(toy: Toy) -> None:
     output = toy.run("--help")
-    for word in ("manifests", "--stop-stage", "--allow-partial", "--transcripts VALUE", "file of transcripts"):
+    for word in (
+        "manifests",
+        "--model NAME",
+        "Models: scratch, small",
+        "--stop-stage",
+        "--allow-partial",
+        "--transcripts VALUE",
+        "file of transcripts",
+    ):
         assert word in output
+
+
+SETUP = """#!/usr/bin/env bash
+# Makes an environment that sees the packages of the one that tests.
+cd "$(dirname "$0")/.."
+echo "$@" >> setup.log
+[[ -x .venv/bin/python3 ]] && exit
+{python} -m venv --without-pip .venv
+echo {packages} > "$(echo .venv/lib/python3*/site-packages)/packages.pth"
+"""
+
+
+def test_an_environment_is_made_when_it_is_needed_and_not_before(toy: Toy) -> None:
+    setup, log = toy.root / "tools/setup.sh", toy.root / "setup.log"
+    setup.parent.mkdir()
+    setup.write_text(SETUP.format(python=sys.executable, packages=sysconfig.get_path("purelib")))
+    # A Python with nothing installed.
+    bare = toy.root / "bin/python3"
+    bare.parent.mkdir()
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    for script in (setup, bare):
+        script.chmod(0o755)
+    own = ("SPEECHEQ_PYTHON_ENV", "VIRTUAL_ENV", "PYTHONPATH")
+    toy.env = {key: value for key, value in os.environ.items() if key not in own}
+    toy.env["PATH"] = f"{bare.parent}:/usr/bin:/bin"
+    assert "--transcripts VALUE" in toy.run("--help")
+    assert "unknown option --bogus" in toy.run("--bogus", code=2)
+    assert not log.exists()
+    # The runner and its stages go on in the new environment.
+    assert toy.run("--force", "--stop-stage", "1").count("done in") == 2
+    assert set(log.read_text().split()) == {"--quiet"}
+    # A reader that needs a package is no unknown option before that is installed.
+    shutil.rmtree(toy.root / ".venv")
+    (toy.root / "seq/corpora/toy.py").write_text("import yaml\n" + READER)
+    assert "--transcripts VALUE" in toy.run("--help")
 
 
 def test_run_sh_is_the_same_in_every_recipe() -> None:
@@ -199,7 +366,7 @@ def test_run_sh_is_the_same_in_every_recipe() -> None:
     assert all(os.access(script, os.X_OK) for script in scripts)
 
 
-@pytest.mark.parametrize("module", ["seq", "seq.recipe.stages", "seq.recipe.plan"])
+@pytest.mark.parametrize("module", ["seq", "seq.recipe.stages", "seq.recipe.plan", "seq.recipe.runner"])
 def test_light_modules_load_nothing_heavy(module: str) -> None:
     heavy = ("torch", "lhotse", "k2", "jsonargparse", "numpy")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"

@@ -49,7 +49,7 @@ def test_synth_from_audio_to_table_then_nothing_to_do(synth: tuple[Path, list[st
     tree, sizes = synth
     first = run(tree, "synth", "--corpus-dir", str(corpus), "--folds", "1,2", sizes=sizes)
     assert first.returncode == 0, first.stdout + first.stderr
-    exp = tree / "egs/synth/exp/default_loso"
+    exp = tree / "egs/synth/exp/small_loso"
     scores = json.loads((exp / "scores.json").read_text())
     assert [fold["fold"] for fold in scores["folds"]] == [1, 2] and scores["seeds"] == [0]
     pooled = scores["pooled"]
@@ -133,7 +133,7 @@ def test_casia_reads_its_own_tree(synth: tuple[Path, list[str]], corpus: Path, t
     ]
     done = run(tree, "casia", "--corpus-dir", str(tmp_path / "casia"), "--folds", "1", sizes=sizes)
     assert done.returncode == 0, done.stdout + done.stderr
-    scores = json.loads((tree / "egs/casia/exp/default_loso/scores.json").read_text())
+    scores = json.loads((tree / "egs/casia/exp/scratch_loso/scores.json").read_text())
     # CASIA has neither intensities nor, without --transcripts, text: these tasks are masked, and scored on nobody.
     assert scores["pooled"]["emotion"]["n"] == 24
     assert scores["pooled"].get("intensity", {"n": 0})["n"] == 0 and scores["pooled"].get("phone", {"n": 0})["n"] == 0
@@ -154,7 +154,7 @@ def test_a_partial_copy_goes_on_and_every_table_says_so(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"partial: {told}" in done.stderr and "the folds go without the speakers 05" in done.stdout
     assert "fold 3 is skipped: no utterance is left in valid" in done.stdout
-    report = (recipe / "exp/miniature_emobox_emotion/report.md").read_text()
+    report = (recipe / "exp/miniature_scratch_emobox_emotion/report.md").read_text()
     assert "- folds 1, 2 of 4; seeds 0" in report and "\n| fold 2 " in report and "\n| fold 3 " not in report
     for part in (
         told,

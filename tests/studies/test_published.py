@@ -23,7 +23,7 @@ def test_what_was_run_stands_beside_what_was_not(tmp_path: Path) -> None:
     paths = make_experiment(tmp_path)
     scores = score_experiment(make_conf(), None, paths["cuts"], paths["folds_dir"], paths["exp_dir"], [1])
     scores["partial"] = True
-    write_json(tmp_path / "iemocap/exp/default_four/scores.json", scores)
+    write_json(tmp_path / "iemocap/exp/scratch_four/scores.json", scores)
     report = comparison(tmp_path, {}, with_public=False)
     assert "77.47" in line(report, "4 classes; split") and "78.16" in line(report, "4 classes; split")
     ours = line(report, "four: EmoBox")

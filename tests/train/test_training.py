@@ -15,7 +15,7 @@ import pytest
 import torch
 from tiny_experiment import make_experiment, tiny_conf
 
-from seq.conf import ModelConf, conf_from_dict
+from seq.conf import BOOKKEEPING, ModelConf, conf_from_dict
 from seq.decode.run import decode_run
 from seq.errors import InputError
 from seq.models.front_end import FrontEnd, make_front_end
@@ -28,7 +28,7 @@ from seq.train.run_data import RunData
 from seq.train.trainer import Trainer
 from seq.train.training_log import TrainingLog
 from seq.train.validation import valid_scores
-from seq.utils.files import read_jsonl
+from seq.utils.files import read_json, read_jsonl
 
 
 def weights(experiment: Experiment, epoch: int) -> dict[str, torch.Tensor]:
@@ -157,16 +157,27 @@ def test_text_that_does_not_fit_into_its_frames_is_counted(tmp_path: Path) -> No
     assert len(row["ref_times"]) == 3 and len(row["hyp_times"]) == len(row["hyp"])
 
 
-def test_an_earlier_version_of_the_conf_is_no_other_conf(tmp_path: Path) -> None:
+def test_bookkeeping_trains_nothing_again(tmp_path: Path) -> None:
     experiment = make_experiment(tmp_path)
     train_run(experiment, 1, 0)
-    path = checkpoint_path(experiment.run_dir(1, 0), 2)
-    state = torch.load(path, weights_only=True)
-    del state["identity"]["features"]["on_the_fly"], state["identity"]["lang"]["vocab_size"]
-    torch.save(state, path)
+    before = checkpoint_path(experiment.run_dir(1, 0), 2).stat().st_mtime_ns
     experiment.conf.train.keep_all_epochs = True
+    experiment.conf.train.keep_last_k = 1
+    experiment.conf.train.save_every_batches = 1
     train_run(experiment, 1, 0)
     assert not list((tmp_path / "exp" / "fold_1").glob("*.replaced-*"))
+    assert checkpoint_path(experiment.run_dir(1, 0), 2).stat().st_mtime_ns == before
+    experiment.conf.augment.on_the_fly = True
+    assert RunData(experiment, 1, 0).identity["augment.on_the_fly"] is True
+    assert not any(key in RunData(experiment, 1, 0).identity for key in BOOKKEEPING)
+
+
+def test_run_json_says_by_which_protocol_and_model_it_was_trained(tmp_path: Path) -> None:
+    experiment = make_experiment(tmp_path)
+    train_run(experiment, 1, 0)
+    run = read_json(experiment.run_dir(1, 0) / "run.json")
+    assert run["protocol"] == {"name": "tiny", "description": "tiny", "speaker_disjoint": True}
+    assert run["model"] == "scratch"
 
 
 def test_a_subset_of_tasks(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def score(conf: Conf, data: Path, protocol: str) -> dict:
 def test_scores_per_corpus_and_beside_training_alone(merged: tuple[Conf, Path], egs: Path) -> None:
     conf, data = merged
     theirs = {speaker: {"UA": 0.5, "WA": 0.5} for speaker in ("s0", "s1")}
-    write_json(egs / "one/exp/default_p/scores.json", {"pooled": {"emotion": {"speakers": theirs}}})
+    write_json(egs / "one/exp/scratch_p/scores.json", {"pooled": {"emotion": {"speakers": theirs}}})
     for fold in (1, 2):
         answer(conf, data, "joint", fold, spoil=True)
     rows = score(conf, data, "joint")["rows"]
@@ -252,7 +252,7 @@ def test_through_the_runner(egs: Path, tmp_path: Path) -> None:
     sizes.append("augment.speed_prob=0")
     first = run(tree, "unified", *options, sizes=sizes)
     assert first.returncode == 0, first.stdout + first.stderr
-    exp = tree / "egs/unified/exp/default_joint"
+    exp = tree / "egs/unified/exp/scratch_joint"
     scores = read_json(exp / "scores.json")
     assert set(scores["corpora"]["rows"]) == {"one", "two"} and scores["tasks"][-1] == "phone"
     assert "Per corpus." in (exp / "report.md").read_text()

@@ -1,0 +1,196 @@
+"""Whether a stage is up to date, and why not.
+
+When a stage finishes, a stamp keeps what it was made from, readable: the conf keys that it reads, sizes and
+times of its inputs, options, its own version. The next run compares and says what differs. This module costs
+milliseconds: it imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from seq.conf import Conf, ProtocolConf
+from seq.errors import InputError
+from seq.utils.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one stage (of one fold and seed, where it is trained or decoded) reads, writes and is told."""
+
+    stamp: Path
+    inputs: Sequence[Path]
+    outputs: Sequence[Path]
+    # Arguments of the stage's script, beside those that every stage gets.
+    arguments: Sequence[str | Path] = ()
+    # Options of the runner that change what it writes, by name without dashes.
+    options: dict[str, str] = field(default_factory=dict)
+    # A JSON file among the outputs whose "root" names a folder that belongs to them (the corpus).
+    tree_of: Path | None = None
+
+
+def conf_values(raw: dict[str, Any], protocol: str) -> dict[str, Any]:
+    """A conf as flat `section.key` values, defaults filled in; the protocol called `protocol` as `protocol.*`.
+
+    Raises:
+        InputError: a section or key is unknown, or there is no such protocol. Types are not checked here.
+    """
+    known = {f.name for f in fields(Conf)}
+    _refuse_unknown("", raw, known)
+    chosen = [p for p in raw.get("protocols") or [] if isinstance(p, dict) and p.get("name") == protocol]
+    if not chosen:
+        raise InputError(f"the conf has no protocol {protocol!r}: name one of its protocols")
+    hints = get_type_hints(Conf)
+    sections = {f.name: hints[f.name] for f in fields(Conf) if is_dataclass(hints[f.name])}
+    values: dict[str, Any] = {}
+    for name, cls in {**sections, "protocol": ProtocolConf}.items():
+        section = chosen[0] if name == "protocol" else raw.get(name) or {}
+        if not isinstance(section, dict):
+            raise InputError(f"conf section {name} is not a mapping of keys and values")
+        _refuse_unknown(f"{name}.", section, {f.name for f in fields(cls)})
+        for key in fields(cls):
+            if key.name in section:
+                values[f"{name}.{key.name}"] = section[key.name]
+            elif key.default is not MISSING:
+                values[f"{name}.{key.name}"] = key.default
+            elif key.default_factory is not MISSING:
+                values[f"{name}.{key.name}"] = key.default_factory()
+    return values
+
+
+def _refuse_unknown(prefix: str, given: dict[str, Any], known: set[str]) -> None:
+    for key in given:
+        if key not in known:
+            raise InputError(f"unknown conf key {prefix}{key}: choose from {', '.join(sorted(known))}")
+
+
+def file_state(path: Path) -> dict[str, Any]:
+    """Size (bytes) and modification time (ns) of a file; for a folder, those of all files in it, digested.
+
+    Raises:
+        InputError: there is nothing at `path`.
+    """
+    try:
+        if not path.is_dir():
+            stat = path.stat()
+            return {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    except OSError as error:
+        raise InputError(f"{path} does not exist: run the stage that writes it first") from error
+    rows = sorted(_walk(str(path), ""))
+    digest = hashlib.sha256("\n".join(f"{name}\t{size}\t{time}" for name, size, time in rows).encode()).hexdigest()
+    return {"files": len(rows), "bytes": sum(size for _, size, _ in rows), "digest": digest}
+
+
+def _walk(folder: str, prefix: str) -> list[tuple[str, int, int]]:
+    rows = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                rows += _walk(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file():
+                stat = entry.stat()
+                rows.append((prefix + entry.name, stat.st_size, stat.st_mtime_ns))
+    return rows
+
+
+def fingerprint(version: int, conf: dict[str, Any], work: Work) -> dict[str, Any]:
+    """What a stage would be made from if it ran now, as plain JSON types.
+
+    Args:
+        version: of the stage's code.
+        conf: the values of the conf that it reads, by dotted key.
+        work: its inputs and options.
+
+    Raises:
+        InputError: an input is missing.
+    """
+    found = {
+        "version": version,
+        "conf": conf,
+        "option": work.options,
+        "input": {str(path): file_state(path) for path in work.inputs},
+    }
+    return json.loads(json.dumps(found, default=str))
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
+    """The first difference between two fingerprints, in words; None where they are equal."""
+    if old.get("version") != new["version"]:
+        return f"its code changed (version {old.get('version')} -> {new['version']})"
+    for kind in ("conf", "option", "input"):
+        before, after = old.get(kind, {}), new[kind]
+        for name in sorted({*before, *after}):
+            # An option left empty means "as before".
+            if before.get(name) != after.get(name) and not (kind == "option" and after.get(name) == ""):
+                return f"{kind} {name} changed{_how(before.get(name), after.get(name))}"
+    return None
+
+
+def _how(before: Any, after: Any) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in ("files", "bytes"):
+            if before.get(key) != after.get(key):
+                return f" ({before.get(key)} -> {after.get(key)} {key})"
+        return " (newer)"
+    text = f" ({_brief(before)} -> {_brief(after)})"
+    return text if len(text) <= 100 else ""
+
+
+def _brief(value: Any) -> str:
+    return "not given" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def check(work: Work, new: dict[str, Any]) -> str | None:
+    """Why a stage has to run, or None where it is up to date; `new` is its `fingerprint` now."""
+    missing = [path for path in work.outputs if not path.exists()]
+    if not work.stamp.exists():
+        return "not finished yet" if len(missing) < len(work.outputs) else "not done yet"
+    old = read_json(work.stamp)
+    if missing:
+        return f"output {missing[0]} is missing"
+    reason = difference(old["made_from"], new)
+    if reason or work.tree_of is None:
+        return reason
+    root = Path(read_json(work.tree_of)["root"])
+    if not root.is_dir():
+        return f"corpus {root} is missing"
+    before, after = old.get("tree"), file_state(root)
+    return None if before == after else f"corpus {root} changed{_how(before, after)}"
+
+
+def begin(work: Work, new: dict[str, Any]) -> None:
+    """Note what a stage is about to be made from; until `record`, it counts as not done.
+
+    The fingerprint is of before the run: an input that changes while the stage runs makes it run again.
+    """
+    if work.stamp.exists():
+        before = read_json(work.stamp)["made_from"]["option"]
+        new = {**new, "option": {name: value or before.get(name, "") for name, value in new["option"].items()}}
+        work.stamp.unlink()
+    write_json(_pending(work.stamp), {"made_from": new})
+
+
+def record(work: Work) -> None:
+    """Mark the stage that `begin` announced as finished.
+
+    Raises:
+        InputError: one of its outputs is not there.
+    """
+    finished = read_json(_pending(work.stamp))
+    for path in work.outputs:
+        if not path.exists():
+            raise InputError(f"the stage ended without an error and without writing {path}: please report this")
+    if work.tree_of is not None:
+        finished["tree"] = file_state(Path(read_json(work.tree_of)["root"]))
+    write_json(work.stamp, finished)
+    _pending(work.stamp).unlink()
+
+
+def _pending(stamp: Path) -> Path:
+    return stamp.with_name(f"{stamp.name}.running")

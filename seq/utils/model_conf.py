@@ -1,0 +1,113 @@
+"""A model: a network and its training, which is a file of local/conf for every recipe; its sections, and reading one.
+
+What a key means in full stands in local/conf/scratch.yaml, which has the same values as these defaults.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from seq.errors import InputError
+from seq.utils.typed_yaml import Raw, read_yaml
+
+MODELS = Path(__file__).resolve().parents[2] / "local/conf"
+MODEL_SECTIONS = ("features", "augment", "model", "ctc", "train")
+
+
+@dataclass
+class FeaturesConf:
+    """Stage 0 trims (see `seq.audio.reading.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
+
+    extractor: str = "kaldi-fbank"
+    num_filters: int = 80
+    trim: bool = True
+
+
+@dataclass
+class AugmentConf:
+    """Training augmentation: of fbank, then of waveforms, which makes training compute fbank on the fly."""
+
+    tempo: float = 0.2
+    frequency_warp: float = 0.1
+    gain_db: float = 6.0
+    time_masks: int = 2
+    time_mask_frames: int = 20
+    frequency_masks: int = 2
+    frequency_mask_bins: int = 10
+
+    speed_prob: float = 1.0
+    speed: float = 0.12
+    noise_prob: float = 0.0
+    noise_snr_low: float = 10.0
+    noise_snr_high: float = 30.0
+    on_the_fly: bool = False
+
+
+@dataclass
+class ModelConf:
+    """Sizes of the network; see `seq/models/`."""
+
+    encoder: str = "conformer"
+    subsampling: int = 4
+    stem_channels: int = 32
+    channels: int = 128
+    num_layers: int = 4
+    kernel_size: int = 15
+    num_heads: int = 4
+    feedforward: int = 384
+    embedding_dim: int = 128
+    dropout: float = 0.1
+    head_dropout: float = 0.3
+
+
+@dataclass
+class CtcConf:
+    """Backend of the phoneme branch: k2 where it imports, torch otherwise; or the one that is named."""
+
+    backend: Literal["auto", "k2", "torch"] = "auto"
+
+
+@dataclass
+class TrainConf:
+    """Optimisation. A task's loss is its mean over the utterances that have its label, times its scale."""
+
+    num_epochs: int = 40
+    batch_duration: float = 40.0
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup_epochs: float = 3.0
+    gradient_clip: float = 5.0
+    label_smoothing: float = 0.1
+    loss_scales: dict[str, float] = field(default_factory=dict)
+    class_balance: float = 1.0
+    average_epochs: int = 5
+    average_period: int = 1
+    select_by: Literal["loss", "UA"] = "loss"
+    early_stop_epochs: int = 0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    num_threads: int = 1
+    num_workers: int = 0
+    # Bookkeeping (see BOOKKEEPING).
+    save_every_batches: int = 0
+    keep_last_k: int = 10
+    keep_all_epochs: bool = False
+
+
+def model_names() -> list[str]:
+    """The models that there are."""
+    return sorted(path.stem for path in MODELS.glob("*.yaml"))
+
+
+def read_model(name: str) -> Raw:
+    """The file of the model called `name`. Raises InputError where there is none, or it holds more than a model."""
+    if name not in model_names():
+        raise InputError(f"--model {name}: there is no such file in local/conf; choose from {', '.join(model_names())}")
+    raw = read_yaml(MODELS / f"{name}.yaml")
+    if others := [section for section in raw if section not in MODEL_SECTIONS]:
+        raise InputError(
+            f"local/conf/{name}.yaml has the section {others[0]}: a model is {', '.join(MODEL_SECTIONS)}, and "
+            "everything else belongs to a recipe's conf"
+        )
+    return raw

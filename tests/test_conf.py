@@ -1,0 +1,112 @@
+"""The conf: a model's file under a recipe's conf under --set, and the values that they have always given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq.conf import Conf, CorpusConf, conf_from_dict, conf_to_dict, load_conf, read_conf
+from seq.errors import InputError
+from seq.utils import model_conf
+from seq.utils.model_conf import MODEL_SECTIONS, model_names, read_model
+
+ROOT = Path(__file__).parents[1]
+# What the recipes trained with before models had files of their own (b9e1bd6); results were measured with these.
+SCRATCH: dict[str, dict[str, Any]] = {
+    "features": {"extractor": "kaldi-fbank", "num_filters": 80, "trim": True},
+    "augment": {
+        "tempo": 0.2, "frequency_warp": 0.1, "gain_db": 6.0, "time_masks": 2, "time_mask_frames": 20,
+        "frequency_masks": 2, "frequency_mask_bins": 10, "speed_prob": 1.0, "speed": 0.12, "noise_prob": 0.0,
+        "noise_snr_low": 10.0, "noise_snr_high": 30.0, "on_the_fly": False,
+    },
+    "model": {
+        "encoder": "conformer", "subsampling": 4, "stem_channels": 32, "channels": 128, "num_layers": 4,
+        "kernel_size": 15, "num_heads": 4, "feedforward": 384, "embedding_dim": 128, "dropout": 0.1,
+        "head_dropout": 0.3,
+    },
+    "ctc": {"backend": "auto"},
+    "train": {
+        "num_epochs": 40, "batch_duration": 40.0, "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_epochs": 3.0,
+        "gradient_clip": 5.0, "label_smoothing": 0.1, "loss_scales": {},
+        "class_balance": 1.0, "average_epochs": 5, "average_period": 1,
+        "select_by": "loss", "early_stop_epochs": 0, "precision": "auto", "num_threads": 1, "num_workers": 0,
+        "save_every_batches": 0, "keep_last_k": 10, "keep_all_epochs": False,
+    },
+}  # fmt: skip
+SMALL: dict[str, dict[str, Any]] = {
+    "augment": {"time_masks": 1, "frequency_masks": 1, "speed_prob": 0.0},
+    "model": {
+        "encoder": "tdnn", "subsampling": 2, "stem_channels": 16, "channels": 96, "num_layers": 6, "kernel_size": 7,
+        "feedforward": 256,
+    },
+    "train": {"num_epochs": 24, "average_epochs": 3, "warmup_epochs": 2.0, "batch_duration": 20.0},
+}  # fmt: skip
+CORPUS = "corpus: {name: toy, reader: toy}\nprotocols: [{name: p, description: d, emotions: [happy]}]\n"
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    path = tmp_path / "default.yaml"
+    path.write_text(CORPUS)
+    return path
+
+
+@pytest.mark.parametrize("recipe", sorted(path.parents[1].name for path in ROOT.glob("egs/*/conf/default.yaml")))
+def test_every_recipe_trains_what_it_always_has(recipe: str) -> None:
+    conf = load_conf(ROOT / "egs" / recipe / "conf/default.yaml")
+    other = SMALL if recipe == "synth" else {}
+    assert conf.model_name == ("small" if recipe == "synth" else "scratch")
+    values = conf_to_dict(conf)
+    for section in MODEL_SECTIONS:
+        assert values[section] == SCRATCH[section] | other.get(section, {}), section
+
+
+def test_scratch_names_every_key_with_its_default() -> None:
+    defaults = asdict(Conf(CorpusConf("toy", "toy"), []))
+    assert read_model("scratch") == {section: defaults[section] for section in MODEL_SECTIONS}
+
+
+def test_set_goes_over_the_conf_and_the_conf_over_the_model(toy: Path) -> None:
+    toy.write_text(CORPUS + "model_name: small\ntrain: {num_epochs: 5, batch_duration: 7.0}\n")
+    conf = load_conf(toy, ["train.batch_duration=9", "model.channels=8"])
+    train = conf.train
+    assert (train.average_epochs, train.num_epochs, train.batch_duration) == (3, 5, 9.0)
+    assert (conf.model.encoder, conf.model.channels) == ("tdnn", 8)
+    other = load_conf(toy, ["train.batch_duration=9"], "scratch")
+    assert (other.model_name, other.model.encoder, other.train.average_epochs) == ("scratch", "conformer", 5)
+    assert (other.train.num_epochs, other.train.batch_duration) == (5, 9.0)
+
+
+def test_a_conf_that_was_written_is_read_again(toy: Path) -> None:
+    conf = load_conf(toy, [], "small")
+    assert conf_from_dict(conf_to_dict(conf)) == conf and conf_to_dict(conf)["model_name"] == "small"
+
+
+def test_a_model_file_is_a_model_and_nothing_else(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_conf, "MODELS", tmp_path / "models")
+    (tmp_path / "models").mkdir()
+    for section in ("corpus", "protocols", "unified", "lang", "modle"):
+        (tmp_path / f"models/{section}.yaml").write_text(f"model: {{}}\n{section}: {{}}\n")
+        with pytest.raises(InputError, match=rf"local/conf/{section}\.yaml has the section {section}: a model is"):
+            read_conf(toy, [], section)
+    assert model_names() == ["corpus", "lang", "modle", "protocols", "unified"]
+    with pytest.raises(InputError, match=r"--model \.\./default: .* choose from corpus, lang, "):
+        read_conf(toy, [], "../default")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs=3", "epochs"),
+        ("train.num_epochs=many", "num_epochs"),
+        ("nothing", "write it as section.key=value"),
+        ("train.num_epochs=[", "not valid YAML"),
+        ("corpus.name.x=1", "name is not a section"),
+    ],
+)
+def test_wrong_overrides_are_named(toy: Path, override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_conf(toy, [override])
