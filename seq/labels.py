@@ -8,11 +8,14 @@ anchors has interpolated (soft) targets, so corpora with two levels, three level
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seq.conf import CorpusConf
 from seq.errors import InputError
+
+if TYPE_CHECKING:
+    from seq.conf import CorpusConf
 
 # The two tasks that the metric unifies; neutral is 0 on the scale.
 EMOTION, INTENSITY, NEUTRAL = "emotion", "intensity", "neutral"
@@ -46,9 +49,9 @@ def check_labels(conf: CorpusConf) -> None:
     Raises:
         InputError: a name is not canonical, a raw label occurs twice, or an intensity lies outside [0, 1].
     """
-    for item in [*conf.emotions, *conf.emotion_counts]:
-        if item.name not in EMOTIONS:
-            raise InputError(f"conf of {conf.name}: {item.name!r} is not an emotion; choose from {', '.join(EMOTIONS)}")
+    for name in [item.name for item in conf.emotions] + [item.name for item in conf.emotion_counts]:
+        if name not in EMOTIONS:
+            raise InputError(f"conf of {conf.name}: {name!r} is not an emotion; choose from {', '.join(EMOTIONS)}")
     for section, items in (("emotions", conf.emotions), ("intensities", conf.intensities)):
         raws = [item.raw for item in items]
         twice = sorted({raw for raw in raws if raws.count(raw) > 1})

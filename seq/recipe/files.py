@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from seq.conf import TASKS
+from seq.tasks.registry import default_names
 
 
 class RecipeFiles(ABC):
@@ -69,4 +69,4 @@ def experiment_prefix(conf: Path, model: str) -> str:
 
 def experiment_name(prefix: str, protocol: str, tasks: list[str]) -> str:
     """`<prefix>_<protocol>`, and the tasks where not all are trained."""
-    return f"{prefix}_{protocol}" + ("" if len(tasks) == len(TASKS) else "_" + "+".join(tasks))
+    return f"{prefix}_{protocol}" + ("" if tasks == default_names() else "_" + "+".join(tasks))

@@ -13,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from seq.conf import TASKS
 from seq.corpora.base import ReaderOption
 from seq.errors import InputError
+from seq.tasks.registry import all_tasks, default_names
 from seq.utils.model_conf import model_names
 
 
@@ -41,7 +41,8 @@ OPTIONS: Final = (
            r"(0|[1-9]\d{0,8})(,(0|[1-9]\d{0,8}))*", "numbers with commas, such as 0,1"),
     Option("model", "NAME", "network and its training, a file of local/conf (default: the conf's, or scratch)"),
     Option("protocol", "NAME", "classes and split, among those of the conf (default: its first)"),
-    Option("tasks", "A,B", f"heads to train: {', '.join(TASKS)} (default: all)"),
+    Option("tasks", "A,B", f"heads to train: {', '.join(task.name for task in all_tasks())} "
+           f"(default: {','.join(default_names())})"),
     Option("nj", "N", "processes side by side (default: the number of cores)", "",
            r"[1-9]\d{0,3}", "a number from 1"),
     Option("device", "NAME", "auto, cpu or cuda (default: auto)", "auto", "auto|cpu|cuda", "auto, cpu or cuda"),

@@ -18,7 +18,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from seq.tasks.base import Task
 from seq.utils.files import atomic_path
 
-STYLE = {"font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left"}
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+}
 DPI = 150
 
 

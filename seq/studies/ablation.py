@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seq.errors import InputError
-from seq.lang.lexicon import read_transcripts
+from seq.lang.transcripts import read_transcripts
 from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
 from seq.report.cells import MISSING, TaskColumn, leading_columns, signed

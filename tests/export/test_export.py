@@ -32,7 +32,8 @@ from seq.score.calibration import calibrate, calibration_error, fit_temperature,
 from seq.tasks.base import Outputs
 from seq.tasks.predictions import CategoryPrediction, Prediction, SequencePrediction
 from seq.train.checkpoint import load_model
-from seq.train.experiment import Experiment, train_run
+from seq.train.experiment import Experiment
+from seq.train.run import train_run
 from seq.utils.files import read_json, write_json, write_jsonl
 
 RATE = 16000

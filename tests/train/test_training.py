@@ -19,7 +19,7 @@ from seq.conf import BOOKKEEPING, ModelConf, conf_from_dict
 from seq.decode.run import decode_run
 from seq.errors import InputError
 from seq.models.front_end import FrontEnd, make_front_end
-from seq.tasks.registry import parse_prediction
+from seq.score.predictions import parse_prediction
 from seq.train.checkpoint import averaged_weights, checkpoint_path, load_checkpoint, load_model, read_pointer
 from seq.train.experiment import Experiment
 from seq.train.losses import combine_losses
