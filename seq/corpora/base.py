@@ -85,14 +85,14 @@ def get_reader(name: str) -> CorpusReader:
     """The reader called `name`; imports only its module. Raises InputError for an unknown name."""
     module_name = f"seq.corpora.{name}"
     try:
-        module = importlib.import_module(module_name)
+        reader: type[CorpusReader] | None = getattr(importlib.import_module(module_name), "Reader", None)
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise
-        module = None
-    if not hasattr(module, "Reader"):
+        reader = None
+    if reader is None:
         raise InputError(f"corpus.reader: there is no reader {name!r}; choose from {', '.join(reader_names())}")
-    return module.Reader()
+    return reader()
 
 
 def reader_names() -> list[str]:

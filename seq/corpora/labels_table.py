@@ -76,8 +76,9 @@ def _from_conf(conf: Conf) -> list[Line]:
     corpus = conf.corpus
     lines = []
     for item in corpus.emotions:
-        raws = [level.raw for level in corpus.intensities] if item.name != NEUTRAL else []
-        for raw in raws or [None]:
+        rated = item.name != NEUTRAL and corpus.intensities
+        raws: list[str | None] = [level.raw for level in corpus.intensities] if rated else [None]
+        for raw in raws:
             labels = map_labels("", {EMOTION: item.raw, INTENSITY: raw}, corpus)
             values = [float(labels[INTENSITY])] if INTENSITY in labels else []
             lines.append(Line(corpus.name, item.raw, item.name, raw or NONE, _range(values), None))

@@ -59,14 +59,15 @@ def write_miniature(layout: str, target: Path, conf_path: Path, seed: int = 1) -
 
 def cut_down(conf: Conf, utterances: list[Utterance]) -> Conf:
     """The conf of a complete corpus for the few utterances of its miniature: counts, and folds of who is there."""
-    emotions = Counter(map_labels(utterance.id, utterance.raw, conf.corpus).get(EMOTION) for utterance in utterances)
+    labels = [map_labels(utterance.id, utterance.raw, conf.corpus) for utterance in utterances]
+    emotions = Counter(str(found[EMOTION]) for found in labels if EMOTION in found)
     speakers = {utterance.speaker for utterance in utterances}
     sentences = {utterance.sentence for utterance in utterances if utterance.sentence is not None}
     corpus = replace(
         conf.corpus,
         num_utterances=len(utterances),
         num_speakers=len(speakers),
-        emotion_counts=[NameCount(name, count) for name, count in sorted(emotions.items(), key=str) if name],
+        emotion_counts=[NameCount(name, count) for name, count in sorted(emotions.items())],
     )
     return replace(conf, corpus=corpus, protocols=[_cut_protocol(p, speakers, sentences) for p in conf.protocols])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final, Literal
 
 import numpy as np
 
@@ -26,10 +25,7 @@ from seq.train.device import pick_device
 from seq.train.experiment import Experiment
 from seq.train.jobs import run_jobs
 from seq.utils.files import jsonl_writer, write_json
-from seq.utils.run_folder import RunFolder
-
-# The parts of a fold that are decoded.
-PARTS: Final[tuple[Literal["test", "valid"], ...]] = ("test", "valid")
+from seq.utils.run_folder import DECODED_PARTS, RunFolder
 
 
 def check_label_set(model: SpeechEqModel, experiment: Experiment, lang: Lang) -> None:
@@ -95,7 +91,7 @@ def decode_parts(
     dataset = SpeechDataset(Labeller(model.spec.outputs, experiment.setting(lang)), experiment.conf.features)
     has_text = any(found.kind == "sequence" for found in model.spec.outputs.values())
     ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
-    for part in PARTS:
+    for part in DECODED_PARTS:
         loader = eval_loader(open_cuts(experiment.cuts, getattr(fold, part)), dataset)
         vectors: dict[str, np.ndarray] = {}
         with jsonl_writer(RunFolder(run_dir).predictions_of(part)) as write:

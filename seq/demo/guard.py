@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
+from email.message import Message
 
 # What a browser calls audio; a recorder's containers count as video.
 _AUDIO_TYPES = ("audio/", "video/webm", "video/ogg", "video/mp4", "application/ogg", "application/octet-stream")
 
 
-def refusal(headers: Mapping[str, str], host: str) -> str | None:
+def refusal(headers: Message, host: str) -> str | None:
     """Why a request is refused, as a sentence; None where it is not. `host` is what the server was started with."""
     asked = headers.get("Host", "")
     if not is_own_name(_without_port(asked), host):

@@ -44,7 +44,7 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
     Raises:
         InputError: there is no finished run.
     """
-    if (exp / "run.json").is_file():
+    if RunFolder(exp).run_json.is_file():
         if fold is not None or seed is not None:
             raise InputError(f"{exp} is one run already: leave out --fold and --seed, or pass the experiment's folder")
         return exp
@@ -79,8 +79,8 @@ def export_run(run_dir: Path, out: Path, cuts: Path | None = None) -> Descriptio
     from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 
     check_out(out)
-    valid = _predictions(run_dir, "valid_predictions.jsonl")
-    test = _predictions(run_dir, "predictions.jsonl")
+    run = RunFolder(run_dir)
+    valid, test = _predictions(run.valid_predictions), _predictions(run.predictions)
     model, epoch = load_model(run_dir)
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"])
     waveform_model = WaveformModel(model, conf.features).eval()
@@ -133,10 +133,10 @@ def check_out(out: Path) -> None:
         raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
 
 
-def _predictions(run_dir: Path, name: str) -> list[Prediction]:
-    if not (run_dir / name).is_file():
-        raise InputError(f"{run_dir} has no {name}, which calibration is fitted on: decode first (stage 6)")
-    return read_rows(run_dir / name)
+def _predictions(path: Path) -> list[Prediction]:
+    if not path.is_file():
+        raise InputError(f"{path} is not there, and calibration is fitted on it: decode first (stage 6)")
+    return read_rows(path)
 
 
 def _describe(
@@ -146,7 +146,7 @@ def _describe(
     from seq.models.model import num_parameters
     from seq.train.validation import valid_scores
 
-    run, outputs = read_json(run_dir / "run.json"), model.spec.outputs
+    run, outputs = read_json(RunFolder(run_dir).run_json), model.spec.outputs
     main = main_category(outputs)
     categories = {name: found.labels for name, found in outputs.items() if found.kind == "category"}
     return {

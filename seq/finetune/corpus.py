@@ -55,7 +55,7 @@ class OwnCorpus:
     def emotions(self) -> set[str]:
         """The categories that occur."""
         names = {item.raw: item.name for item in self.conf.emotions}
-        return {names[u.raw.get(EMOTION)] for u in self.utterances if u.raw.get(EMOTION) is not None}
+        return {names[raw] for u in self.utterances if (raw := u.raw.get(EMOTION)) is not None}
 
 
 def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:

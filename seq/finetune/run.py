@@ -23,8 +23,9 @@ from seq.recipe.recipe import Recipe
 from seq.report.report import header_lines
 from seq.runtime.folder import DESCRIPTION
 from seq.score.score import score_experiment
+from seq.score.types import metric, task_scores
 from seq.tasks.base import Setting
-from seq.tasks.registry import all_tasks, get_task
+from seq.tasks.registry import all_tasks
 from seq.train.experiment import Experiment
 from seq.train.run import train_run
 from seq.train.start import Start
@@ -161,7 +162,7 @@ def _score(request: Request, recipe: Recipe, experiment: Experiment) -> Scores:
 def _about(source: Source, emotions: list[str], before: Scores) -> dict[str, Any]:
     """What the new model folder says of the one that it comes from."""
     description = source.description
-    pooled = {task.name: before["pooled"].get(task.name, {}) for task in all_tasks()}
+    pooled, scored = before["pooled"], [task for task in all_tasks() if task_scores(before["pooled"], task.name)]
     return {
         "name": source.folder.resolve().name,
         "sha256": description["sha256"],
@@ -170,9 +171,10 @@ def _about(source: Source, emotions: list[str], before: Scores) -> dict[str, Any
         "new_emotions": [name for name in emotions if name not in source.emotions_with(set())],
         # As `seq.train.validation.valid_scores` has them.
         "test": {
-            name: {c.metric: block[c.metric] for c in get_task(name).columns if block.get(c.metric) is not None}
-            for name, block in pooled.items()
-            if block
+            task.name: {
+                c.metric: value for c in task.columns if (value := metric(pooled, task.name, c.metric)) is not None
+            }
+            for task in scored
         },
         "finetuned_from": description.get("finetuned_from"),
     }

@@ -13,10 +13,10 @@ from seq.lang.bpe import BpeModel, train_bpe
 from seq.lang.tokens import BLANK, UNKNOWN, TokenTable
 from seq.lang.transcripts import read_transcripts
 from seq.utils.files import atomic_path
+from seq.utils.run_folder import RunFolder
 
 # Stands between two words of a text that is spelt in letters, as in sentencepiece.
 WORD_BOUNDARY = "▁"
-BPE_FILE = "bpe.model"
 PHONE = "phone"
 # Units that a G2P spells; the IPA is the phones in another alphabet.
 PHONE_UNITS = (PHONE, "ipa")
@@ -34,9 +34,9 @@ class Lang:
 
     def save(self, run_dir: Path) -> None:
         """Write tokens.txt, and bpe.model where there is one, beside the checkpoints that were trained with them."""
-        self.tokens.write(run_dir / "tokens.txt")
+        self.tokens.write(RunFolder(run_dir).tokens)
         if self.bpe is not None:
-            with atomic_path(run_dir / BPE_FILE) as temporary:
+            with atomic_path(RunFolder(run_dir).bpe_model) as temporary:
                 temporary.write_bytes(self.bpe)
 
 
@@ -85,7 +85,8 @@ def _read_text(conf: LangConf, lang_dir: Path) -> dict[str, list[str]]:
 
 
 def _read_model(run_dir: Path) -> bytes:
+    path = RunFolder(run_dir).bpe_model
     try:
-        return (run_dir / BPE_FILE).read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{run_dir / BPE_FILE} cannot be read ({error.strerror}): run stage 5 again") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}): run stage 5 again") from error

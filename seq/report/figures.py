@@ -17,6 +17,7 @@ from seq.tasks.base import Task
 from seq.tasks.predictions import Prediction
 from seq.tasks.registry import get_task, in_order, main_category
 from seq.utils.files import read_jsonl
+from seq.utils.run_folder import RunFolder
 
 # Caption, and the PNG.
 Figure = tuple[str, Path]
@@ -33,15 +34,14 @@ class Calibrated(NamedTuple):
     task: str
 
 
-def runs_of(scores: Scores, exp_dir: Path) -> Iterator[Path]:
+def runs_of(scores: Scores, exp_dir: Path) -> Iterator[RunFolder]:
     """The folder of each fold and seed."""
     for fold in (row["fold"] for row in scores["folds"]):
         for seed in scores["seeds"]:
-            yield exp_dir / f"fold_{fold}" / f"seed_{seed}"
+            yield RunFolder.of(exp_dir, fold, seed)
 
 
-def _rows(run: Path, name: str = "predictions.jsonl") -> list[Prediction]:
-    path = run / name
+def _rows(path: Path) -> list[Prediction]:
     return read_rows(path) if path.exists() else []
 
 
@@ -62,7 +62,7 @@ def calibrated(scores: Scores, exp_dir: Path) -> Calibrated | None:
         return None
     before, after, refs, temperatures = [], [], [], []
     for run in runs_of(scores, exp_dir):
-        parts = [_rows(run, "valid_predictions.jsonl"), _rows(run)]
+        parts = [_rows(run.valid_predictions), _rows(run.predictions)]
         if not all(has_probabilities(part, task.name) for part in parts):
             continue
         (valid, valid_refs), (test, test_refs) = (probabilities(part, task.name, labels) for part in parts)
@@ -82,7 +82,7 @@ def numbers(scores: Scores, exp_dir: Path) -> dict[str, tuple[np.ndarray, np.nda
     pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
     tasks = in_order(scores["tasks"])
     for run in runs_of(scores, exp_dir):
-        for row in _rows(run):
+        for row in _rows(run.predictions):
             for task in tasks:
                 answer = row.tasks.get(task.name)
                 if answer is None or answer.ref is None or (number := task.number(answer)) is None:
@@ -92,10 +92,10 @@ def numbers(scores: Scores, exp_dir: Path) -> dict[str, tuple[np.ndarray, np.nda
     return {name: (both[:, 0], both[:, 1]) for name, both in found.items()}
 
 
-def embeddings(run: Path, task: Task | None) -> tuple[np.ndarray, list[str], list[str]] | None:
+def embeddings(run: RunFolder, task: Task | None) -> tuple[np.ndarray, list[str], list[str]] | None:
     """(N, D) embeddings of a run's test part with class and speaker of each; None where stage 6 wrote none."""
-    vectors = read_embeddings(run)
-    rows = [row for row in _rows(run) if row.id in vectors] if vectors else []
+    vectors = read_embeddings(run.path)
+    rows = [row for row in _rows(run.predictions) if row.id in vectors] if vectors else []
     if len(rows) < 3:
         return None
     answers = [row.tasks.get(task.name) if task else None for row in rows]
@@ -156,7 +156,7 @@ def _draw_map(scores: Scores, exp_dir: Path) -> Iterator[Figure]:
         found = embeddings(run, task)
         if found is not None:
             path = exp_dir / "figures" / "embeddings.png"
-            where = f"{run.parent.name.replace('_', ' ')}, {run.name.replace('_', ' ')}"
+            where = "fold {}, seed {}".format(*run.fold_and_seed())
             vectors, classes, speakers = found
             colourings = {**({task.name: classes} if task else {}), "speaker": speakers}
             order = [*(_labels(scores, task) if task else []), UNLABELLED]
@@ -172,9 +172,8 @@ def _draw_curves(scores: Scores, exp_dir: Path) -> Iterator[Figure]:
 
     histories = {}
     for run in runs_of(scores, exp_dir):
-        if (run / "history.jsonl").exists():
-            key = (int(run.parent.name.removeprefix("fold_")), int(run.name.removeprefix("seed_")))
-            histories[key] = list(read_jsonl(run / "history.jsonl"))
+        if run.history.exists():
+            histories[run.fold_and_seed()] = list(read_jsonl(run.history))
     if histories:
         task = in_order(scores["tasks"])[0]
         path = exp_dir / "figures" / "training_curves.png"

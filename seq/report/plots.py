@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from seq.tasks.base import Task
@@ -49,7 +49,7 @@ def plot_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]], title
                 continue
             colour = "white" if share[row, column] > 0.55 else "#1b2a41"
             weight = "bold" if row == column else "normal"
-            common = {"ha": "center", "color": colour}
+            common: dict[str, Any] = {"ha": "center", "color": colour}
             axes.text(column, row, f"{share[row, column]:.0%}", va="bottom", fontsize=10, weight=weight, **common)
             axes.text(column, row + 0.08, f"{matrix[row, column]}", va="top", fontsize=7.5, alpha=0.8, **common)
         axes.set_xticks(range(size), labels, rotation=35, ha="right", rotation_mode="anchor")
@@ -78,7 +78,9 @@ def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], task: Ta
     palette = plt.get_cmap("tab10" if len(folds) <= 10 else "tab20")
     with plt.rc_context(STYLE):
         figure, (loss, score) = plt.subplots(1, 2, figsize=(10.5, 3.8), layout="constrained")
-        figure.get_layout_engine().set(wspace=0.06)
+        engine = figure.get_layout_engine()
+        assert isinstance(engine, ConstrainedLayoutEngine)
+        engine.set(wspace=0.06)
         labelled: set[int] = set()
         for (fold, _), rows in sorted(histories.items()):
             style = {"color": palette(folds.index(fold)), "linewidth": 1.4, "alpha": 0.9}
@@ -109,6 +111,11 @@ def plot_curves(histories: dict[tuple[int, int], list[dict[str, Any]]], task: Ta
 
 def _series(rows: Sequence[dict[str, Any]], *keys: str) -> tuple[list[int], list[float]]:
     """Epochs and values of the rows that have a value under these keys, one inside the other."""
-    found = [(row["epoch"], reduce(lambda block, key: block.get(key, {}), keys, row)) for row in rows]
+    found: list[tuple[int, Any]] = []
+    for row in rows:
+        value: Any = row
+        for key in keys:
+            value = value.get(key, {})
+        found.append((row["epoch"], value))
     known = [(epoch, value) for epoch, value in found if isinstance(value, (int, float))]
     return [epoch for epoch, _ in known], [value for _, value in known]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -37,7 +37,7 @@ class _Stopped(Exception):
 
 def predict_items(
     model: Model, items: Iterable[Item], num_jobs: int = 1, with_words: bool = False
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """An outcome per item, in the order of items; `num_jobs` threads read and judge groups of 16 side by side.
 
     Threads suffice: decoding, resampling and the network all run outside Python's lock.

@@ -121,5 +121,5 @@ def _manifest_row(path: str, row: Any) -> Item:
             return Item(str(Path(source["source"])), name, float(row["start"]), float(row["duration"]))
         return Item(str(Path(source["source"])), name)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-        name = row.get("id") if isinstance(row, dict) else None
-        return Item(path, name, error=f"{path}: {name or 'a line'} is neither a recording nor a cut of Lhotse")
+        given = row.get("id") if isinstance(row, dict) else None
+        return Item(path, given, error=f"{path}: {given or 'a line'} is neither a recording nor a cut of Lhotse")

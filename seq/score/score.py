@@ -28,6 +28,7 @@ from seq.tasks.statistics import Statistic, finite
 from seq.train.record import RunRecord
 from seq.utils.files import read_json
 from seq.utils.provenance import git_commit, package_versions
+from seq.utils.run_folder import DecodedPart, RunFolder
 
 # Architecture and settings are searched on this fold's valid part (see the design), so its test part is seen
 # through that choice; the other folds are pooled by themselves too.
@@ -45,9 +46,9 @@ class Scored:
     folds: list[int]
     seeds: list[int]
 
-    def run_dir(self, fold: int, seed: int) -> Path:
+    def run(self, fold: int, seed: int) -> RunFolder:
         """The folder of one training run."""
-        return self.exp_dir / f"fold_{fold}" / f"seed_{seed}"
+        return RunFolder.of(self.exp_dir, fold, seed)
 
 
 def statistic(task: Task, rows: Sequence[Prediction], outputs: Outputs) -> Statistic | None:
@@ -84,20 +85,20 @@ def score_task(task: Task, runs: Sequence[Sequence[Prediction]], outputs: Output
     return cast("TaskScores", block)
 
 
-def score_part(experiment: Scored, part: str, file_name: str) -> PartScores | None:
-    """Score one part ("test", "valid") of all folds and seeds; None if no run has `file_name`.
+def score_part(experiment: Scored, part: DecodedPart) -> PartScores | None:
+    """Score one part of all folds and seeds; None if no run has predicted it.
 
     Raises:
         InputError: some runs have the file and others lack it, or see `read_predictions`.
     """
-    paths = [experiment.run_dir(fold, seed) / file_name for fold in experiment.folds for seed in experiment.seeds]
-    if not any(path.exists() for path in paths):
+    runs = [experiment.run(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
+    if not any(run.predictions_of(part).exists() for run in runs):
         return None
     runs_of_folds: dict[int, list[list[Prediction]]] = {}
     overlaps: dict[int, tuple[int, int]] = {}
     for fold in experiment.folds:
         parts = _read_fold(experiment, fold)
-        runs_of_folds[fold] = [_read_run(experiment, fold, seed, file_name, parts[part]) for seed in experiment.seeds]
+        runs_of_folds[fold] = [_read_run(experiment, fold, seed, part, parts[part]) for seed in experiment.seeds]
         overlaps[fold] = text_overlap(*(_sentences(experiment, parts[name]) for name in (part, "train")))
     tasks = _common_tasks(experiment, [rows for runs in runs_of_folds.values() for rows in runs])
 
@@ -119,8 +120,8 @@ def score_part(experiment: Scored, part: str, file_name: str) -> PartScores | No
     }
 
 
-def _read_run(experiment: Scored, fold: int, seed: int, file_name: str, ids: Sequence[str]) -> list[Prediction]:
-    path = experiment.run_dir(fold, seed) / file_name
+def _read_run(experiment: Scored, fold: int, seed: int, part: DecodedPart, ids: Sequence[str]) -> list[Prediction]:
+    path = experiment.run(fold, seed).predictions_of(part)
     return read_predictions(path, ids, experiment.references, experiment.setting, seed)
 
 
@@ -173,7 +174,7 @@ def _mean_std(task: Task, folds: Sequence[PoolScores]) -> dict[str, Spread]:
 def _runs(experiment: Scored) -> list[RunRecord]:
     """run.json of every run that has one, with its fold and seed."""
     runs = [(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
-    paths = {run: experiment.run_dir(*run) / "run.json" for run in runs}
+    paths = {run: experiment.run(*run).run_json for run in runs}
     found = [{"fold": run[0], "seed": run[1], **read_json(path)} for run, path in paths.items() if path.exists()]
     return cast("list[RunRecord]", found)
 
@@ -209,11 +210,11 @@ def score_experiment(
         folds=chosen,
         seeds=sorted(set(seeds)),
     )
-    scores = score_part(experiment, "test", "predictions.jsonl")
+    scores = score_part(experiment, "test")
     if scores is None:
         raise InputError(f"{exp_dir} has no fold_<k>/seed_<s>/predictions.jsonl of these folds and seeds: run stage 6")
     runs = _runs(experiment)
-    decoded = [experiment.run_dir(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
+    decoded = [experiment.run(fold, seed).path for fold in experiment.folds for seed in experiment.seeds]
     backends = sorted({backend for run in runs if (backend := run.get("ctc_backend"))})
     found = {
         "corpus": conf.corpus.name,
@@ -236,7 +237,7 @@ def score_experiment(
         "wall_seconds": sum(run.get("wall_seconds", 0.0) for run in runs) if runs else None,
         "peak_rss_mib": max(run.get("peak_rss_mib", 0.0) for run in runs) if runs else None,
         **scores,
-        "valid": score_part(experiment, "valid", "valid_predictions.jsonl"),
+        "valid": score_part(experiment, "valid"),
         "runs": runs,
     }
     return cast("Scores", found)

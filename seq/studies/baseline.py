@@ -31,9 +31,9 @@ from seq.tasks.registry import main_task
 from seq.train.record import RunRecord
 from seq.utils.files import write_json, write_jsonl
 from seq.utils.provenance import git_commit, package_versions
+from seq.utils.run_folder import DECODED_PARTS, RunFolder
 
 GRID: Final = tuple(10.0**exponent for exponent in range(-5, 2))
-PARTS: Final = {"test": "predictions.jsonl", "valid": "valid_predictions.jsonl"}
 
 
 class BaselineRecord(RunRecord, total=False):
@@ -82,19 +82,19 @@ def run_baseline(
     references = read_references(recipe.cuts, Setting(recipe.protocol, recipe.conf.corpus))
     for fold in folds:
         for seed in seeds:
-            run_dir = exp_dir / f"fold_{fold}" / f"seed_{seed}"
-            done = run_dir / "run.json"
-            sources = (recipe.folds_dir / f"fold_{fold}.json", recipe.fbank_cuts)
+            run = RunFolder.of(exp_dir, fold, seed)
+            done = run.run_json
+            sources = (recipe.fold_json(fold), recipe.fbank_cuts)
             if done.exists() and all(done.stat().st_mtime > source.stat().st_mtime for source in sources):
-                print(f"{run_dir}: up to date")
+                print(f"{run.path}: up to date")
                 continue
-            _run(recipe, features, run_dir, fold, seed, vectors, references, command)
+            _run(recipe, features, run, fold, seed, vectors, references, command)
 
 
 def _run(
     recipe: Recipe,
     features: str,
-    run_dir: Path,
+    run: RunFolder,
     fold_number: int,
     seed: int,
     vectors: dict[str, np.ndarray],
@@ -114,7 +114,7 @@ def _run(
     if len(set(train[1])) < 2:
         raise InputError(f"fold {fold_number} has one {task} only in train: an SVM needs two or more")
     classifier, scores = choose_c(train, part(fold.valid), seed)
-    for name, file_name in PARTS.items():
+    for name in DECODED_PARTS:
         ids = getattr(fold, name)
         vectors_of_part, refs = part(ids)
         answers = classifier.predict(vectors_of_part)
@@ -130,8 +130,8 @@ def _run(
             )
             for id_, ref, hyp in zip(ids, refs, answers, strict=True)
         ]
-        write_jsonl(run_dir / file_name, (row.to_dict() for row in rows))
-    run: BaselineRecord = {
+        write_jsonl(run.predictions_of(name), (row.to_dict() for row in rows))
+    record: BaselineRecord = {
         "fold": fold_number,
         "seed": seed,
         "command": command,
@@ -146,5 +146,5 @@ def _run(
         "wall_seconds": time.monotonic() - started,
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
-    write_json(run_dir / "run.json", run)
-    print(f"{run_dir}: C {run['C']:g}, valid UA {100 * max(scores.values()):.2f} %")
+    write_json(run.run_json, record)
+    print(f"{run.path}: C {record['C']:g}, valid UA {100 * max(scores.values()):.2f} %")

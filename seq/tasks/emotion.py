@@ -44,7 +44,7 @@ class Emotion(CategoryTask):
     def label(self, supervision: Supervision, setting: Setting) -> str | None:
         found = (supervision.custom or {}).get(self.name)
         merges = {merge.raw: merge.name for merge in setting.protocol.merges}
-        return merges.get(found, found)
+        return None if found is None else merges.get(found, found)
 
     def votes(self, supervision: Supervision, setting: Setting) -> dict[str, float] | None:
         """Merged as the label is, and without the classes that the protocol lacks."""

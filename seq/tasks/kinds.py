@@ -135,7 +135,7 @@ class ScaleTask(UtteranceTask):
         import numpy as np
 
         probs = 1.0 / (1.0 + np.exp(-numbers.astype(np.float64)))
-        return self._name(self.predict(probs, None, outputs).value, outputs)
+        return self._name(self.predict(probs.tolist(), None, outputs).value, outputs)
 
     def merge(self, answers: Sequence[TaskAnswer], parts: Sequence[tuple[float, float]], outputs: Outputs) -> Level:
         import numpy as np

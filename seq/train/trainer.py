@@ -50,6 +50,7 @@ from seq.train.run_data import RunData
 from seq.train.training_log import TOO_SHORT, TrainingLog
 from seq.train.validation import ValidScores, selection_score, valid_scores
 from seq.utils.files import write_jsonl
+from seq.utils.run_folder import RunFolder
 
 
 class Trainer:
@@ -167,7 +168,8 @@ class Trainer:
         # Dropout is the only consumer of the global stream; the rank keeps the replicas' masks apart.
         torch.manual_seed((self.data.epoch.seed * 100_003 + epoch) * 1_009 + self.rank)
         self.network.train()
-        seen, sums, too_short = 0, {}, 0
+        seen, too_short = 0, 0
+        sums: dict[str, tuple[float, int]] = {}
         for batch in self.loader:
             progress = epoch - 1 + min(seen * self.world_size / self.data.num_train, 1.0)
             for group in self.optimizer.param_groups:
@@ -237,7 +239,7 @@ class Trainer:
         save_checkpoint(checkpoint_path(self.run_dir, progress.epoch), self._state())
         write_pointer(self.run_dir, "best", progress.best_epoch)
         write_pointer(self.run_dir, "last", progress.epoch)
-        write_jsonl(self.run_dir / "history.jsonl", progress.history)
+        write_jsonl(RunFolder(self.run_dir).history, progress.history)
         if self.conf.train.keep_all_epochs:
             return
         # Any coming epoch may need the running mean of `average_epochs` before it.

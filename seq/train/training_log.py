@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from seq.tasks.registry import in_order
 from seq.train.validation import ValidScores
 from seq.utils.progress import progress_bar
+from seq.utils.run_folder import RunFolder
 
 REFRESH_SECONDS = 5.0
 # In the history: utterances of an epoch whose text does not fit into their frames, so that CTC leaves them out.
@@ -37,7 +38,7 @@ class TrainingLog:
         self.run_dir, self.label, self.num_epochs, self.is_heard = run_dir, label, num_epochs, is_heard
         self._shown = 0.0
         if is_heard:
-            self._writer = SummaryWriter(str(run_dir / "tensorboard"), purge_step=first_epoch + 1)
+            self._writer = SummaryWriter(str(RunFolder(run_dir).tensorboard), purge_step=first_epoch + 1)
             self._bar = progress_bar(
                 total=num_epochs, initial=first_epoch, desc=label, unit="epoch", position=bar_row, dynamic_ncols=True
             )
@@ -74,7 +75,7 @@ class TrainingLog:
         epochs = f"{row['epoch']}/{self.num_epochs}"
         line = f"{self.label} epoch {epochs}: loss {row['train']['loss']:.3f}; valid {scores}; {row['seconds']:.0f} s"
         self._bar.write(line, file=sys.stderr)
-        with open(self.run_dir / "train.log", "a", encoding="utf-8") as log:
+        with open(RunFolder(self.run_dir).log, "a", encoding="utf-8") as log:
             log.write(line + "\n")
 
     def close(self) -> None:

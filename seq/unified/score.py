@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -94,7 +95,7 @@ def score_corpora(conf: Conf, scores: Scores, cuts: Path, folds_dir: Path, exp_d
 
 def _read_fold(experiment: Scored, fold: int, corpora: Mapping[str, str]) -> FoldAnswers:
     parts = read_json(experiment.folds_dir / f"fold_{fold}.json")
-    paths = {seed: experiment.run_dir(fold, seed) / "predictions.jsonl" for seed in experiment.seeds}
+    paths = {seed: experiment.run(fold, seed).predictions for seed in experiment.seeds}
     runs = [
         read_predictions(path, parts["test"], experiment.references, experiment.setting, seed)
         for seed, path in paths.items()
@@ -122,7 +123,7 @@ def _score_corpus(
         return None
     main = main_task()
     ids = [id_ for id_, name in corpora.items() if name == corpus]
-    known = _labels(experiment, ids, main) & set.intersection(*(fold.categories for fold in folds))
+    known = _labels(experiment, ids, main) & reduce(lambda one, other: one & other, (fold.categories for fold in folds))
     wide = main.outputs(experiment.setting)
     classes = [name for name in wide.labels if name in known]
     opened: list[list[Prediction]] = []

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+# The parts of a fold that stage 6 decodes.
+DecodedPart = Literal["test", "valid"]
+DECODED_PARTS: Final[tuple[DecodedPart, ...]] = ("test", "valid")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,10 @@ class RunFolder:
         paths = exp_dir.glob(f"fold_{'*' if fold is None else fold}/seed_{'*' if seed is None else seed}/run.json")
         # What was set aside is called seed_<s>.replaced-<time>.
         return [cls(path.parent) for path in sorted(paths) if path.parent.name.removeprefix("seed_").isdigit()]
+
+    def fold_and_seed(self) -> tuple[int, int]:
+        """Which run of its experiment it is, by its name."""
+        return int(self.path.parent.name.removeprefix("fold_")), int(self.path.name.removeprefix("seed_"))
 
     # Stage 5, train.
 
@@ -99,7 +107,7 @@ class RunFolder:
         """A row per utterance of valid."""
         return self.path / "valid_predictions.jsonl"
 
-    def predictions_of(self, part: Literal["test", "valid"]) -> Path:
+    def predictions_of(self, part: DecodedPart) -> Path:
         """The predictions of a part of the fold."""
         return self.predictions if part == "test" else self.valid_predictions
 
