@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seq.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from seq.conf import CorpusConf
 
 # The two tasks that the metric unifies; neutral is 0 on the scale.
@@ -163,12 +163,16 @@ def corpus_anchors(conf: CorpusConf) -> tuple[float, ...]:
 
 def intensity_targets(value: float) -> np.ndarray:
     """Cumulative soft targets (3,), float32: P(>= 1/3), P(>= 2/3), P(>= 1) of an intensity in [0, 1]."""
+    import numpy as np
+
     thresholds = np.arange(NUM_THRESHOLDS)
     return np.clip(value * NUM_THRESHOLDS - thresholds, 0.0, 1.0).astype(np.float32)
 
 
 def intensity_value(probs: np.ndarray) -> np.ndarray:
     """The intensity (...) that three cumulative probabilities (..., 3) stand for: their mean, in [0, 1]."""
+    import numpy as np
+
     return np.asarray(probs).sum(axis=-1) / NUM_THRESHOLDS
 
 

@@ -30,7 +30,7 @@ from seq.train.experiment import Experiment
 from seq.train.run import train_run
 from seq.train.start import Start
 from seq.utils.files import read_json, write_json, write_text
-from seq.utils.process import run_lock
+from seq.utils.lock import run_lock
 
 MARKER = "finetune.json"
 FOLD = 1

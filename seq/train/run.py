@@ -13,7 +13,7 @@ from seq.train.identity import set_aside
 from seq.train.jobs import run_jobs
 from seq.train.record import RunRecord
 from seq.utils.files import write_json
-from seq.utils.process import run_lock
+from seq.utils.lock import run_lock
 from seq.utils.provenance import git_commit, package_versions
 from seq.utils.run_folder import RunFolder
 

@@ -73,7 +73,6 @@ def test_what_an_utterance_lacks_is_masked() -> None:
     assert labels.targets["intensity"][0].tolist() == [1.0, 0.5, 0.0]
     assert labels.targets["intensity"][1:].isnan().all()
     assert labels.targets["phone"] == [[2, 1], None, None]
-    assert labels.votes == {}
 
 
 def test_a_label_that_the_network_lacks_is_named() -> None:
@@ -96,10 +95,9 @@ def test_soft_labels_are_the_distribution_of_the_annotators() -> None:
     labels = labeller(["voted", "gender"], soft).encode(cuts)
     target = labels.targets["voted"]
     assert torch.equal(target, torch.tensor([[0.75, 0.0, 0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]))
-    # The majority stays the reference, and the votes are there for scoring.
+    # The majority stays the reference.
     assert labels.refs["voted"] == ["x", "y", None]
-    assert labels.votes == {"voted": [{"x": 0.75, "z": 0.25}, None, {"x": 1.0}]}
     # Gender has no annotators: its classes stay numbers.
     assert labels.targets["gender"].tolist() == [0, 1, NO_LABEL]
     hard = labeller(["voted"]).encode(cuts)
-    assert hard.targets["voted"].tolist() == [0, 1, NO_LABEL] and hard.votes == labels.votes
+    assert hard.targets["voted"].tolist() == [0, 1, NO_LABEL]

@@ -69,7 +69,7 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_one_of_the_tasks_and_none_of_the_default_ones() -> None:
     register(STYLE)
     register(get_task("emotion"))
-    assert [task.name for task in all_tasks()] == ["emotion", "intensity", "gender", "style", "phone"]
+    assert [task.name for task in all_tasks()][:5] == ["emotion", "intensity", "gender", "style", "phone"]
     assert parse_names("style, emotion") == ["emotion", "style"]
     assert "style" not in default_names()
     with pytest.raises(InputError, match="there is a task style already"):

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from seq.errors import InputError
-from seq.utils import process
-from seq.utils.process import run_lock
+from seq.utils import lock
+from seq.utils.lock import run_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from seq.utils.process import run_lock
+from seq.utils.lock import run_lock
 with run_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -25,7 +25,7 @@ with run_lock(Path(sys.argv[1])):
 
 
 def test_a_held_folder_is_refused_and_is_free_after_kill_9(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "LOCK_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(lock, "LOCK_WAIT_SECONDS", 0.5)
     run_dir = tmp_path / "fold_1/seed_0"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(run_dir)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
