@@ -62,6 +62,7 @@ def header_lines(scores: Scores) -> list[str]:
         lines.append(f"- {decoding}")
     numbers = {task: (task_scores(pooled, task) or {}).get("n", 0) for task in scores["tasks"]}
     used = [f"{task} {number}" for task, number in numbers.items() if number < pooled["num_utterances"]]
+    lines += [f"- {name} is not trained: {reason}" for name, reason in sorted(_masked(scores))]
     if used:
         lines.append(f"- of {pooled['num_utterances']} utterances, those with a reference are scored: {_join(used)}")
     if (overlap := pooled.get("text_overlap")) is not None:
@@ -73,6 +74,11 @@ def header_lines(scores: Scores) -> list[str]:
             f"peak memory {scores['peak_rss_mib']:.0f} MiB per process, CTC by {scores['ctc_backend'] or 'none'}"
         )
     return lines
+
+
+def _masked(scores: Scores) -> set[tuple[str, str]]:
+    """The tasks that some run could not learn, and why."""
+    return {item for run in scores["runs"] for item in run.get("masked", {}).items()}
 
 
 def partial_note(scores: About) -> str | None:

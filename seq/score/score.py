@@ -126,7 +126,9 @@ def _read_run(experiment: Scored, fold: int, seed: int, part: DecodedPart, ids: 
 
 
 def _common_tasks(experiment: Scored, runs: Sequence[Sequence[Prediction]]) -> list[Task]:
-    tasks = [set(rows[0].tasks) for rows in runs if rows]
+    """The tasks of all runs; one that a run could not learn, as it says itself, is scored in none."""
+    masked = {name for run in _runs(experiment) for name in run.get("masked", {})}
+    tasks = [set(rows[0].tasks) - masked for rows in runs if rows]
     if any(others != tasks[0] for others in tasks):
         raise InputError(f"the runs of {experiment.exp_dir} do not have the same tasks: score them as two experiments")
     return in_order(tasks[0]) if tasks else []

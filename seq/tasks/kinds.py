@@ -179,7 +179,7 @@ class ScaleTask(UtteranceTask):
         return None
 
     def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
-        from seq.tasks.statistics import Scale
+        from seq.tasks.number_statistics import Scale
 
         found = cast("Sequence[ScalePrediction]", rows)
         refs, hyps, values = ([getattr(row, name) for row in found] for name in ("ref", "hyp", "value"))

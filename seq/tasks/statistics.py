@@ -18,9 +18,6 @@ from typing import Any, ClassVar
 import kaldialign
 import numpy as np
 
-# Spearman needs (draws, utterances) arrays; this bounds each to about 16 MiB.
-MAX_ELEMENTS = 2_000_000
-
 
 class Statistic(ABC):
     """What `seq.score` needs of a task: its metrics for any weights of the speakers, and what tables show beside."""
@@ -45,7 +42,7 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Quotient, NaN where the denominator is 0."""
     result = np.full(np.broadcast(numerator, denominator).shape, np.nan)
     return np.divide(numerator, denominator, out=result, where=denominator != 0)
@@ -54,10 +51,11 @@ def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 def _nanmean(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is not NaN; NaN where nothing is left."""
     known = ~np.isnan(values)
-    return _divide(np.where(known, values, 0.0).sum(-1), known.sum(-1))
+    return divide(np.where(known, values, 0.0).sum(-1), known.sum(-1))
 
 
-def _index(items: Sequence[str], names: Sequence[str]) -> np.ndarray:
+def index_in(items: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """The place (U,) of each item among the names; KeyError for one that is not there."""
     lookup = {name: i for i, name in enumerate(names)}
     return np.array([lookup[item] for item in items], dtype=np.intp)
 
@@ -79,7 +77,8 @@ class Classification(Statistic):
         self.labels = list(labels)
         size = len(self.labels)
         cell = np.ravel_multi_index(
-            (_index(speakers, names), _index(refs, labels), _index(hyps, labels)), (max(len(names), 1), size, size)
+            (index_in(speakers, names), index_in(refs, labels), index_in(hyps, labels)),
+            (max(len(names), 1), size, size),
         )
         counts = np.bincount(cell, minlength=len(names) * size * size)
         self.per_speaker = counts.reshape(len(names), size, size)
@@ -91,7 +90,7 @@ class Classification(Statistic):
 
     def recall(self) -> np.ndarray:
         """Recall per class (K,); NaN for a class that the reference lacks."""
-        return _divide(np.diagonal(self.confusion), self.confusion.sum(1))
+        return divide(np.diagonal(self.confusion), self.confusion.sum(1))
 
     def details(self, runs: Sequence[Classification]) -> dict[str, Any]:
         recall = np.mean([run.recall() for run in runs], axis=0)
@@ -108,9 +107,9 @@ class Classification(Statistic):
         correct = np.diagonal(matrices, axis1=1, axis2=2)
         in_ref, in_hyp = matrices.sum(2), matrices.sum(1)
         return {
-            "UA": _nanmean(_divide(correct, in_ref)),
-            "WA": _divide(correct.sum(1), in_ref.sum(1)),
-            "macro_f1": _nanmean(_divide(2 * correct, in_ref + in_hyp)),
+            "UA": _nanmean(divide(correct, in_ref)),
+            "WA": divide(correct.sum(1), in_ref.sum(1)),
+            "macro_f1": _nanmean(divide(2 * correct, in_ref + in_hyp)),
         }
 
 
@@ -132,7 +131,7 @@ class Distribution(Classification):
     ) -> None:
         """`shares` are, for each utterance, (K,) those of the annotators and (K,) the probabilities."""
         super().__init__(refs, hyps, speakers, labels)
-        owner = _index(speakers, self.speakers)
+        owner = index_in(speakers, self.speakers)
         known = [i for i, pair in enumerate(shares) if pair is not None]
         pairs = np.array([shares[i] for i in known], dtype=float)
         divergence = entropy(pairs.mean(axis=1)) - entropy(pairs).mean(axis=1)
@@ -142,7 +141,7 @@ class Distribution(Classification):
 
     def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Speaker weights (D, S) to UA, WA, macro_f1 and JSD, each (D,)."""
-        return {**super().values(weights), "JSD": _divide(weights @ self.divergence, weights @ self.num_voted)}
+        return {**super().values(weights), "JSD": divide(weights @ self.divergence, weights @ self.num_voted)}
 
 
 def entropy(shares: np.ndarray) -> np.ndarray:
@@ -160,109 +159,6 @@ class Accuracy(Classification):
         return {"accuracy": super().values(weights)["WA"]}
 
 
-def nearest_levels(values: Sequence[float], levels: Sequence[float]) -> list[str]:
-    """The name (see `level_names`) of the level nearest to each value; the lower one of two equally near."""
-    names = level_names(levels)
-    distance = np.abs(np.asarray(values, dtype=float).reshape(-1, 1) - np.asarray(levels))
-    return [names[i] for i in distance.argmin(1)]
-
-
-def level_names(levels: Sequence[float]) -> list[str]:
-    """Levels as the keys of a table, three decimals: 2/3 is "0.667"."""
-    return [f"{level:.3f}" for level in levels]
-
-
-class Scale(Classification):
-    """A place on [0, 1]: UA over the corpus's levels; mean absolute error and Spearman's rho of the real value.
-
-    A reference between two levels counts for the nearer one in UA, and as it is in the other two.
-    """
-
-    bounds: ClassVar[dict[str, tuple[float, float]]] = {"UA": (0.0, 1.0), "MAE": (0.0, 1.0), "spearman": (-1.0, 1.0)}
-
-    def __init__(
-        self,
-        refs: Sequence[float],
-        hyps: Sequence[float],
-        values: Sequence[float],
-        speakers: Sequence[str],
-        levels: Sequence[float],
-    ) -> None:
-        """`refs`, `hyps` (the predicted levels) and `values` (the predicted real values) are (U,); `levels` ascend."""
-        super().__init__(nearest_levels(refs, levels), nearest_levels(hyps, levels), speakers, level_names(levels))
-        self.owner = _index(speakers, self.speakers)
-        self.refs, self.real = np.asarray(refs, dtype=float), np.asarray(values, dtype=float)
-        self.errors = np.bincount(self.owner, np.abs(self.refs - self.real), len(self.speakers))
-        self.counts = np.bincount(self.owner, minlength=len(self.speakers))
-
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Speaker weights (D, S) to UA, MAE and spearman, each (D,)."""
-        step = max(1, MAX_ELEMENTS // max(len(self.refs), 1))
-        spearman = [
-            weighted_spearman(self.refs, self.real, weights[start : start + step][:, self.owner])
-            for start in range(0, len(weights), step)
-        ]
-        return {
-            "UA": super().values(weights)["UA"],
-            "MAE": _divide(weights @ self.errors, weights @ self.counts),
-            "spearman": np.concatenate(spearman),
-        }
-
-
-def _weighted_ranks(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mid-ranks (D, U), up to a constant, of x (U,) where utterance u occurs weights[d, u] times."""
-    order = np.argsort(x, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(x[order]) > 0])
-    mass = np.add.reduceat(weights[:, order], starts, axis=1)
-    ranks = np.cumsum(mass, axis=1) - mass / 2
-    group = np.searchsorted(x[order][starts], x)
-    return ranks[:, group]
-
-
-def weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Spearman's rho (D,) of x and y (U,), ties at their mid-rank, with utterance weights (D, U); NaN if constant."""
-    if not len(x):
-        return np.full(len(weights), np.nan)
-    total = weights.sum(1, keepdims=True)
-    centred = []
-    for ranks in (_weighted_ranks(x, weights), _weighted_ranks(y, weights)):
-        centred.append(ranks - _divide((weights * ranks).sum(1, keepdims=True), total))
-    a, b = centred
-    covariance = (weights * a * b).sum(1)
-    scale = np.sqrt((weights * a * a).sum(1) * (weights * b * b).sum(1))
-    return np.clip(_divide(covariance, scale), -1.0, 1.0)
-
-
-class Concordance(Statistic):
-    """Lin's concordance correlation coefficient (1989) of numbers, and their mean absolute error.
-
-    CCC = 2 cov(x, y) / (var x + var y + (mean x - mean y)^2): 1 where all answers are right, 0 without relation; less
-    where they are on another scale or shifted.
-    """
-
-    bounds: ClassVar[dict[str, tuple[float, float]]] = {"CCC": (-1.0, 1.0), "MAE": (0.0, np.inf)}
-
-    def __init__(self, refs: Sequence[float], hyps: Sequence[float], speakers: Sequence[str]) -> None:
-        """`refs` and `hyps` are (U,), in the same unit."""
-        self.speakers = sorted(set(speakers))
-        x, y = np.asarray(refs, dtype=float), np.asarray(hyps, dtype=float)
-        # About one point, so that the squares of a large offset do not eat the digits.
-        middle = x.mean()
-        x, y = x - middle, y - middle
-        terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(x - y)], axis=1)
-        self.per_speaker = np.zeros((len(self.speakers), terms.shape[1]))
-        np.add.at(self.per_speaker, _index(speakers, self.speakers), terms)
-
-    def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Speaker weights (D, S) to CCC and MAE, each (D,)."""
-        total, x, y, xx, yy, xy, errors = (weights @ self.per_speaker).T
-        x, y, xx, yy, xy = (_divide(part, total) for part in (x, y, xx, yy, xy))
-        # Both constant and equal leaves rounding; that is no concordance.
-        spread = xx - x * x + yy - y * y + np.square(x - y)
-        concordance = _divide(2 * (xy - x * y), np.where(spread > 1e-12, spread, 0.0))
-        return {"CCC": concordance, "MAE": _divide(errors, total)}
-
-
 class SymbolErrors(Statistic):
     """Phone error rate: substitutions + insertions + deletions of the best alignments, over the reference phones."""
 
@@ -272,7 +168,7 @@ class SymbolErrors(Statistic):
         self.speakers = names = sorted(set(speakers))
         # Columns: substitutions, insertions, deletions, reference phones.
         self.per_speaker = np.zeros((len(names), 4), dtype=np.int64)
-        for owner, ref, hyp in zip(_index(speakers, names), refs, hyps, strict=True):
+        for owner, ref, hyp in zip(index_in(speakers, names), refs, hyps, strict=True):
             edits = kaldialign.edit_distance(list(ref), list(hyp))
             self.per_speaker[owner] += (edits["sub"], edits["ins"], edits["del"], len(ref))
 
@@ -283,4 +179,4 @@ class SymbolErrors(Statistic):
     def values(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Speaker weights (D, S) to PER (D,)."""
         totals = weights @ self.per_speaker
-        return {"PER": _divide(totals[:, :3].sum(1), totals[:, 3])}
+        return {"PER": divide(totals[:, :3].sum(1), totals[:, 3])}

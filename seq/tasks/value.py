@@ -75,6 +75,6 @@ class ValueTask(UtteranceTask):
         return float(row.hyp)
 
     def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
-        from seq.tasks.statistics import Concordance
+        from seq.tasks.number_statistics import Concordance
 
         return Concordance([row.ref for row in rows], [row.hyp for row in rows], speakers)

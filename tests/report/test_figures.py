@@ -18,6 +18,7 @@ from seq.report.plots_map import plot_map, project
 from seq.report.report import calibration_table, write_report
 from seq.tasks.registry import get_task
 from seq.utils.files import read_json, read_jsonl, write_jsonl
+from seq.utils.run_folder import RunFolder
 
 LABELS = ["neutral", "happy", "sad"]
 
@@ -67,7 +68,7 @@ def test_the_page_holds_every_figure_and_loads_nothing(tmp_path: Path) -> None:
     ids = [row["id"] for row in read_jsonl(run / "predictions.jsonl")]
     vectors = np.random.default_rng(0).normal(size=(len(ids), 4)).astype(np.float32)
     np.savez(run / "embeddings.npz", ids=np.array(ids), embeddings=vectors)
-    found = embeddings(run, get_task("emotion"))
+    found = embeddings(RunFolder(run), get_task("emotion"))
     assert found is not None and np.array_equal(found[0], vectors) and found[2][0] == ids[0].split("-")[0]
     drawn = numbers(read_json(paths["scores_path"]), paths["exp_dir"])
     assert list(drawn) == ["intensity"]

@@ -12,7 +12,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 
 from seq.score.intervals import intervals, method_name, paired_test
 from seq.score.score import text_overlap
-from seq.tasks.statistics import Accuracy, Classification, Scale, SymbolErrors, weighted_spearman
+from seq.tasks.number_statistics import Scale, weighted_spearman
+from seq.tasks.statistics import Accuracy, Classification, SymbolErrors
 
 LABELS = ["neutral", "calm", "happy", "sad", "angry"]
 

@@ -14,9 +14,9 @@ from seq.corpora.base import Utterance, get_reader
 from seq.errors import InputError
 from seq.labels import map_labels
 from seq.tasks.base import Outputs, Setting, Stretch
+from seq.tasks.number_statistics import Concordance
 from seq.tasks.predictions import ManifestRow, ValuePrediction
 from seq.tasks.registry import default_names, parse_names
-from seq.tasks.statistics import Concordance
 from seq.tasks.valence import TASK
 from seq.train.losses import value_loss
 
