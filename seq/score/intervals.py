@@ -27,7 +27,8 @@ from seq.tasks.statistics import Statistic
 LEVEL = 0.95
 NUM_DRAWS = 2000
 MIN_BOOTSTRAP_SPEAKERS = 20
-MAX_EXACT_SPEAKERS = 20
+# 2^16 patterns are fewer than the draws that more speakers get.
+MAX_EXACT_SPEAKERS = 16
 # Sign patterns that are held in memory at once.
 BATCH = 10_000
 
@@ -116,7 +117,7 @@ def paired_by_speaker(
 def paired_test(first: Sequence[float], second: Sequence[float], num_draws: int = 100_000, seed: int = 0) -> PairedTest:
     """Two-sided sign-flip permutation test of the mean difference first - second, one value per speaker.
 
-    Exact up to 20 speakers (all 2^n sign patterns), Monte Carlo beyond. The smallest p that n speakers can
+    Exact up to 16 speakers (all 2^n sign patterns), Monte Carlo beyond. The smallest p that n speakers can
     reach is 2 / 2^n, so fewer than 6 are untestable at 0.05.
     """
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)

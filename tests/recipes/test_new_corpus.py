@@ -19,7 +19,7 @@ def test_the_walk_gives_a_working_recipe(tmp_path: Path) -> None:
     (tree / "tests").mkdir()
     shutil.copytree(ROOT / ".ci", tree / ".ci")
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    walk = text[text.index("## Adding a corpus in ten minutes") : text.index("## Rules")]
+    walk = text[text.index("## Adding a corpus in ten minutes") : text.index("## Adding a task")]
     replaced: list[str] = []
     ran = 0
     for kind, body in BLOCK.findall(walk):
@@ -55,3 +55,31 @@ def test_the_walk_gives_a_working_recipe(tmp_path: Path) -> None:
         ["bash", "-c", command], cwd=tree, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_task_and_the_network_of_the_guide_are_found_by_their_files(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    guide = text[text.index("## Adding a task") : text.index("## Rules")]
+    (_, task), (_, network) = BLOCK.findall(guide)
+    (tree / "seq/tasks/style.py").write_text(task, encoding="utf-8")
+    (tree / "local/conf/deep.yaml").write_text(network, encoding="utf-8")
+    script = tmp_path / "look.py"
+    script.write_text(
+        "from seq.conf import load_conf\n"
+        "from seq.tasks.registry import parse_names\n"
+        "print(list(parse_names('style,emotion')))\n"
+        "conf = load_conf('egs/synth/conf/default.yaml', model='deep')\n"
+        "print(conf.model.encoder, conf.model.num_layers, conf.train.num_epochs)\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["bash", "-c", f". ./path.sh && python3 {script}"],
+        cwd=tree,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["['emotion', 'style']", "tdnn 12 60"]
