@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import threading
 import time
@@ -29,6 +28,9 @@ def die_with_runner() -> None:
 
 def die_with_parent() -> None:
     """End this worker when the process that made its pool is gone; the initializer of every pool."""
+    # Here, since `speecheq predict` needs it not and would start later; a worker has it already.
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is None:
         return
