@@ -78,16 +78,15 @@ def map_labels(utterance_id: str, raw: Mapping[str, str | None], conf: CorpusCon
         InputError: a raw label that the conf does not map, or a rating outside its scale.
     """
     labels: dict[str, str | float] = {}
-    for task, label in raw.items():
-        if label is None:
-            continue
-        if task == EMOTION:
-            labels[task] = map_emotion(utterance_id, label, conf)
-        elif task != INTENSITY or rates_intensity(conf):
-            labels[task] = _map_rating(utterance_id, task, label, conf)
-    if labels.get(EMOTION) == NEUTRAL and rates_intensity(conf):
+    given = {task: label for task, label in raw.items() if label is not None}
+    if (emotion := given.pop(EMOTION, None)) is not None:
+        labels[EMOTION] = map_emotion(utterance_id, emotion, conf)
+    if not rates_intensity(conf):
+        given.pop(INTENSITY, None)
+    elif labels.get(EMOTION) == NEUTRAL:
+        given.pop(INTENSITY, None)
         labels[INTENSITY] = 0.0
-    return labels
+    return labels | {task: _map_rating(utterance_id, task, label, conf) for task, label in given.items()}
 
 
 def map_emotion(utterance_id: str, raw: str, conf: CorpusConf) -> str:
@@ -101,16 +100,16 @@ def map_emotion(utterance_id: str, raw: str, conf: CorpusConf) -> str:
     )
 
 
-def map_votes(utterance_id: str, votes: Mapping[str, float], conf: CorpusConf) -> dict[str, float]:
+def map_votes(votes: Mapping[str, float], conf: CorpusConf) -> dict[str, float]:
     """The share of annotators who chose each category; empty where there were no several.
 
-    Raises:
-        InputError: a label that the conf does not map.
+    A word that the conf does not map counts for nobody: the majority's must have a category, a single annotator's not.
     """
+    names = {item.raw: item.name for item in conf.emotions}
+    known = {raw: number for raw, number in votes.items() if raw in names}
     shares: dict[str, float] = {}
-    for raw, number in votes.items():
-        name = map_emotion(utterance_id, raw, conf)
-        shares[name] = shares.get(name, 0.0) + number / sum(votes.values())
+    for raw, number in known.items():
+        shares[names[raw]] = shares.get(names[raw], 0.0) + number / sum(known.values())
     return shares
 
 

@@ -108,3 +108,13 @@ def test_numeric_scales() -> None:
         mapped("05", "high", conf)
     with pytest.raises(InputError, match="low must be lower"):
         check_labels(CorpusConf("c", "r", scales={"intensity": Scale(3, 3)}))
+
+
+def test_neutral_overrides_a_code_that_the_conf_does_not_know() -> None:
+    emotions = [RawName("n", "neutral"), RawName("a", "angry")]
+    coded = CorpusConf("c", "c", emotions=emotions, intensities=[RawValue("LO", 0.5)])
+    rated = CorpusConf("c", "c", emotions=emotions, scales={"intensity": Scale(1, 3)})
+    for conf, raw in ((coded, "XX"), (rated, "0")):
+        assert map_labels("u", {"emotion": "n", "intensity": raw}, conf) == {"emotion": "neutral", "intensity": 0.0}
+        with pytest.raises(InputError):
+            map_labels("u", {"emotion": "a", "intensity": raw}, conf)

@@ -52,12 +52,15 @@ def measure_parity(model_dir: Path, waveforms: list[np.ndarray]) -> list[tuple[s
     from seq.conf import FeaturesConf
     from seq.data.features import compute_fbank
     from seq.export.waveform_model import load_waveform_model
+    from seq.models.heads import FRAME_KINDS
 
     torch.set_num_threads(1)
     graph = load_model(model_dir).engine.graph
     waveform_model = load_waveform_model(model_dir)
     features = load_model(model_dir).description["features"]
     conf = FeaturesConf(features["extractor"], features["num_filters"])
+    outputs = waveform_model.model.spec.outputs
+    frame_outputs = [name for name, found in outputs.items() if found.kind in FRAME_KINDS]
     worst = {"ONNX and torch": 0.0, "ONNX batched and single": 0.0}
     for start in range(0, len(waveforms), BATCH_SIZE):
         batch = waveforms[start : start + BATCH_SIZE]
@@ -72,8 +75,8 @@ def measure_parity(model_dir: Path, waveforms: list[np.ndarray]) -> list[tuple[s
                 if name == "frames":
                     assert num_frames == single[name][0] == batched[name][i]
                     continue
-                expected = getattr(output, name)[0].numpy()
-                other = batched[name][i][:num_frames] if name == "phone" else batched[name][i]
+                expected = (output.embedding if name == "embedding" else output.numbers[name])[0].numpy()
+                other = batched[name][i][:num_frames] if name in frame_outputs else batched[name][i]
                 for key, value in (
                     ("ONNX and torch", abs(single[name][0] - expected)),
                     ("ONNX batched and single", abs(single[name][0] - other)),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Check everything: ruff, mypy, import-linter, shellcheck, then the tests. Sets the environment up first where that is needed.
 #
-# Usage: tools/test.sh [pytest arguments]      e.g. tools/test.sh tests/test_runner.py -k skips
+# Usage: tools/test.sh [pytest arguments]      e.g. tools/test.sh tests/recipe/test_runner.py -k skips
 # Out:   exit code 0 where all of them pass; pytest's closing line comes last
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

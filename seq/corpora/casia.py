@@ -131,9 +131,3 @@ def _folders(folder: Path) -> Iterator[Path]:
 def _is_foreign(emotion_dir: Path) -> bool:
     """Whether an emotion folder is ESD's or MEAD's, whose emotions have the same names."""
     return any(_FOREIGN.fullmatch(path.stem) for path in emotion_dir.iterdir())
-
-
-def _drop_text_sets(parts: list[str]) -> None:
-    """Remove the text-set folders at the end of a path."""
-    while parts and _TEXT_SETS.search(parts[-1]):
-        parts.pop()

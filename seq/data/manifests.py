@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
     table = {os.path.normpath(root / row["path"]): row for row in read_jsonl(audio_table)}
     counts = CorpusCounts(conf.corpus)
     seconds = 0.0
+    words, unmapped = {item.raw for item in conf.corpus.emotions}, Counter[str]()
     with atomic_path(out) as temporary, CutSet.open_writer(temporary, overwrite=True) as writer:
         for utterance in _read(conf, root, corpus["options"]):
             labels = map_labels(utterance.id, utterance.raw, conf.corpus)
@@ -45,13 +47,16 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
                 raise InputError(
                     f"{utterance.audio} is not in {audio_table}: the corpus has changed, run stage 0 again"
                 )
-            votes = map_votes(utterance.id, utterance.votes, conf.corpus)
+            votes = map_votes(utterance.votes, conf.corpus)
+            unmapped.update(raw for raw in utterance.votes if raw not in words)
             cut = make_cut(utterance, row, {**labels, **({VOTES: votes} if votes else {})})
             validate(cut)
             validate(cut.recording)
             writer.write(cut)
             seconds += cut.duration
         counts.check(str(root), allow_partial=corpus["partial"])
+    for word, number in sorted(unmapped.items()):
+        print(f"{out}: in {number} utterances an annotator said {word!r}, which has no category: skipped")
     print(f"{out}: {counts.summary()}; {seconds:.0f} s, on average {seconds / counts.num_utterances:.2f} s")
 
 

@@ -89,7 +89,7 @@ def decode_parts(
     run_dir = experiment.run_dir(fold.fold, seed)
     model.to(pick_device(experiment.device))
     dataset = SpeechDataset(Labeller(model.spec.outputs, experiment.setting(lang)), experiment.conf.features)
-    has_text = any(found.kind == "sequence" for found in model.spec.outputs.values())
+    has_text = model.spec.has_sequence
     ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
     for part in DECODED_PARTS:
         loader = eval_loader(open_cuts(experiment.cuts, getattr(fold, part)), dataset)

@@ -52,7 +52,10 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
     if not runs:
         which = "".join(f", {name} {number}" for name, number in (("fold", fold), ("seed", seed)) if number is not None)
         raise InputError(f"{exp} has no finished run{which}: train first (stage 5), or pass another folder")
-    return max(runs, key=_valid_score).path
+    networks = [run for run in runs if "best_valid" in read_json(run.run_json)]
+    if not networks:
+        raise InputError(f"{exp} holds no network (stage 5): a baseline cannot be exported")
+    return max(networks, key=_valid_score).path
 
 
 def _valid_score(run: RunFolder) -> tuple[float, float]:

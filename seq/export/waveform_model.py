@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
+from seq.audio.reading import SAMPLING_RATE
 from seq.conf import FeaturesConf
 from seq.data.fbank import ConvolutionFbank
 from seq.data.features import KALDI_FBANK
@@ -89,12 +89,3 @@ def load_waveform_model(folder: Path) -> WaveformModel:
         raise InputError(f"{folder} was exported by another version of the model: export it again") from error
     features = description["features"]
     return WaveformModel(model.eval(), FeaturesConf(features["extractor"], features["num_filters"])).eval()
-
-
-def pad_waveforms(waveforms: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Waveforms (S_i,) -> (N, S) padded with zeros, at least one frame of 400 samples each, and (N,) lengths."""
-    lengths = torch.tensor([max(len(waveform), MIN_SAMPLES) for waveform in waveforms])
-    padded = torch.zeros(len(waveforms), int(lengths.max()))
-    for row, waveform in zip(padded, waveforms, strict=True):
-        row[: len(waveform)] = waveform
-    return padded, lengths

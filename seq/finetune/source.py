@@ -52,14 +52,15 @@ class Source:
         return [*known, *(name for name in EMOTIONS if name in used and name not in known)]
 
     def spec_for(self, setting: Setting) -> ModelSpec:
-        """The network after finetuning: classes and ranges are those of `setting`, levels too, where it has any.
+        """The network after finetuning: classes are those of `setting`; levels and ranges too, where it has any.
 
         Symbols stay: the model has learnt them.
         """
         outputs = dict(self.spec.outputs)
         for task in in_order(outputs):
             wanted = task.outputs(setting)
-            if task.kind != "sequence" and (task.kind != "scale" or wanted.levels):
+            is_rated = wanted.levels if task.kind == "scale" else task.name in setting.corpus.scales
+            if task.kind == "category" or (task.kind != "sequence" and is_rated):
                 outputs[task.name] = wanted
         return replace(self.spec, outputs=outputs)
 

@@ -27,6 +27,11 @@ class ModelSpec:
     # By task.
     outputs: dict[str, Outputs]
 
+    @property
+    def has_sequence(self) -> bool:
+        """Whether a task is learnt by CTC."""
+        return any(found.kind == "sequence" for found in self.outputs.values())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for a checkpoint."""
         outputs = {name: found.to_dict() for name, found in self.outputs.items()}

@@ -28,12 +28,6 @@ class Conv2dSubsampling(nn.Module):
         self.norm = nn.LayerNorm(stem_channels * bins)
         self.project = nn.Linear(stem_channels * bins, channels)
 
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Encoder frames for fbank frames: ceil division by the factor."""
-        for stride in self.strides:
-            lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
-        return lengths
-
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(N, T, F) fbank and (N,) lengths -> (N, T', C) and (N,) subsampled lengths."""
         x = (x * frame_mask(lengths, x.size(1))).unsqueeze(1)

@@ -35,6 +35,8 @@ class Plan(RecipeFiles):
     exp_name: str
     # The recipes that egs/unified combines.
     siblings: list[Sibling]
+    # How the names of their own experiments begin, to which stage 7 of egs/unified compares.
+    alone: str
 
     def place(self) -> tuple[Path, str, str]:
         return Path(), self.corpus, self.protocol
@@ -85,17 +87,15 @@ def resolve_plan(raw: Raw, options: Options) -> Plan:
     chosen = _protocol(raw, conf, options.protocol)
     protocol = chosen["name"]
     siblings = raw_siblings(raw)
-    if siblings:
-        count = count_folds(protocol, siblings)
-    else:
-        count = (chosen.get("random") or {}).get("num_folds") or len(chosen.get("folds") or [])
+    count = count_folds(protocol, siblings) if siblings else _count_named_folds(chosen, conf)
     folds = sorted(options.asked_folds or range(1, count + 1))
     if not folds or folds[-1] > count:
         raise InputError(f"--folds {options.folds}: protocol {protocol} has folds 1 to {count}")
     tasks = parse_names(options.tasks)
     name = options.exp_name or experiment_name(experiment_prefix(conf, raw["model_name"]), protocol, tasks)
     seeds = sorted({int(seed) for seed in options.seeds.split(",")})
-    return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings)
+    alone = str((raw.get("unified") or {}).get("alone") or raw["model_name"])
+    return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings, alone)
 
 
 def remembered_options(corpus_json: Path) -> dict[str, str]:
@@ -105,12 +105,24 @@ def remembered_options(corpus_json: Path) -> dict[str, str]:
 
 def _protocol(raw: Raw, conf: Path, name: str) -> dict[str, Any]:
     protocols = raw.get("protocols")
-    if not isinstance(protocols, list) or not all(isinstance(p, dict) and "name" in p for p in protocols or [None]):
-        raise InputError(f"conf {conf}: protocols is not a list of protocols, each with a name")
+    if not isinstance(protocols, list) or not all(
+        isinstance(p, dict) and isinstance(p.get("name"), str) for p in protocols or [None]
+    ):
+        raise InputError(f"conf {conf}: protocols is not a list of protocols, each with a name (text: quote a number)")
     for protocol in protocols:
         if name in ("", protocol["name"]):
             return protocol
     raise InputError(f"--protocol {name}: {conf} has {', '.join(p['name'] for p in protocols)}")
+
+
+def _count_named_folds(protocol: dict[str, Any], conf: Path) -> int:
+    random, folds = protocol.get("random") or {}, protocol.get("folds") or []
+    count = random.get("num_folds") or len(folds) if isinstance(random, dict) and isinstance(folds, list) else None
+    if not isinstance(count, int):
+        raise InputError(
+            f"conf {conf}: protocol {protocol['name']} needs a list of folds, or random: {{num_folds: NUMBER, ...}}"
+        )
+    return count
 
 
 def group_units(stale: list[Unit]) -> list[tuple[list[int], list[int]]]:

@@ -60,6 +60,7 @@ def run_recipe(recipe: Path, listed: Sequence[Listed], arguments: Sequence[str])
     Raises:
         InputError: an option is wrong, an input of a stage is missing, or the corpus is partial.
     """
+    recipe = recipe.resolve()
     options, declared = parse_options(arguments, recipe / "conf/default.yaml", listed[-1].number, _reader_options)
     if options.help:
         lines = [f"{item.number} {item.name:<10} {item.about}" for item in listed]

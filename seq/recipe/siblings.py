@@ -40,6 +40,10 @@ class Sibling(RecipeFiles):
         folds = [self.fold_json(number) for number in self.fold_numbers()]
         return [self.corpus_json, self.cuts, self.fbank_cuts, *folds]
 
+    def own_scores(self, prefix: str) -> Path:
+        """The scores of its own experiment, made by its recipe; they need not be there."""
+        return self.exp_dir(f"{prefix}_{self.protocol}") / "scores.json"
+
     def check(self) -> None:
         """Raises InputError where its recipe has not prepared what is read."""
         missing = [path for path in self.inputs() if not path.exists()]

@@ -128,7 +128,8 @@ def _score(call: Call) -> Work:
     return Work(
         call.exp_stamp("7_score"),
         inputs=[plan.cuts, *(plan.fold_json(fold) for fold in plan.folds),
-                *(RunFolder.of(plan.experiment, *unit).predictions for unit in plan.units())],
+                *(RunFolder.of(plan.experiment, *unit).predictions for unit in plan.units()),
+                *(path for sibling in plan.siblings if (path := sibling.own_scores(plan.alone)).exists())],
         outputs=[plan.experiment / "scores.json"],
         arguments=["--protocol", plan.protocol, "--cuts", plan.cuts, "--folds-dir", plan.folds_dir,
                    "--exp-dir", plan.experiment, "--folds", folds, "--seeds", seeds, "--command", call.command,
@@ -163,15 +164,17 @@ class Stage:
 
 # What of a protocol decides who is where; its description does not.
 _SPLIT: Final = tuple(f"protocol.{f.name}" for f in fields(ProtocolConf) if f.name != "description")
+# What of a corpus is asked by training alone.
+_TARGETS: Final = ("corpus.soft_labels",)
 
 STAGES: Final = {
-    "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus),
-    "manifests": Stage(("corpus", "features.trim", "unified.corpora"), _manifests),
+    "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus, ignores=_TARGETS),
+    "manifests": Stage(("corpus", "features.trim", "unified.corpora"), _manifests, ignores=_TARGETS),
     "fbank": Stage(("features", "unified.corpora"), _fbank),
     "folds": Stage(("corpus.name", "unified.corpora", *_SPLIT), _folds),
     "lang": Stage(("lang",), _lang),
     "train": Stage(WEIGHTS, unit_work=_train, ignores=BOOKKEEPING),
     "decode": Stage((*WEIGHTS, "decode"), unit_work=_decode, version=2, ignores=BOOKKEEPING),
-    "score": Stage(("corpus", "protocol", "unified"), _score),
+    "score": Stage(("corpus", "protocol", "unified"), _score, ignores=_TARGETS),
     "report": Stage((), _report, version=2),
 }

@@ -43,9 +43,10 @@ def method_name(num_speakers: int) -> str:
 
 
 def mean_values(runs: Sequence[Statistic], weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics averaged over runs (seeds) on the same speakers: weights (D, S) to (D,) per metric."""
+    """Those metrics that all runs (seeds) have, averaged: weights (D, S) to (D,) each; runs share their speakers."""
     values = [run.values(weights) for run in runs]
-    return {name: np.mean([value[name] for value in values], axis=0) for name in values[0]}
+    common = [name for name in values[0] if all(name in value for value in values)]
+    return {name: np.mean([value[name] for value in values], axis=0) for name in common}
 
 
 def intervals(runs: Sequence[Statistic], num_draws: int = NUM_DRAWS, seed: int = 0) -> dict[str, list[float] | None]:

@@ -71,12 +71,13 @@ def score_task(task: Task, runs: Sequence[Sequence[Prediction]], outputs: Output
     everyone = np.ones((1, len(speakers)))
     number = sum(row.tasks[task.name].ref is not None for row in runs[0])
     block: dict[str, Any] = {"n": number, "num_speakers": len(speakers)}
-    block |= {name: finite(value[0]) for name, value in mean_values(stats, everyone).items()}
+    means = mean_values(stats, everyone)
+    block |= {name: finite(value[0]) for name, value in means.items()}
     block |= {f"{name}_ci95": ends for name, ends in intervals(stats).items()}
     block["interval"] = method_name(len(speakers))
     if len(runs) > 1:
         per_seed = [{name: value[0] for name, value in stat.values(everyone).items()} for stat in stats]
-        block["seed_std"] = {name: finite(np.std([v[name] for v in per_seed], ddof=1)) for name in per_seed[0]}
+        block["seed_std"] = {name: finite(np.std([v[name] for v in per_seed], ddof=1)) for name in means}
     block |= stats[0].details(stats)
     each = mean_values(stats, np.eye(len(speakers)))
     block["speakers"] = {

@@ -21,7 +21,8 @@ class RunRecord(TypedDict, total=False):
     tasks: list[str]
     # Tasks that were asked for and could not be learnt, and why.
     masked: dict[str, str]
-    ctc_backend: str
+    # None: no task is a sequence.
+    ctc_backend: str | None
     num_parameters: int
     epochs: int
     best_epoch: int

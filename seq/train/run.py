@@ -53,7 +53,7 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
             "model": experiment.conf.model_name,
             "tasks": list(data.spec.outputs),
             "masked": data.masked,
-            "ctc_backend": trainer.losses.ctc.name,
+            "ctc_backend": trainer.losses.ctc.name if data.spec.has_sequence else None,
             "num_parameters": num_parameters(trainer.model),
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,

@@ -54,6 +54,10 @@ class RunData:
         self.start = experiment.start
         self.lang = experiment.open_lang(self.fold.train)
         setting = experiment.setting(self.lang)
+        try:
+            in_order(experiment.conf.train.loss_scales)
+        except InputError as error:
+            raise InputError(f"train.loss_scales: {error}") from error
         # Tasks that are not trained, and why.
         self.masked: dict[str, str] = {}
         if self.start is not None:

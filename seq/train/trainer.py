@@ -91,7 +91,7 @@ class Trainer:
         targets = (data.labeller.encode([cut]).targets for cut in data.train_cuts())
         weights = class_weights(targets, data.spec.outputs, conf.train.class_balance)
         self.losses = LossSetting(
-            make_ctc(conf.ctc.backend),
+            make_ctc(conf.ctc.backend if data.spec.has_sequence else "torch"),
             conf.train.label_smoothing,
             {name: weight.to(self.device) for name, weight in weights.items()},
         )

@@ -132,7 +132,8 @@ def _score_corpus(
         opened.append([row for row in rows if experiment.references[row.id].labels.get(main.name) in classes])
     if not classes or not opened[0]:
         return None
-    tasks = in_order(opened[0][0].tasks)
+    # A fold that could not learn a task has no answers of it.
+    tasks = in_order(set.intersection(*(set(row.tasks) for rows in opened for row in rows)))
     outputs = {task.name: _scoped(task, experiment, ids) for task in tasks}
     if main.name in outputs:
         outputs[main.name] = replace(wide, labels=tuple(classes))
@@ -187,7 +188,7 @@ def _alone(block: CorpusScores, sibling: Sibling, prefix: str) -> dict[str, Any]
 
     Means over speakers of the main task's first metrics, ours and alone, and the paired test over speakers.
     """
-    path = sibling.exp_dir(f"{prefix}_{sibling.protocol}") / "scores.json"
+    path = sibling.own_scores(prefix)
     main = main_task()
     own = task_scores(block, main.name)
     if not path.exists() or own is None:

@@ -17,7 +17,7 @@ Raw = dict[str, Any]
 
 
 def read_yaml(path: Path) -> Raw:
-    """A YAML file of sections. Raises InputError where it is missing, or is no mapping."""
+    """A YAML file of sections, without those that are empty. Raises InputError where it is missing, or no mapping."""
     import yaml
 
     try:
@@ -26,9 +26,11 @@ def read_yaml(path: Path) -> Raw:
         raise InputError(f"conf {path} cannot be read ({error.strerror}): pass an existing file with --conf") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"conf {path} is not valid YAML ({error})") from error
+    if raw is None:
+        return {}
     if not isinstance(raw, dict):
-        raise InputError(f"conf {path} is not a mapping of sections (corpus, protocols, ...)")
-    return raw
+        raise InputError(f"conf {path} is not a mapping of sections, such as `train:` with keys below it")
+    return {section: value for section, value in raw.items() if value is not None}
 
 
 def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> Raw:

@@ -257,6 +257,11 @@ def test_the_best_run_of_an_experiment_is_found(tmp_path: Path) -> None:
     assert find_run(tmp_path, fold=3) == find_run(tmp_path / "fold_3" / "seed_0")
     with pytest.raises(InputError, match="no finished run"):
         find_run(tmp_path, fold=4)
+    baseline = tmp_path / "baseline/fold_1/seed_0"
+    baseline.mkdir(parents=True)
+    (baseline / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="a baseline cannot be exported"):
+        find_run(tmp_path / "baseline")
 
 
 def test_a_run_that_was_not_decoded_is_refused(experiment: Experiment, tmp_path: Path) -> None:

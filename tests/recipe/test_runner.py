@@ -20,7 +20,10 @@ import pytest
 from toy_recipe import CONF, READER, ROOT, SCRIPTS, Toy
 
 from seq.conf import ModelConf, read_conf
-from seq.recipe.stages import STAGES
+from seq.recipe.options import parse_options
+from seq.recipe.plan import Plan
+from seq.recipe.siblings import Sibling
+from seq.recipe.stages import STAGES, Call
 from seq.recipe.stamps import conf_values
 from seq.utils.typed_yaml import select
 
@@ -72,6 +75,17 @@ def test_what_training_alone_reads_reruns_training_and_no_features(toy: Toy) -> 
     output = toy.run("--set", "augment.on_the_fly=true", "--stop-stage", "5")
     assert "stage 2 fbank: up to date" in output and "conf augment.on_the_fly changed (false -> true)" in output
     assert toy.names() == ["train_model"]
+
+
+def test_soft_labels_are_asked_by_training_alone(toy: Toy) -> None:
+    toy.run("--set", "corpus.soft_labels=true")
+    assert toy.names() == ["train_model", "decode_model", "score_predictions", "report_scores"]
+
+
+def test_an_empty_section_is_as_none(toy: Toy) -> None:
+    (toy.root / "local/conf/scratch.yaml").write_text("# Nothing differs.\naugment:\n")
+    toy.conf.write_text(toy.conf.read_text() + "decode:\n  # sharing: 1\n")
+    assert toy.run().count("up to date") == 9
 
 
 def test_bookkeeping_reruns_nothing(toy: Toy) -> None:
@@ -300,6 +314,10 @@ def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
         (["--set", "train.epochs=3"], "train.epochs"),
         (["--set", "trian.num_epochs=3"], "trian"),
         (["--set", "nothing"], "nothing"),
+        (["--set", "protocols=[{name: 4}]"], "quote a number"),
+        (["--set", "protocols=[{name: a, random: 5}]"], "protocol a needs a list of folds"),
+        (["--set", "protocols=[{name: a, random: {num_folds: five}}]"], "protocol a needs a list of folds"),
+        (["--set", "protocols=[{name: a, folds: 5}]"], "protocol a needs a list of folds"),
         (["--stage", "6", "--exp-name", "new"], "does not exist: run the stage that writes it first"),
     ],
 )
@@ -364,6 +382,21 @@ def test_run_sh_is_the_same_in_every_recipe() -> None:
     assert len(scripts) >= 3
     assert len({script.read_bytes() for script in scripts}) == 1
     assert all(os.access(script, os.X_OK) for script in scripts)
+
+
+def test_joint_scores_follow_the_corpora_s_own(tmp_path: Path) -> None:
+    sibling = Sibling("one", tmp_path / "one", "emobox")
+    plan = Plan("unified", "joint", [1], [0], ["emotion"], "scratch_joint", [sibling], alone="scratch")
+    work = STAGES["score"].work
+    assert work is not None
+    options = parse_options([], tmp_path, 8, lambda _: [])[0]
+    own = sibling.own_scores("scratch")
+    assert own == tmp_path / "one/exp/scratch_emobox/scores.json"
+    call = Call(plan, options, "run.sh")
+    assert own not in work(call).inputs
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    assert own in work(call).inputs
 
 
 @pytest.mark.parametrize("module", ["seq", "seq.recipe.stages", "seq.recipe.plan", "seq.recipe.runner"])

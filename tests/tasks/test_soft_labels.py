@@ -46,7 +46,8 @@ def test_shares_are_merged_and_kept_to_the_protocol() -> None:
     conf = CorpusConf(
         "c", "r", emotions=[RawName("exc", "excited"), RawName("hap", "happy"), RawName("fru", "frustrated")]
     )
-    shares = map_votes("u", {"exc": 1.0, "hap": 2.0, "fru": 1.0}, conf)
+    # One annotator's word that the conf does not know counts for nobody.
+    shares = map_votes({"exc": 1.0, "hap": 2.0, "fru": 1.0, "joy": 4.0}, conf)
     assert shares == {"excited": 0.25, "happy": 0.5, "frustrated": 0.25}
     row = ManifestRow("u", "s", None, custom={"emotion": "happy", "emotion_votes": shares})
     # Frustration is outside the four classes.
