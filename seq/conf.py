@@ -73,6 +73,11 @@ class CorpusConf:
     # Train on the distribution of the annotators' emotions, where several labelled an utterance, not on the majority.
     soft_labels: bool = False
 
+    @property
+    def categories(self) -> dict[str, str]:
+        """The canonical category of each raw emotion label."""
+        return {item.raw: item.name for item in self.emotions}
+
 
 @dataclass
 class Selection:
@@ -119,6 +124,10 @@ class ProtocolConf:
     speaker_disjoint: bool = True
     folds: list[FoldConf] = field(default_factory=list)
     random: RandomFolds | None = None
+
+    def merged(self, emotion: str) -> str:
+        """The class that a category is merged into; itself where it is not."""
+        return {item.raw: item.name for item in self.merges}.get(emotion, emotion)
 
 
 @dataclass

@@ -91,9 +91,8 @@ def map_labels(utterance_id: str, raw: Mapping[str, str | None], conf: CorpusCon
 
 def map_emotion(utterance_id: str, raw: str, conf: CorpusConf) -> str:
     """The category that a corpus's own label stands for. Raises InputError where the conf does not map it."""
-    for item in conf.emotions:
-        if item.raw == raw:
-            return item.name
+    if raw in conf.categories:
+        return conf.categories[raw]
     raise InputError(
         f"utterance {utterance_id} has the emotion {raw!r}, which corpus.emotions of the conf of {conf.name} does not "
         f'map: add a line {{raw: "{raw}", name: ...}}'
@@ -105,7 +104,7 @@ def map_votes(votes: Mapping[str, float], conf: CorpusConf) -> dict[str, float]:
 
     A word that the conf does not map counts for nobody: the majority's must have a category, a single annotator's not.
     """
-    names = {item.raw: item.name for item in conf.emotions}
+    names = conf.categories
     known = {raw: number for raw, number in votes.items() if raw in names}
     shares: dict[str, float] = {}
     for raw, number in known.items():

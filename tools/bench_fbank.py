@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 
-# Before numpy and torch are loaded: their libraries read this once.
-os.environ["OMP_NUM_THREADS"] = "1"
+if __name__ == "__main__":
+    # Before numpy and torch are loaded: their libraries read this once.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import argparse
 import time

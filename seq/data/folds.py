@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 def protocol_emotion(emotion: str | None, protocol: ProtocolConf) -> str | None:
     """The class that a canonical emotion belongs to under a protocol: merged, or None where it is outside."""
-    merges = {item.raw: item.name for item in protocol.merges}
-    merged = merges.get(emotion, emotion) if emotion is not None else None
+    merged = protocol.merged(emotion) if emotion is not None else None
     return merged if merged in protocol.emotions else None
 
 

@@ -37,7 +37,7 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
     table = {os.path.normpath(root / row["path"]): row for row in read_jsonl(audio_table)}
     counts = CorpusCounts(conf.corpus)
     seconds = 0.0
-    words, unmapped = {item.raw for item in conf.corpus.emotions}, Counter[str]()
+    unmapped = Counter[str]()
     with atomic_path(out) as temporary, CutSet.open_writer(temporary, overwrite=True) as writer:
         for utterance in _read(conf, root, corpus["options"]):
             labels = map_labels(utterance.id, utterance.raw, conf.corpus)
@@ -48,7 +48,7 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
                     f"{utterance.audio} is not in {audio_table}: the corpus has changed, run stage 0 again"
                 )
             votes = map_votes(utterance.votes, conf.corpus)
-            unmapped.update(raw for raw in utterance.votes if raw not in words)
+            unmapped.update(raw for raw in utterance.votes if raw not in conf.corpus.categories)
             cut = make_cut(utterance, row, {**labels, **({VOTES: votes} if votes else {})})
             validate(cut)
             validate(cut.recording)

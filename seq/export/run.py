@@ -52,16 +52,13 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
     if not runs:
         which = "".join(f", {name} {number}" for name, number in (("fold", fold), ("seed", seed)) if number is not None)
         raise InputError(f"{exp} has no finished run{which}: train first (stage 5), or pass another folder")
-    networks = [run for run in runs if "best_valid" in read_json(run.run_json)]
-    if not networks:
-        raise InputError(f"{exp} holds no network (stage 5): a baseline cannot be exported")
-    return max(networks, key=_valid_score).path
-
-
-def _valid_score(run: RunFolder) -> tuple[float, float]:
     from seq.train.validation import selection_score
 
-    return selection_score(read_json(run.run_json)["best_valid"], "UA")
+    records = {run.path: read_json(run.run_json) for run in runs}
+    found = {path: selection_score(run["best_valid"], "UA") for path, run in records.items() if "best_valid" in run}
+    if not found:
+        raise InputError(f"{exp} holds no network (stage 5): a baseline cannot be exported")
+    return max(found, key=found.__getitem__)
 
 
 def export_run(run_dir: Path, out: Path, cuts: Path | None = None) -> Description:

@@ -54,7 +54,7 @@ class OwnCorpus:
 
     def emotions(self) -> set[str]:
         """The categories that occur."""
-        names = {item.raw: item.name for item in self.conf.emotions}
+        names = self.conf.categories
         return {names[raw] for u in self.utterances if (raw := u.raw.get(EMOTION)) is not None}
 
 

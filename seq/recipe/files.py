@@ -67,6 +67,7 @@ def experiment_prefix(conf: Path, model: str) -> str:
     return model if conf.stem == "default" else f"{conf.stem}_{model}"
 
 
-def experiment_name(prefix: str, protocol: str, tasks: list[str]) -> str:
-    """`<prefix>_<protocol>`, and the tasks where not all are trained."""
-    return f"{prefix}_{protocol}" + ("" if tasks == default_names() else "_" + "+".join(tasks))
+def experiment_name(prefix: str, protocol: str, tasks: list[str] | None = None) -> str:
+    """`<prefix>_<protocol>`, and the tasks where they are others than the default ones (None)."""
+    chosen = [] if tasks is None or tasks == default_names() else ["+".join(tasks)]
+    return "_".join([prefix, protocol, *chosen])

@@ -94,7 +94,7 @@ def resolve_plan(raw: Raw, options: Options) -> Plan:
     tasks = parse_names(options.tasks)
     name = options.exp_name or experiment_name(experiment_prefix(conf, raw["model_name"]), protocol, tasks)
     seeds = sorted({int(seed) for seed in options.seeds.split(",")})
-    alone = str((raw.get("unified") or {}).get("alone") or raw["model_name"])
+    alone = str((siblings and raw["unified"].get("alone")) or raw["model_name"])
     return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings, alone)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from seq.conf import UnifiedConf
 from seq.data.fold_files import fold_numbers
 from seq.errors import InputError
-from seq.recipe.files import RecipeFiles
+from seq.recipe.files import RecipeFiles, experiment_name
 
 JOINT: Final = "joint"
 LEAVE_ONE_OUT: Final = "leave_one_corpus_out"
@@ -42,7 +42,7 @@ class Sibling(RecipeFiles):
 
     def own_scores(self, prefix: str) -> Path:
         """The scores of its own experiment, made by its recipe; they need not be there."""
-        return self.exp_dir(f"{prefix}_{self.protocol}") / "scores.json"
+        return self.exp_dir(experiment_name(prefix, self.protocol)) / "scores.json"
 
     def check(self) -> None:
         """Raises InputError where its recipe has not prepared what is read."""

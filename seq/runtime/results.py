@@ -8,7 +8,7 @@ from typing import Any
 
 from seq.tasks.answers import TaskAnswer, seconds
 from seq.tasks.base import Outputs, Task
-from seq.tasks.registry import all_tasks
+from seq.tasks.registry import all_tasks, first_category
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Catalogue:
     @property
     def judged(self) -> str | None:
         """The task beside which forms say whether an answer is uncertain: the main category, even an absent one."""
-        categories = (task.name for task in self.shown() if task.kind == "category" and task.by_class)
-        return self.main or next(categories, None)
+        if self.main:
+            return self.main
+        first = first_category(self.shown())
+        return first.name if first else None
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,11 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
         row: dict[str, Any] = {"start": seconds(self.start), "end": seconds(self.end)}
+        judged = self.catalogue.judged
         for task in self.catalogue.shown():
             answer = self.tasks.get(task.name)
             row[task.called] = None if answer is None else answer.to_json()
-            if task.name == self.catalogue.judged:
+            if task.name == judged:
                 row["uncertain"] = self.uncertain
         return {**row, "uncertain": self.uncertain}
 

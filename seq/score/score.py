@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +50,14 @@ class Scored:
     def run(self, fold: int, seed: int) -> RunFolder:
         """The folder of one training run."""
         return RunFolder.of(self.exp_dir, fold, seed)
+
+    @cached_property
+    def records(self) -> list[RunRecord]:
+        """run.json of every run that has one, with its fold and seed."""
+        units = [(fold, seed) for fold in self.folds for seed in self.seeds]
+        paths = {unit: self.run(*unit).run_json for unit in units}
+        found = [{"fold": fold, "seed": seed, **read_json(p)} for (fold, seed), p in paths.items() if p.exists()]
+        return cast("list[RunRecord]", found)
 
 
 def statistic(task: Task, rows: Sequence[Prediction], outputs: Outputs) -> Statistic | None:
@@ -128,7 +137,7 @@ def _read_run(experiment: Scored, fold: int, seed: int, part: DecodedPart, ids: 
 
 def _common_tasks(experiment: Scored, runs: Sequence[Sequence[Prediction]]) -> list[Task]:
     """The tasks of all runs; one that a run could not learn, as it says itself, is scored in none."""
-    masked = {name for run in _runs(experiment) for name in run.get("masked", {})}
+    masked = {name for run in experiment.records for name in run.get("masked", {})}
     tasks = [set(rows[0].tasks) - masked for rows in runs if rows]
     if any(others != tasks[0] for others in tasks):
         raise InputError(f"the runs of {experiment.exp_dir} do not have the same tasks: score them as two experiments")
@@ -174,14 +183,6 @@ def _mean_std(task: Task, folds: Sequence[PoolScores]) -> dict[str, Spread]:
     return result
 
 
-def _runs(experiment: Scored) -> list[RunRecord]:
-    """run.json of every run that has one, with its fold and seed."""
-    runs = [(fold, seed) for fold in experiment.folds for seed in experiment.seeds]
-    paths = {run: experiment.run(*run).run_json for run in runs}
-    found = [{"fold": run[0], "seed": run[1], **read_json(path)} for run, path in paths.items() if path.exists()]
-    return cast("list[RunRecord]", found)
-
-
 def score_experiment(
     conf: Conf,
     protocol_name: str | None,
@@ -216,7 +217,7 @@ def score_experiment(
     scores = score_part(experiment, "test")
     if scores is None:
         raise InputError(f"{exp_dir} has no fold_<k>/seed_<s>/predictions.jsonl of these folds and seeds: run stage 6")
-    runs = _runs(experiment)
+    runs = experiment.records
     decoded = [experiment.run(fold, seed).path for fold in experiment.folds for seed in experiment.seeds]
     backends = sorted({backend for run in runs if (backend := run.get("ctc_backend"))})
     found = {

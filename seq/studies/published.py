@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from seq.conf import Conf
+from seq.recipe.files import experiment_name
 from seq.report.cells import MISSING, leading_columns
 from seq.score.types import Scores
 from seq.tasks.registry import main_task
@@ -99,7 +100,7 @@ def comparison(egs: Path, experiments: dict[tuple[str, str], Path], with_public:
             if figure.corpus == item.corpus
         ]
         for protocol, relation in item.protocols:
-            default = egs / item.corpus / "exp" / f"{Conf.model_name}_{protocol}" / "scores.json"
+            default = egs / item.corpus / "exp" / experiment_name(Conf.model_name, protocol) / "scores.json"
             rows.append(_ours(experiments.get((item.corpus, protocol), default), protocol, relation))
         header = ["source", "system", "protocol", "UA %", "WA %", "note"]
         parts.append(f"## {item.title}\n\n{markdown_table(header, rows)}")
@@ -112,7 +113,14 @@ def _percent(value: float | None) -> list[str]:
 
 def _ours(path: Path, protocol: str, relation: str) -> list[str]:
     if not path.exists():
-        return ["ours", f"{Conf.model_name}_{protocol}", f"{protocol}: {relation}", MISSING, MISSING, NOT_RUN]
+        return [
+            "ours",
+            experiment_name(Conf.model_name, protocol),
+            f"{protocol}: {relation}",
+            MISSING,
+            MISSING,
+            NOT_RUN,
+        ]
     scores: Scores = read_json(path)
     pooled = scores["pooled"]
     first, second = leading_columns(main_task())

@@ -43,15 +43,13 @@ class Emotion(CategoryTask):
 
     def label(self, supervision: Supervision, setting: Setting) -> str | None:
         found = (supervision.custom or {}).get(self.name)
-        merges = {merge.raw: merge.name for merge in setting.protocol.merges}
-        return None if found is None else merges.get(found, found)
+        return None if found is None else setting.protocol.merged(found)
 
     def votes(self, supervision: Supervision, setting: Setting) -> dict[str, float] | None:
         """Merged as the label is, and without the classes that the protocol lacks."""
-        merges = {merge.raw: merge.name for merge in setting.protocol.merges}
         shares: dict[str, float] = {}
         for name, share in ((supervision.custom or {}).get(VOTES) or {}).items():
-            merged = merges.get(name, name)
+            merged = setting.protocol.merged(name)
             if merged in setting.protocol.emotions:
                 shares[merged] = shares.get(merged, 0.0) + share
         total = sum(shares.values())

@@ -34,6 +34,12 @@ class UtteranceTask(Task):
         """What predictions.jsonl has of one utterance."""
         raise NotImplementedError
 
+    def other_number(self, row: TaskPrediction, ref: float | None) -> str | None:
+        """What `problem` says of a reference that is not the manifest's, for tasks whose references are numbers."""
+        if (row.ref is None) != (ref is None) or (ref is not None and abs(row.ref - ref) > TOLERANCE):
+            return f"has the {self.name} {row.ref} as its reference, the manifest {ref}"
+        return None
+
 
 class CategoryTask(UtteranceTask):
     """One of several classes."""
@@ -167,8 +173,8 @@ class ScaleTask(UtteranceTask):
         return ScalePrediction(data["ref"], data["hyp"], data["value"], data.get("probs"))
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
-        if (row.ref is None) != (ref is None) or (ref is not None and abs(row.ref - ref) > TOLERANCE):
-            return f"has the {self.name} {row.ref} as its reference, the manifest {ref}"
+        if wrong := self.other_number(row, ref):
+            return wrong
         if ref is None:
             return None
         value = cast("ScalePrediction", row).value

@@ -51,9 +51,8 @@ def default_names() -> list[str]:
 
 def get_task(name: str) -> Task:
     """The task called `name`. Raises InputError where there is none."""
-    for task in all_tasks():
-        if task.name == name:
-            return task
+    if (task := _known().get(name)) is not None:
+        return task
     raise InputError(f"there is no task {name!r}; choose from {','.join(task.name for task in all_tasks())}")
 
 
@@ -68,9 +67,14 @@ def main_task() -> Task:
     return get_task(default_names()[0])
 
 
+def first_category(tasks: Iterable[Task]) -> Task | None:
+    """The first of these tasks that has classes which matter one by one."""
+    return next((task for task in tasks if task.kind == "category" and task.by_class), None)
+
+
 def main_category(names: Iterable[str]) -> Task | None:
-    """The first of these tasks that has classes which matter one by one: what `uncertain`, maps and matrices are of."""
-    return next((task for task in in_order(names) if task.kind == "category" and task.by_class), None)
+    """The `first_category` of tasks by name: what `uncertain`, maps and matrices are of."""
+    return first_category(in_order(names))
 
 
 def parse_names(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from seq.tasks.answers import TaskAnswer, Value
 from seq.tasks.base import Label, Outputs, Setting, Stretch, Supervision
-from seq.tasks.kinds import TOLERANCE, UtteranceTask, part_weights
+from seq.tasks.kinds import UtteranceTask, part_weights
 from seq.tasks.predictions import TaskPrediction, ValuePrediction
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class ValueTask(UtteranceTask):
         return ValuePrediction(data["ref"], data["hyp"])
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
-        if (row.ref is None) != (ref is None) or (ref is not None and abs(row.ref - ref) > TOLERANCE):
-            return f"has the {self.name} {row.ref} as its reference, the manifest {ref}"
+        if wrong := self.other_number(row, ref):
+            return wrong
         if not math.isfinite(row.hyp):
             return f"has the {self.name} {row.hyp}"
         return None
