@@ -13,7 +13,7 @@ shift
 stages=(
   "0 corpus     prepare_corpus.py     find, download or make the corpus; open every audio file"
   "1 manifests  prepare_manifests.py  write the Lhotse manifest; check the counts"
-  "2 fbank      compute_fbank.py      compute filter banks"
+  "2 features   compute_features.py   compute filter banks, or let a pretrained encoder hear"
   "3 folds      prepare_folds.py      write and check train, valid and test of every fold"
   "4 lang       prepare_lang.py       phone set, lexicon and transcripts"
   "5 train      train_model.py        train one network per fold and seed"

@@ -201,6 +201,9 @@ class Conf:
 # `protocol` is the chosen one; who it makes train and valid is in the folds, and the corpora are in the data.
 WEIGHTS = (*MODEL_SECTIONS, "lang", "corpus.soft_labels", "unified.balance", "protocol.emotions", "protocol.merges")
 BOOKKEEPING = ("train.save_every_batches", "train.keep_last_k", "train.keep_all_epochs")
+# Where an encoder is found; which one it is, is in the data.
+_PLACES = ("model.pretrained.path", "model.pretrained.revision")
+NO_WEIGHTS = (*BOOKKEEPING, *_PLACES)
 
 
 def read_conf(path: Path, overrides: list[str], model: str | None = None) -> Raw:

@@ -31,14 +31,17 @@ def needs_waveform(conf: AugmentConf) -> bool:
     return conf.speed_prob > 0 or conf.noise_prob > 0
 
 
+def change_speed(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
+    """(T,) samples as if they had been recorded at another rate: tempo, pitch and formants move together."""
+    import soxr
+
+    return samples if factor == 1.0 else soxr.resample(samples, rate * factor, rate).astype(np.float32)
+
+
 def augment_waveform(samples: np.ndarray, rate: int, conf: AugmentConf, rng: random.Random) -> np.ndarray:
     """Speed and noise on a waveform (T,), float32; returns (T',)."""
     if rng.random() < conf.speed_prob:
-        import soxr
-
-        factor = 1.0 + conf.speed * rng.uniform(-1.0, 1.0)
-        # Read as if it had been recorded at another rate: tempo, pitch and formants move together.
-        samples = soxr.resample(samples, rate * factor, rate).astype(np.float32)
+        samples = change_speed(samples, rate, 1.0 + conf.speed * rng.uniform(-1.0, 1.0))
     if rng.random() < conf.noise_prob:
         power = float(np.square(samples).mean())
         snr_db = rng.uniform(conf.noise_snr_low, conf.noise_snr_high)

@@ -1,15 +1,17 @@
-"""From cuts with fbank to batches: Lhotse samplers, one dataset, one collation.
+"""From cuts with features to batches: Lhotse samplers, one dataset, one collation.
 
 Names follow icefall: `feature` (N, T, F), `feature_lens` (N,).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
-from lhotse import CutSet
+from lhotse import CutSet, MonoCut
 from lhotse.dataset import DynamicBucketingSampler, SimpleCutSampler
 from lhotse.dataset.sampling.base import CutSampler
 from torch import Tensor
@@ -18,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_waveform
+from seq.data.encoded import Heard, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
 from seq.data.targets import Labeller, Labels
@@ -28,6 +31,9 @@ EVAL_BATCH_SECONDS = 60.0
 # Batches are padded to a multiple of this many frames.
 PAD_TO = 16
 
+# What a network reads: filter banks, or what the frozen part of an encoder said.
+Reads = Literal["fbank", "frames"]
+
 
 @dataclass
 class Batch:
@@ -35,18 +41,25 @@ class Batch:
 
     ids: list[str]
     speakers: list[str]
-    # (N, T, F) fbank, zero beyond each utterance's end.
+    # (N, T, F) fbank or frames of an encoder, zero beyond each utterance's end.
     feature: Tensor
     # (N,) frames.
     feature_lens: Tensor
     labels: Labels
+    # (N, L, 2 C) statistics of an encoder's hidden states; None where fbank is read.
+    statistics: Tensor | None = None
+
+    def inputs_on(self, device: torch.device) -> tuple[Tensor, ...]:
+        """What the network takes, on a device."""
+        inputs = (self.feature, self.feature_lens, self.statistics)
+        return tuple(tensor.to(device) for tensor in inputs if tensor is not None)
 
 
 class SpeechDataset(Dataset[Batch]):
     """Maps a CutSet (one mini-batch, chosen by a sampler) to a `Batch`.
 
-    Without waveform augmentation it reads stage 2's fbank; with it, audio, and computes fbank on the fly, on `device`,
-    all of a batch at once where the extractor can.
+    Without waveform augmentation it reads what stage 2 wrote; with it, audio, and computes fbank on the fly, on
+    `device`, all of a batch at once where the extractor can, or lets the encoder hear it.
     """
 
     def __init__(
@@ -57,7 +70,15 @@ class SpeechDataset(Dataset[Batch]):
         feature_mean: Tensor | None = None,
         epoch: Epoch | None = None,
         device: torch.device | None = None,
+        reads: Reads = "fbank",
+        hear: Callable[[np.ndarray], Heard] | None = None,
     ) -> None:
+        """Args:
+        augment: of the train part; None reads utterances as they are.
+        feature_mean: (F,) what masked places of fbank hold.
+        reads: what the network reads.
+        hear: what an encoder says of (S,) samples, for training on the fly.
+        """
         self.labeller = labeller
         self.augment = augment
         self.feature_mean = feature_mean
@@ -65,26 +86,38 @@ class SpeechDataset(Dataset[Batch]):
         self._features = features
         self._device = device or torch.device("cpu")
         self._on_the_fly = augment is not None and (augment.on_the_fly or needs_waveform(augment))
+        self._reads = reads
+        self._hear = hear
 
-    def _load(self, cuts: CutSet) -> list[Tensor]:
+    def load(self, cut: MonoCut) -> Heard:
+        """An utterance as it is, from what stage 2 wrote."""
+        return load_heard(cut) if self._reads == "frames" else Heard(torch.from_numpy(cut.load_features()))
+
+    def _load(self, cuts: CutSet) -> list[Heard]:
         if self.augment is None:
-            return [torch.from_numpy(cut.load_features()) for cut in cuts]
+            return [self.load(cut) for cut in cuts]
         rngs = [cut_random(self.epoch.seed, self.epoch.number, _draw(cut)) for cut in cuts]
+        if self._reads == "frames" and not self._on_the_fly:
+            return [load_heard(cut, rng.choice(self.augment.speeds)) for cut, rng in zip(cuts, rngs, strict=True)]
         if self._on_the_fly:
             waveforms = [load_cut_audio(cut) for cut in cuts]
             if needs_waveform(self.augment):
                 pairs = zip(waveforms, rngs, strict=True)
                 waveforms = [augment_waveform(samples, SAMPLING_RATE, self.augment, rng) for samples, rng in pairs]
+            if self._hear is not None:
+                return [self._hear(samples) for samples in waveforms]
             # What follows is drawn and done on the CPU, so that a seed gives the same masks on every device.
             features = [feature.cpu() for feature in compute_fbanks(waveforms, self._features, self._device)]
         else:
             features = [torch.from_numpy(cut.load_features()) for cut in cuts]
         fill = self.feature_mean
         assert fill is not None
-        return [augment_fbank(f, self.augment, fill, rng) for f, rng in zip(features, rngs, strict=True)]
+        return [Heard(augment_fbank(f, self.augment, fill, rng)) for f, rng in zip(features, rngs, strict=True)]
 
     def __getitem__(self, cuts: CutSet) -> Batch:
-        loaded = self._load(cuts)
+        heard = self._load(cuts)
+        loaded = [item.feature for item in heard]
+        statistics = [item.statistics for item in heard if item.statistics is not None]
         lengths = torch.tensor([len(f) for f in loaded])
         # Few distinct shapes: allocator and kernel caches would otherwise grow with every new length.
         num_frames = -(-int(lengths.max()) // PAD_TO) * PAD_TO
@@ -93,7 +126,8 @@ class SpeechDataset(Dataset[Batch]):
             feature[i, : len(item)] = item
         ids = [cut.id for cut in cuts]
         speakers = [cut.supervisions[0].speaker for cut in cuts]
-        return Batch(ids, speakers, feature, lengths, self.labeller.encode(list(cuts)))
+        labels = self.labeller.encode(list(cuts))
+        return Batch(ids, speakers, feature, lengths, labels, torch.stack(statistics) if statistics else None)
 
 
 def _draw(cut: object) -> str:
@@ -102,11 +136,11 @@ def _draw(cut: object) -> str:
     return f"{cut.id}#{copy}" if copy else cut.id  # type: ignore[attr-defined]
 
 
-def feature_statistics(cuts: CutSet) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (F,) of the frames of all cuts, in one streaming pass."""
+def feature_statistics(features: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (F,) of the rows of features (T, F), in one streaming pass."""
     count, total, squares = 0, 0.0, 0.0
-    for cut in cuts:
-        feature = cut.load_features().astype(np.float64)
+    for tensor in features:
+        feature = tensor.numpy().astype(np.float64)
         count += len(feature)
         total = total + feature.sum(axis=0)
         squares = squares + np.square(feature).sum(axis=0)

@@ -8,16 +8,14 @@ depend on its neighbours.
 from __future__ import annotations
 
 import errno
-import itertools
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from lhotse import CutSet, FeatureExtractor, Features, MonoCut, NumpyFilesWriter
+from lhotse import FeatureExtractor, Features, MonoCut, NumpyFilesWriter
 from lhotse.features.base import FEATURE_EXTRACTORS
 from lhotse.qa import validate
 from lhotse.utils import fastcopy
@@ -25,13 +23,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio
 from seq.conf import FeaturesConf
+from seq.data.cut_jobs import rewrite_cuts
 from seq.data.fbank import FRAME_SHIFT_SECONDS, Fbank
 from seq.errors import InputError
-from seq.utils.files import atomic_path, read_jsonl
-from seq.utils.pool import pool_map
-from seq.utils.progress import progress_bar
 
-CHUNK_SIZE = 32
 KALDI_FBANK = "kaldi-fbank"
 KALDIFEAT = "kaldifeat-fbank"
 
@@ -184,61 +179,12 @@ def _write(writer: NumpyFilesWriter, key: str, fbank: np.ndarray) -> str:
 def prepare_features(conf: FeaturesConf, cuts: Path, out: Path, storage: Path, num_jobs: int = 1) -> None:
     """Compute the features of all cuts of a manifest and write the cuts with features to `out`.
 
-    `out` is removed first and written last, so it never names features that are of another run or half written.
-    Memory does not grow with the corpus.
-
     Raises:
         InputError: an utterance was lost on the way (it is named), or its audio cannot be read any more.
     """
     make_extractor(conf)
-    total = sum(1 for _ in read_jsonl(cuts))
-    if not total:
-        raise InputError(f"{cuts} has no cuts: run stage 1 again")
-    out.unlink(missing_ok=True)
     storage = storage.resolve()
     storage.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out) as temporary:
-        progress = progress_bar(total=total, desc="fbank", unit="utt")
-        with CutSet.open_writer(temporary, overwrite=True) as writer, progress:
-            for chunk in _compute_chunks(_chunks(CutSet.from_file(cuts)), conf, storage, num_jobs):
-                for cut in chunk:
-                    writer.write(cut)
-                progress.update(len(chunk))
-        check_same_ids(cuts, temporary)
+    work = partial(compute_and_store, conf=conf, storage=storage)
+    total = rewrite_cuts(work, cuts, out, "fbank", num_jobs, ["seq.data.features"])
     print(f"{out}: {total} utterances, {conf.extractor}, {conf.num_filters} filters, float32 in {storage}")
-
-
-def check_same_ids(expected: Path, found: Path) -> None:
-    """Check that two manifests have the same ids in the same order. Raises InputError naming the first lost one."""
-    pairs = itertools.zip_longest(read_jsonl(expected), read_jsonl(found))
-    for number, (before, after) in enumerate(pairs):
-        if before is None or after is None or before["id"] != after["id"]:
-            lost = before["id"] if before else "nothing"
-            seen = after["id"] if after else "nothing"
-            raise InputError(f"features: utterance {number} should be {lost} and is {seen}; run stage 2 again")
-
-
-def _chunks(cuts: Iterable[MonoCut]) -> Iterator[list[MonoCut]]:
-    iterator = iter(cuts)
-    while chunk := list(itertools.islice(iterator, CHUNK_SIZE)):
-        yield chunk
-
-
-def _compute_chunks(
-    chunks: Iterator[list[MonoCut]], conf: FeaturesConf, storage: Path, num_jobs: int
-) -> Iterator[list[MonoCut]]:
-    """Chunks with features, in order; no more than a few chunks are ever in flight."""
-    if num_jobs <= 1:
-        # Frames are too small to share between threads: two threads on a busy machine are slower than one.
-        num_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for chunk in chunks:
-                yield compute_and_store(chunk, conf, storage)
-        finally:
-            torch.set_num_threads(num_threads)
-        return
-    # torch and Lhotse take seconds to import: once for all workers.
-    compute = partial(compute_and_store, conf=conf, storage=storage)
-    one_thread = partial(torch.set_num_threads, 1)
-    yield from pool_map(compute, chunks, num_jobs, preload=["seq.data.features"], start_worker=one_thread)

@@ -35,7 +35,7 @@ def read_cuts(cuts: Path) -> CutSet:
     from lhotse import CutSet
 
     if not cuts.exists():
-        raise InputError(f"{cuts} does not exist: run stage 2 (fbank) first")
+        raise InputError(f"{cuts} does not exist: run stage 2 (features) first")
     return CutSet.from_shar(in_dir=cuts) if cuts.is_dir() else CutSet.from_jsonl_lazy(cuts)
 
 

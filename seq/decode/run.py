@@ -88,7 +88,8 @@ def decode_parts(
     """
     run_dir = experiment.run_dir(fold.fold, seed)
     model.to(pick_device(experiment.device))
-    dataset = SpeechDataset(Labeller(model.spec.outputs, experiment.setting(lang)), experiment.conf.features)
+    labeller = Labeller(model.spec.outputs, experiment.setting(lang))
+    dataset = SpeechDataset(labeller, experiment.conf.features, reads=model.front_end.reads)
     has_text = model.spec.has_sequence
     ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
     for part in DECODED_PARTS:

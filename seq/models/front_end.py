@@ -1,43 +1,53 @@
 """Front ends: from what was stored or recorded to frames.
 
-A front end says what it reads, how wide its frames are (`dim`), how long (`frame_seconds`), and how many layers it
-gives (`num_layers`); network, pooling, decoding times, export and runtime ask it. Another one is another class here or
-in a file of its own, made by `make_front_end`.
+A front end says what it reads, how wide its frames are (`dim`), how long (`frame_seconds`), how many layers it gives
+(`num_layers`) and how many numbers on the utterance as a whole (`num_statistics`); network, pooling, decoding times,
+export and runtime ask it. Another one is another class here or in a file of its own, made by `make_front_end`.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
+from seq.data.batches import Reads, feature_statistics
+from seq.data.encoded import Heard
 from seq.data.fbank import FRAME_SHIFT_SECONDS
 from seq.models.masking import frame_mask
 from seq.models.subsampling import Conv2dSubsampling
 
 
+@dataclass
+class Frames:
+    """What a front end gives."""
+
+    # Its layers, (N, T, dim) each, zero on padding; the last one is what an encoder goes on with.
+    layers: list[Tensor]
+    # (N,) frames.
+    lengths: Tensor
+    # (N, num_statistics) numbers on the utterance as a whole; None where it has none.
+    statistics: Tensor | None = None
+
+
 class FrontEnd(nn.Module):
     """What every front end has."""
 
-    # What `forward` takes: (N, T, F) fbank, or (N, S, 1) samples.
-    reads: Literal["fbank", "samples"]
+    reads: Reads
     dim: int
     frame_seconds: float
     num_layers: int
-    # (F,) mean of what it reads over the training set; masked places hold it.
-    mean: Tensor
+    num_statistics: int = 0
 
-    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
-        """Store mean and standard deviation (F,) of what it reads, over the training set."""
+    def fit(self, heard: Iterable[Heard]) -> None:
+        """Learn what is usual in the training set from its utterances, without gradients."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-        """What it reads, padded, and (N,) lengths -> its layers, (N, T', dim) each, zero on padding, and (N,) frames.
-
-        The last layer is what an encoder goes on with.
-        """
+    def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Frames:
+        """What it reads, (N, T, F) padded, (N,) lengths and, of an encoder, (N, L, 2 F) statistics -> frames."""
         raise NotImplementedError
 
 
@@ -46,6 +56,7 @@ class FbankFrontEnd(FrontEnd):
 
     reads = "fbank"
     num_layers = 1
+    mean: Tensor
     std: Tensor
 
     def __init__(self, conf: ModelConf, num_filters: int) -> None:
@@ -57,15 +68,11 @@ class FbankFrontEnd(FrontEnd):
         self.dim = conf.channels
         self.frame_seconds = FRAME_SHIFT_SECONDS * conf.subsampling
 
-    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
+    def fit(self, heard: Iterable[Heard]) -> None:
+        mean, std = feature_statistics(item.feature for item in heard)
         self.mean.copy_(mean)
         self.std.copy_(std)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Frames:
         x, lengths = self.subsampling((x - self.mean) / self.std, lengths)
-        return [x * frame_mask(lengths, x.size(1))], lengths
-
-
-def make_front_end(conf: ModelConf, num_filters: int) -> FrontEnd:
-    """The front end of a network. `num_filters` is of the features that it reads."""
-    return FbankFrontEnd(conf, num_filters)
+        return Frames([x * frame_mask(lengths, x.size(1))], lengths)

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from seq.conf import ModelConf
 from seq.models.encoder import make_encoder
-from seq.models.front_end import make_front_end
+from seq.models.front_end import FbankFrontEnd, FrontEnd
 from seq.models.heads import apply_heads, make_heads
 from seq.models.layer_mix import LayerMix
 from seq.models.pooling import AttentiveStatisticsPooling
+from seq.models.pretrained.spec import EncoderSpec
 from seq.tasks.base import Outputs
+from seq.utils.model_conf import PretrainedConf
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class ModelSpec:
     num_filters: int
     # By task.
     outputs: dict[str, Outputs]
+    # The pretrained encoder below; None for a network that reads fbank.
+    encoder: EncoderSpec | None = None
 
     @property
     def has_sequence(self) -> bool:
@@ -35,13 +39,25 @@ class ModelSpec:
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for a checkpoint."""
         outputs = {name: found.to_dict() for name, found in self.outputs.items()}
-        return {"model": asdict(self.model), "num_filters": self.num_filters, "outputs": outputs}
+        encoder = None if self.encoder is None else self.encoder.to_dict()
+        return {
+            "model": asdict(self.model),
+            "num_filters": self.num_filters,
+            "outputs": outputs,
+            "encoder": encoder,
+        }
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> ModelSpec:
         """Inverse of `to_dict`. Raises TypeError or KeyError where `data` is of another version."""
         outputs = {name: Outputs.from_dict(found) for name, found in data["outputs"].items()}
-        return ModelSpec(ModelConf(**data["model"]), data["num_filters"], outputs)
+        encoder = EncoderSpec.from_dict(data["encoder"]) if data.get("encoder") else None
+        return ModelSpec(
+            ModelConf(**{**data["model"], "pretrained": PretrainedConf(**data["model"]["pretrained"])}),
+            data["num_filters"],
+            outputs,
+            encoder,
+        )
 
 
 @dataclass
@@ -60,14 +76,14 @@ class SpeechEqModel(nn.Module):
     """One encoder, several tasks (arXiv 2206.13101; sizes and layers are ours, the paper gives none).
 
     Heads of frames read the encoder's last layer; those of the utterance a learnt mixture of all layers, front end
-    included, pooled.
+    included, pooled, and what the front end says of the utterance as a whole.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.spec = spec
         conf = spec.model
-        self.front_end = make_front_end(conf, spec.num_filters)
+        self.front_end = make_front_end(spec)
         self.encoder = make_encoder(conf, self.front_end.dim)
         self.layer_mix = LayerMix(self.front_end.num_layers + self.encoder.num_layers, self.encoder.dim)
         self.pooling = AttentiveStatisticsPooling(self.encoder.dim)
@@ -78,6 +94,16 @@ class SpeechEqModel(nn.Module):
             nn.SiLU(),
             nn.Dropout(conf.head_dropout),
         )
+        # Of a front end that has statistics: they join what was pooled, and are most of what the heads hear.
+        self.statistics = None
+        if self.front_end.num_statistics:
+            self.statistics = nn.Sequential(
+                nn.Dropout(conf.statistics_dropout),
+                nn.Linear(self.front_end.num_statistics, conf.embedding_dim),
+                nn.LayerNorm(conf.embedding_dim),
+                nn.SiLU(),
+                nn.Dropout(conf.head_dropout),
+            )
         self.heads = make_heads(spec.outputs, conf.embedding_dim, self.encoder.dim)
 
     @property
@@ -85,13 +111,24 @@ class SpeechEqModel(nn.Module):
         """Where the weights are."""
         return next(self.parameters()).device
 
-    def forward(self, x: Tensor, lengths: Tensor) -> ModelOutput:
-        """What the front end reads, such as (N, T, F) fbank, padded, and (N,) lengths -> the outputs of every head."""
-        layers, lengths = self.front_end(x, lengths)
-        layers = [*layers, *self.encoder(layers[-1], lengths)]
+    def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> ModelOutput:
+        """What the front end reads (see there), such as (N, T, F) fbank and (N,) lengths -> the outputs of every head."""
+        frames = self.front_end(x, lengths, statistics)
+        layers, lengths = [*frames.layers, *self.encoder(frames.layers[-1], frames.lengths)], frames.lengths
         embedding = self.embedding(self.pooling(self.layer_mix(layers), lengths))
+        if self.statistics is not None:
+            embedding = embedding + self.statistics(frames.statistics)
         numbers = apply_heads(self.heads, self.spec.outputs, embedding, layers[-1])
         return ModelOutput(numbers, lengths, embedding.float())
+
+
+def make_front_end(spec: ModelSpec) -> FrontEnd:
+    """The front end of a network. Raises InputError where it needs an encoder that is not at hand."""
+    if spec.encoder is None:
+        return FbankFrontEnd(spec.model, spec.num_filters)
+    from seq.models.pretrained.front_end import PretrainedFrontEnd
+
+    return PretrainedFrontEnd(spec.model, spec.encoder)
 
 
 def num_parameters(model: nn.Module) -> int:

@@ -33,14 +33,17 @@ class RecipeFiles(ABC):
 
     @property
     def fbank_cuts(self) -> Path:
-        """The manifest with features of stage 2."""
-        folder, corpus, _ = self.place()
-        return folder / f"data/fbank/{corpus}_cuts.jsonl.gz"
+        """The manifest with filter banks of stage 2."""
+        return self.feature_cuts("")
 
-    @property
-    def fbank_storage(self) -> Path:
+    def feature_cuts(self, encoder: str) -> Path:
+        """The manifest of stage 2 with what a network reads: filter banks, or what the encoder of this name heard."""
+        folder, corpus, _ = self.place()
+        return folder / "data" / _features_folder(encoder) / f"{corpus}_cuts.jsonl.gz"
+
+    def feature_storage(self, encoder: str) -> Path:
         """The features themselves."""
-        return self.place()[0] / "data/fbank/storage"
+        return self.place()[0] / "data" / _features_folder(encoder) / "storage"
 
     @property
     def folds_dir(self) -> Path:
@@ -60,6 +63,10 @@ class RecipeFiles(ABC):
     def exp_dir(self, name: str) -> Path:
         """The folder of the experiment called `name`."""
         return self.place()[0] / "exp" / name
+
+
+def _features_folder(encoder: str) -> str:
+    return f"encoder/{encoder}" if encoder else "fbank"
 
 
 def experiment_prefix(conf: Path, model: str) -> str:

@@ -12,11 +12,13 @@ from typing import Any
 
 from seq.corpora.base import ReaderOption, get_reader
 from seq.errors import InputError
+from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.files import RecipeFiles, experiment_name, experiment_prefix
 from seq.recipe.options import Options
 from seq.recipe.siblings import Sibling, count_folds, raw_siblings
 from seq.tasks.registry import parse_names
 from seq.utils.files import read_json
+from seq.utils.model_conf import raw_model
 from seq.utils.typed_yaml import Raw
 
 # One fold and one seed: what is trained and decoded at once. Folds count from 1.
@@ -37,9 +39,16 @@ class Plan(RecipeFiles):
     siblings: list[Sibling]
     # How the names of their own experiments begin, to which stage 7 of egs/unified compares.
     alone: str
+    # What stage 2 calls the pretrained encoder that hears the audio; empty where it computes filter banks.
+    encoder: str = ""
 
     def place(self) -> tuple[Path, str, str]:
         return Path(), self.corpus, self.protocol
+
+    @property
+    def features(self) -> Path:
+        """The manifest of stage 2 that this call works on."""
+        return self.feature_cuts(self.encoder)
 
     @property
     def experiment(self) -> Path:
@@ -86,7 +95,9 @@ def resolve_plan(raw: Raw, options: Options) -> Plan:
         raise InputError(f"conf {conf}: corpus.name is missing")
     chosen = _protocol(raw, conf, options.protocol)
     protocol = chosen["name"]
-    siblings = raw_siblings(raw)
+    model = raw_model(raw)
+    encoder = encoder_folder(model)
+    siblings = raw_siblings(raw, encoder)
     count = count_folds(protocol, siblings) if siblings else _count_named_folds(chosen, conf)
     folds = sorted(options.asked_folds or range(1, count + 1))
     if not folds or folds[-1] > count:
@@ -95,7 +106,7 @@ def resolve_plan(raw: Raw, options: Options) -> Plan:
     name = options.exp_name or experiment_name(experiment_prefix(conf, raw["model_name"]), protocol, tasks)
     seeds = sorted({int(seed) for seed in options.seeds.split(",")})
     alone = str((siblings and raw["unified"].get("alone")) or raw["model_name"])
-    return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings, alone)
+    return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings, alone, encoder)
 
 
 def remembered_options(corpus_json: Path) -> dict[str, str]:

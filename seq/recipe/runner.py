@@ -19,12 +19,14 @@ from seq.conf import load_conf, read_conf
 from seq.corpora.base import ReaderOption
 from seq.data.fold_files import choose_folds
 from seq.errors import InputError
+from seq.models.pretrained.source import fetch_checkpoint
 from seq.recipe.children import run_child
 from seq.recipe.options import Options, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
 from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
 from seq.utils.files import read_json
+from seq.utils.model_conf import raw_model
 from seq.utils.typed_yaml import select
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +103,7 @@ class Runner:
         self.recipe = recipe
         self.listed = listed
         raw = read_conf(options.conf, options.overrides, options.model or None)
+        self.model = raw_model(raw)
         plan = resolve_plan(raw, options)
         options = replace(options, reader={**remembered_options(plan.corpus_json), **options.reader})
         self.call = Call(plan, options, command)
@@ -113,6 +116,7 @@ class Runner:
         """Stage after stage; returns the exit code of the first that fails."""
         options = self.call.options
         ran = False
+        self._fetch_encoder()
         for item in self.listed:
             if item.number > options.stop_stage:
                 break
@@ -138,6 +142,12 @@ class Runner:
                 "or pass --allow-partial to go on"
             )
 
+    def _fetch_encoder(self) -> None:
+        """An encoder that is not at hand is said, or fetched, before anything else works."""
+        plan = self.call.plan
+        if plan.encoder and not plan.features.exists() and not plan.siblings and self.call.options.stop_stage >= 2:
+            fetch_checkpoint(self.model.pretrained)
+
     def _drop_skipped_folds(self) -> None:
         """Of a partial copy, stage 3 may have skipped folds; it said which."""
         plan = self.call.plan
@@ -149,9 +159,10 @@ class Runner:
         stage = item.stage
         stale: list[tuple[Unit | None, Work]] = []
         announced, lines = [], []
+        reads = (*stage.reads, *(stage.encoder_reads if self.call.plan.encoder else ()))
         for unit, work in self._works(stage):
             try:
-                new = fingerprint(stage.version, select(self.values, stage.reads, stage.ignores), work)
+                new = fingerprint(stage.version, select(self.values, reads, stage.ignores), work)
             except InputError as error:
                 raise InputError(f"{item}: input {error}") from error
             if reason := self.always or check(work, new):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from seq.conf import UnifiedConf
+from seq.conf import Conf
 from seq.data.fold_files import fold_numbers
 from seq.errors import InputError
+from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.files import RecipeFiles, experiment_name
 
 JOINT: Final = "joint"
@@ -27,6 +28,8 @@ class Sibling(RecipeFiles):
     name: str
     recipe: Path
     protocol: str
+    # What stage 2 calls the pretrained encoder that hears the audio; empty where filter banks are read.
+    encoder: str = ""
 
     def place(self) -> tuple[Path, str, str]:
         return self.recipe, self.name, self.protocol
@@ -38,7 +41,7 @@ class Sibling(RecipeFiles):
     def inputs(self) -> list[Path]:
         """The files of it that are read."""
         folds = [self.fold_json(number) for number in self.fold_numbers()]
-        return [self.corpus_json, self.cuts, self.fbank_cuts, *folds]
+        return [self.corpus_json, self.cuts, self.feature_cuts(self.encoder), *folds]
 
     def own_scores(self, prefix: str) -> Path:
         """The scores of its own experiment, made by its recipe; they need not be there."""
@@ -57,7 +60,7 @@ class Sibling(RecipeFiles):
             )
 
 
-def make_siblings(entries: list[tuple[str, str, str]]) -> list[Sibling]:
+def make_siblings(entries: list[tuple[str, str, str]], encoder: str) -> list[Sibling]:
     """(name, protocol, recipe or "") of every corpus, checked.
 
     Raises:
@@ -69,18 +72,19 @@ def make_siblings(entries: list[tuple[str, str, str]]) -> list[Sibling]:
         raise InputError(f"unified.corpora of the conf names {twice[0]} twice: keep one")
     if len(names) == 1:
         raise InputError(f"unified.corpora of the conf names {names[0]} alone: name two corpora or more")
-    siblings = [Sibling(name, Path(recipe or f"../{name}"), protocol) for name, protocol, recipe in entries]
+    siblings = [Sibling(name, Path(recipe or f"../{name}"), protocol, encoder) for name, protocol, recipe in entries]
     for sibling in siblings:
         sibling.check()
     return siblings
 
 
-def open_siblings(conf: UnifiedConf) -> list[Sibling]:
+def open_siblings(conf: Conf) -> list[Sibling]:
     """The corpora of a conf; none in the recipe of a single corpus. Raises as `make_siblings`."""
-    return make_siblings([(item.name, item.protocol, item.recipe) for item in conf.corpora])
+    entries = [(item.name, item.protocol, item.recipe) for item in conf.unified.corpora]
+    return make_siblings(entries, encoder_folder(conf.model))
 
 
-def raw_siblings(raw: dict[str, Any]) -> list[Sibling]:
+def raw_siblings(raw: dict[str, Any], encoder: str) -> list[Sibling]:
     """The corpora of a conf that is still plain types. Raises as `make_siblings`, and for a malformed entry."""
     section = raw.get("unified") or {}
     entries = section.get("corpora") if isinstance(section, dict) else None
@@ -90,7 +94,7 @@ def raw_siblings(raw: dict[str, Any]) -> list[Sibling]:
         isinstance(e, dict) and {"name", "protocol"} <= set(e) for e in entries
     ):
         raise InputError("unified.corpora of the conf must be a list of {name: ..., protocol: ...}")
-    return make_siblings([(str(e["name"]), str(e["protocol"]), str(e.get("recipe") or "")) for e in entries])
+    return make_siblings([(str(e["name"]), str(e["protocol"]), str(e.get("recipe") or "")) for e in entries], encoder)
 
 
 def count_folds(protocol: str, siblings: list[Sibling]) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
-from seq.conf import BOOKKEEPING, WEIGHTS, ProtocolConf
+from seq.conf import NO_WEIGHTS, WEIGHTS, ProtocolConf
 from seq.recipe.options import Options
 from seq.recipe.plan import Plan, Unit, commas
 from seq.recipe.stamps import Work
@@ -63,14 +63,15 @@ def _manifests(call: Call) -> Work:
     )
 
 
-def _fbank(call: Call) -> Work:
+def _features(call: Call) -> Work:
     plan = call.plan
+    storage = plan.feature_storage(plan.encoder)
     return Work(
-        call.data_stamp("2_fbank"),
+        call.data_stamp(f"2_features.{plan.encoder}" if plan.encoder else "2_features"),
         inputs=[plan.cuts, *call.sibling_files()],
-        outputs=[plan.fbank_cuts, plan.fbank_storage],
-        arguments=["--cuts", plan.cuts, "--out", plan.fbank_cuts, "--storage", plan.fbank_storage,
-                   "--nj", str(call.options.nj)],
+        outputs=[plan.features, storage],
+        arguments=["--cuts", plan.cuts, "--out", plan.features, "--storage", storage,
+                   "--nj", str(call.options.nj), "--device", call.options.device],
     )  # fmt: skip
 
 
@@ -101,10 +102,10 @@ def _network(call: Call, unit: Unit, stamp: str) -> Work:
     fold, seed = unit
     return Work(
         call.exp_stamp(f"{stamp}.fold_{fold}.seed_{seed}"),
-        inputs=[plan.fbank_cuts, plan.fold_json(fold), plan.lang_dir / "tokens.txt",
+        inputs=[plan.features, plan.fold_json(fold), plan.lang_dir / "tokens.txt",
                 plan.lang_dir / "text"],
         outputs=[],
-        arguments=["--protocol", plan.protocol, "--tasks", commas(plan.tasks), "--cuts", plan.fbank_cuts,
+        arguments=["--protocol", plan.protocol, "--tasks", commas(plan.tasks), "--cuts", plan.features,
                    "--folds-dir", plan.folds_dir, "--lang-dir", plan.lang_dir, "--exp-dir", plan.experiment,
                    "--nj", str(options.nj), "--device", options.device, "--command", call.command],
         options={"tasks": commas(plan.tasks)},
@@ -160,21 +161,26 @@ class Stage:
     version: int = 1
     # Of the keys that it reads, those that change nothing of what it writes.
     ignores: tuple[str, ...] = ()
+    # What it reads beside that where the model has a pretrained encoder.
+    encoder_reads: tuple[str, ...] = ()
 
 
 # What of a protocol decides who is where; its description does not.
 _SPLIT: Final = tuple(f"protocol.{f.name}" for f in fields(ProtocolConf) if f.name != "description")
 # What of a corpus is asked by training alone.
 _TARGETS: Final = ("corpus.soft_labels",)
+# What a pretrained encoder's frozen part says depends on.
+_HEARD: Final = (*(f"model.pretrained.{key}" for key in ("name", "revision", "path", "trained_layers")),
+                 "augment.speeds", "augment.on_the_fly")  # fmt: skip
 
 STAGES: Final = {
     "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus, ignores=_TARGETS),
     "manifests": Stage(("corpus", "features.trim", "unified.corpora"), _manifests, ignores=_TARGETS),
-    "fbank": Stage(("features", "unified.corpora"), _fbank),
+    "features": Stage(("features", "unified.corpora"), _features, encoder_reads=_HEARD),
     "folds": Stage(("corpus.name", "unified.corpora", *_SPLIT), _folds),
     "lang": Stage(("lang",), _lang),
-    "train": Stage(WEIGHTS, unit_work=_train, ignores=BOOKKEEPING),
-    "decode": Stage((*WEIGHTS, "decode"), unit_work=_decode, version=2, ignores=BOOKKEEPING),
+    "train": Stage(WEIGHTS, unit_work=_train, ignores=NO_WEIGHTS),
+    "decode": Stage((*WEIGHTS, "decode"), unit_work=_decode, version=2, ignores=NO_WEIGHTS),
     "score": Stage(("corpus", "protocol", "unified"), _score, ignores=_TARGETS),
     "report": Stage((), _report, version=2),
 }

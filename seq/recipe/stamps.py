@@ -53,14 +53,24 @@ def conf_values(raw: dict[str, Any], protocol: str) -> dict[str, Any]:
         section = chosen[0] if name == "protocol" else raw.get(name) or {}
         if not isinstance(section, dict):
             raise InputError(f"conf section {name} is not a mapping of keys and values")
-        _refuse_unknown(f"{name}.", section, {f.name for f in fields(cls)})
-        for key in fields(cls):
-            if key.name in section:
-                values[f"{name}.{key.name}"] = section[key.name]
-            elif key.default is not MISSING:
-                values[f"{name}.{key.name}"] = key.default
-            elif key.default_factory is not MISSING:
-                values[f"{name}.{key.name}"] = key.default_factory()
+        values |= _section_values(name, section, cls)
+    return values
+
+
+def _section_values(name: str, section: dict[str, Any], cls: type) -> dict[str, Any]:
+    """The values of a section, and of those in it, by dotted key."""
+    _refuse_unknown(f"{name}.", section, {f.name for f in fields(cls)})
+    hints, values = get_type_hints(cls), {}
+    for key in fields(cls):
+        dotted = f"{name}.{key.name}"
+        if is_dataclass(hints[key.name]) and isinstance(section.get(key.name, {}), dict):
+            values |= _section_values(dotted, section.get(key.name, {}), hints[key.name])
+        elif key.name in section:
+            values[dotted] = section[key.name]
+        elif key.default is not MISSING:
+            values[dotted] = key.default
+        elif key.default_factory is not MISSING:
+            values[dotted] = key.default_factory()
     return values
 
 

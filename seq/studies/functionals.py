@@ -98,7 +98,7 @@ def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) ->
         InputError: the manifest is missing, or audio cannot be read.
     """
     if not cuts.is_file():
-        raise InputError(f"{cuts} does not exist: run stage 2 (fbank) first")
+        raise InputError(f"{cuts} does not exist: run stage 2 (features) first")
     key = f"{name} {VERSION} {sha256(cuts)}"
     if cache.exists():
         with np.load(cache, allow_pickle=False) as stored:

@@ -30,7 +30,7 @@ def predict(
     """
     for batch in loader:
         with autocast(model.device, precision):
-            output = model(batch.feature.to(model.device), batch.feature_lens.to(model.device))
+            output = model(*batch.inputs_on(model.device))
         answers = {
             task.name: (
                 _utterances(task, model, output, batch)

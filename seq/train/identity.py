@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import sys
 import time
@@ -11,15 +10,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seq.conf import BOOKKEEPING, WEIGHTS, Conf, ProtocolConf, conf_to_dict
+from seq.conf import NO_WEIGHTS, WEIGHTS, Conf, ProtocolConf, conf_to_dict
 from seq.data.folds import Fold
 from seq.data.shar import manifest_files
+from seq.models.pretrained.spec import EncoderSpec
 from seq.tasks.base import Outputs
 from seq.train.start import Start
+from seq.utils.files import content_digest
 from seq.utils.typed_yaml import flatten, select
 
 # Keys that are digests, and what to say where they differ.
-DIGESTS = {"data": "the data changed", "start": "the weights that it starts from changed"}
+DIGESTS = {
+    "data": "the data changed",
+    "start": "the weights that it starts from changed",
+    "encoder": "the encoder changed",
+}
 
 
 def run_identity(
@@ -30,6 +35,7 @@ def run_identity(
     lang_dir: Path,
     cuts: Path,
     start: Start | None = None,
+    encoder: EncoderSpec | None = None,
 ) -> dict[str, Any]:
     """Tasks, what `seq.conf.WEIGHTS` names, and digests of a run's data and of the weights that it starts from."""
     values = flatten({**conf_to_dict(conf), "protocol": asdict(protocol)})
@@ -37,16 +43,13 @@ def run_identity(
     for ids in (fold.train, fold.valid):
         digest.update("\n".join(ids).encode())
     digest.update((lang_dir / "text").read_bytes())
-    for path in manifest_files(cuts):
-        # The content and not the file: gzip writes the time into its header.
-        with gzip.open(path) as manifest:
-            while chunk := manifest.read(1 << 20):
-                digest.update(chunk)
+    digest.update(content_digest(*manifest_files(cuts)).encode())
     return {
         "tasks": list(outputs),
         "outputs": {name: found.to_dict() for name, found in outputs.items()},
-        **select(values, WEIGHTS, BOOKKEEPING),
+        **select(values, WEIGHTS, NO_WEIGHTS),
         **({"start": start.digest()} if start is not None else {}),
+        **({"encoder": encoder.sha256} if encoder is not None else {}),
         "data": digest.hexdigest(),
     }
 

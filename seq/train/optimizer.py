@@ -8,6 +8,9 @@ import torch
 
 from seq.conf import Conf
 
+# How the names of the weights of a pretrained encoder's trained layers begin.
+UPPER_LAYERS = "front_end.upper."
+
 
 def learning_rate(conf: Conf, progress: float) -> float:
     """Linear warm-up, then half a cosine down to 0; `progress` counts epochs, with fractions."""
@@ -19,11 +22,24 @@ def learning_rate(conf: Conf, progress: float) -> float:
 
 
 def make_optimizer(model: torch.nn.Module, conf: Conf) -> torch.optim.AdamW:
-    """AdamW; biases and norms are not decayed."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    """AdamW; biases and norms are not decayed. The layers of a pretrained encoder have a learning rate of their own."""
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    own = [p for name, p in trained if not name.startswith(UPPER_LAYERS)]
+    upper = [p for name, p in trained if name.startswith(UPPER_LAYERS)]
+    ratio = conf.model.pretrained.learning_rate / conf.train.learning_rate
     groups = [
-        {"params": decayed, "weight_decay": conf.train.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": decay, "lr_ratio": lr_ratio}
+        for part, lr_ratio in ((own, 1.0), (upper, ratio))
+        for parameters, decay in (
+            ([p for p in part if p.ndim > 1], conf.train.weight_decay),
+            ([p for p in part if p.ndim <= 1], 0.0),
+        )
+        if parameters
     ]
     return torch.optim.AdamW(groups, lr=conf.train.learning_rate, betas=(0.9, 0.98))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, conf: Conf, progress: float) -> None:
+    """The learning rate of every group after `progress` epochs."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(conf, progress) * group["lr_ratio"]

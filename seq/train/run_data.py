@@ -14,6 +14,7 @@ from seq.data.shar import manifest_files, open_cuts
 from seq.data.targets import Labeller
 from seq.errors import InputError
 from seq.models.model import ModelSpec
+from seq.models.pretrained.spec import read_encoder_json
 from seq.tasks.base import Setting, Task
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import in_order
@@ -69,7 +70,9 @@ class RunData:
             if not outputs:
                 reasons = "; ".join(f"{name}: {reason}" for name, reason in self.masked.items())
                 raise InputError(f"fold {fold_number} has nothing to train on ({reasons}): choose other --tasks")
-            self.spec = ModelSpec(experiment.conf.model, experiment.conf.features.num_filters, outputs)
+            conf = experiment.conf
+            encoder = read_encoder_json(experiment.cuts) if conf.model.front_end == "pretrained" else None
+            self.spec = ModelSpec(conf.model, conf.features.num_filters, outputs, encoder)
         self.labeller = Labeller(self.spec.outputs, setting)
         self.num_train = len(self.fold.train)
         if self.num_train < NUM_BUCKETS:
@@ -84,6 +87,7 @@ class RunData:
             experiment.lang_dir,
             experiment.cuts,
             self.start,
+            self.spec.encoder,
         )
 
     def train_cuts(self) -> CutSet:

@@ -17,9 +17,11 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from seq.conf import Conf, conf_to_dict
-from seq.data.batches import Batch, SpeechDataset, eval_loader, feature_statistics, train_loader
+from seq.data.batches import Batch, SpeechDataset, eval_loader, train_loader
 from seq.errors import InputError
+from seq.models.front_end import FbankFrontEnd
 from seq.models.model import SpeechEqModel, kept_weights, load_kept_weights
+from seq.models.pretrained.on_the_fly import encoder_on_the_fly
 from seq.train.answers import predict
 from seq.train.checkpoint import (
     averaged_weights,
@@ -44,7 +46,7 @@ from seq.train.losses import (
     mean_counts,
     multitask_losses,
 )
-from seq.train.optimizer import learning_rate, make_optimizer
+from seq.train.optimizer import make_optimizer, set_learning_rate
 from seq.train.progress import Progress
 from seq.train.run_data import RunData
 from seq.train.training_log import TOO_SHORT, TrainingLog
@@ -86,7 +88,8 @@ class Trainer:
         elif data.start is not None:
             load_kept_weights(self.model, data.start.load())
         else:
-            self.model.front_end.set_statistics(*feature_statistics(data.train_cuts()))
+            plain = SpeechDataset(data.labeller, conf.features, reads=self.model.front_end.reads)
+            self.model.front_end.fit(plain.load(cut) for cut in data.train_cuts())
         self.model.to(self.device)
         targets = (data.labeller.encode([cut]).targets for cut in data.train_cuts())
         weights = class_weights(targets, data.spec.outputs, conf.train.class_balance)
@@ -103,9 +106,13 @@ class Trainer:
         self.progress = Progress()
         if state is not None:
             self._resume(state)
+        front_end = self.model.front_end
         # What masked places of the features hold.
-        fill = self.model.front_end.mean.cpu().clone()
-        dataset = SpeechDataset(data.labeller, conf.features, conf.augment, fill, data.epoch, self.device)
+        fill = front_end.mean.cpu().clone() if isinstance(front_end, FbankFrontEnd) else None
+        hear = encoder_on_the_fly(conf, self.device)
+        dataset = SpeechDataset(
+            data.labeller, conf.features, conf.augment, fill, data.epoch, self.device, front_end.reads, hear
+        )
         self.loader = train_loader(
             data.sampled_cuts(),
             dataset,
@@ -114,7 +121,9 @@ class Trainer:
             self.rank,
             self.world_size,
         )
-        self.valid_loader = eval_loader(data.valid_cuts(), SpeechDataset(data.labeller, conf.features))
+        self.valid_loader = eval_loader(
+            data.valid_cuts(), SpeechDataset(data.labeller, conf.features, reads=front_end.reads)
+        )
         self.eval_model = copy.deepcopy(self.model).eval()
 
     def _resume(self, state: dict[str, Any]) -> None:
@@ -172,8 +181,7 @@ class Trainer:
         sums: dict[str, tuple[float, int]] = {}
         for batch in self.loader:
             progress = epoch - 1 + min(seen * self.world_size / self.data.num_train, 1.0)
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(self.conf, progress)
+            set_learning_rate(self.optimizer, self.conf, progress)
             losses = self._train_batch(batch, conf.gradient_clip)
             seen += len(batch.ids)
             too_short += count_too_short(batch.labels.targets, losses)
@@ -187,7 +195,7 @@ class Trainer:
 
     def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
         with autocast(self.device, self.precision):
-            output = self.network(batch.feature.to(self.device), batch.feature_lens.to(self.device))
+            output = self.network(*batch.inputs_on(self.device))
         losses = multitask_losses(output, batch.labels.targets_on(self.device), self.losses)
         loss = combine_losses(losses, self.conf.train, mean_counts(losses))
         if not torch.isfinite(loss):

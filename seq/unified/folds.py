@@ -41,7 +41,7 @@ def combine_folds(conf: Conf, protocol: ProtocolConf, cuts: Path, out_dir: Path)
     Raises:
         InputError: a corpus is not prepared, a fold has an empty part, or its parts overlap.
     """
-    siblings = open_siblings(conf.unified)
+    siblings = open_siblings(conf)
     utterances = _read(cuts, protocol)
     num_folds = count_folds(protocol.name, siblings)
     folds_of = {

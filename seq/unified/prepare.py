@@ -8,13 +8,14 @@ corpus numbers its own. Labels were mapped by the sibling: a corpus that does no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seq.conf import Conf
 from seq.errors import InputError
 from seq.labels import EMOTION
+from seq.models.pretrained.spec import ENCODER_JSON, encoder_folder, read_encoder_json
 from seq.recipe.siblings import Sibling, open_siblings
 from seq.utils.files import atomic_path, read_json, read_jsonl, write_json, write_jsonl
 
@@ -29,7 +30,7 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
     Raises:
         InputError: naming a corpus that is not prepared, or an utterance id that two corpora have.
     """
-    siblings = open_siblings(conf.unified)
+    siblings = open_siblings(conf)
     owner: dict[str, str] = {}
     corpora: list[dict[str, Any]] = []
     missing: list[str] = []
@@ -72,7 +73,7 @@ def merge_manifests(conf: Conf, out: Path) -> None:
     """Stage 1: the manifests of all corpora, one after the other."""
     count = 0
     with atomic_path(out) as temporary:
-        write_jsonl(temporary, _merged(open_siblings(conf.unified), "cuts"))
+        write_jsonl(temporary, _merged(open_siblings(conf), lambda sibling: sibling.cuts))
         count = sum(1 for _ in read_jsonl(temporary))
     print(f"{out}: {count} utterances of {len(conf.unified.corpora)} corpora")
 
@@ -84,12 +85,17 @@ def merge_features(conf: Conf, cuts: Path, out: Path, storage: Path) -> None:
         InputError: a corpus has features of another kind than the conf says, or its stages 1 and 2 disagree.
     """
     # Imports torch, which stages 0 and 1 do without.
-    from seq.data.features import check_same_ids
+    from seq.data.cut_jobs import check_same_ids
 
     wanted = (conf.features.extractor, conf.features.num_filters)
+    siblings = open_siblings(conf)
+    encoder = encoder_folder(conf.model)
 
     def checked() -> Iterator[Cut]:
-        for cut in _merged(open_siblings(conf.unified), "fbank_cuts"):
+        for cut in _merged(siblings, lambda sibling: sibling.feature_cuts(encoder)):
+            if encoder:
+                yield cut
+                continue
             features = cut["features"]
             if (features["type"], features["num_features"]) != wanted:
                 corpus = cut["supervisions"][0]["custom"]["corpus"]
@@ -105,12 +111,27 @@ def merge_features(conf: Conf, cuts: Path, out: Path, storage: Path) -> None:
     with atomic_path(out) as temporary:
         write_jsonl(temporary, checked())
         check_same_ids(cuts, temporary)
+    if encoder:
+        write_json(out.parent / ENCODER_JSON, _same_encoder(siblings, encoder))
     print(f"{out}: features of {len(conf.unified.corpora)} corpora, where their recipes keep them")
 
 
-def _merged(siblings: list[Sibling], which: str) -> Iterator[Cut]:
+def _same_encoder(siblings: list[Sibling], encoder: str) -> dict[str, Any]:
+    """encoder.json of all corpora. Raises InputError where they were heard by different ones."""
+    found = {sibling.name: read_encoder_json(sibling.feature_cuts(encoder)).to_dict() for sibling in siblings}
+    first = siblings[0].name
+    for name, spec in found.items():
+        if spec != found[first]:
+            raise InputError(
+                f"corpora {first} and {name} were heard by different encoders, both called {encoder}: run stage 2 of "
+                f"egs/{name} with the encoder of egs/{first}"
+            )
+    return found[first]
+
+
+def _merged(siblings: list[Sibling], which: Callable[[Sibling], Path]) -> Iterator[Cut]:
     for sibling in siblings:
-        for cut in read_jsonl(getattr(sibling, which)):
+        for cut in read_jsonl(which(sibling)):
             yield relabel(cut, sibling.name, sibling.recipe)
 
 

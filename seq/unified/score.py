@@ -73,7 +73,7 @@ class FoldAnswers:
 def score_corpora(conf: Conf, scores: Scores, cuts: Path, folds_dir: Path, exp_dir: Path) -> CorporaScores:
     """Scores per corpus of an experiment that `seq.score.score.score_experiment` has scored as a whole."""
     protocol = conf.protocol(scores["protocol"]["name"])
-    siblings = open_siblings(conf.unified)
+    siblings = open_siblings(conf)
     setting = Setting(protocol, conf.corpus)
     folds = [row["fold"] for row in scores["folds"]]
     experiment = Scored(exp_dir, folds_dir, setting, read_references(cuts, setting), folds, scores["seeds"])

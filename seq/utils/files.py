@@ -123,6 +123,16 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
         raise InputError(f"{path} cannot be read ({reason}): run the stage that writes it first") from error
 
 
+def content_digest(*paths: Path) -> str:
+    """SHA-256 of what gzipped files hold, one after the other: gzip writes the time into its header."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with gzip.open(path) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
 def sha256(path: Path | str) -> str:
     """The SHA-256 of a file as hexadecimal digits."""
     digest = hashlib.sha256()

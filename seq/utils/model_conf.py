@@ -5,7 +5,7 @@ What a key means in full stands in local/conf/scratch.yaml, which has the same v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -43,12 +43,32 @@ class AugmentConf:
     noise_snr_low: float = 10.0
     noise_snr_high: float = 30.0
     on_the_fly: bool = False
+    # Of a cached encoder: what an utterance's speed is drawn from.
+    speeds: list[float] = field(default_factory=lambda: [1.0])
+
+
+@dataclass
+class PretrainedConf:
+    """An encoder in transformers' form, and what of it is trained; see `seq/models/pretrained/`."""
+
+    name: str = ""
+    revision: str = "main"
+    path: str = ""
+    trained_layers: int = 0
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
+    lora_modules: list[str] = field(default_factory=list)
+    learning_rate: float = 1e-4
 
 
 @dataclass
 class ModelConf:
     """Sizes of the network; see `seq/models/`."""
 
+    front_end: Literal["fbank", "pretrained"] = "fbank"
+    pretrained: PretrainedConf = field(default_factory=PretrainedConf)
+    statistics_layers: list[int] = field(default_factory=list)
+    statistics_dropout: float = 0.3
     encoder: str = "conformer"
     subsampling: int = 4
     stem_channels: int = 32
@@ -93,6 +113,21 @@ class TrainConf:
     save_every_batches: int = 0
     keep_last_k: int = 10
     keep_all_epochs: bool = False
+
+
+def raw_model(raw: Raw) -> ModelConf:
+    """The model of a conf that is still plain types; keys that there are not are left out, to be refused later.
+
+    Raises:
+        InputError: a section is no mapping.
+    """
+    section = raw.get("model") or {}
+    pretrained = section.get("pretrained") or {} if isinstance(section, dict) else {}
+    if not isinstance(section, dict) or not isinstance(pretrained, dict):
+        raise InputError("conf section model, or model.pretrained in it, is not a mapping of keys and values")
+    known = {f.name: section[f.name] for f in fields(ModelConf) if f.name in section and f.name != "pretrained"}
+    encoder = {f.name: pretrained[f.name] for f in fields(PretrainedConf) if f.name in pretrained}
+    return ModelConf(**known, pretrained=PretrainedConf(**encoder))
 
 
 def model_names() -> list[str]:

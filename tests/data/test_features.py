@@ -13,7 +13,8 @@ from lhotse import CutSet
 import seq.data.features
 from seq.audio.reading import load_cut_audio, read_audio, trim_silence
 from seq.conf import FeaturesConf
-from seq.data.features import KaldiFbank, check_same_ids, compute_fbank, make_extractor, prepare_features
+from seq.data.cut_jobs import check_same_ids
+from seq.data.features import KaldiFbank, compute_fbank, make_extractor, prepare_features
 from seq.errors import InputError
 from seq.utils.files import read_jsonl, write_jsonl
 from tools.bench_fbank import kaldi_native

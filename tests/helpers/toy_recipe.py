@@ -56,7 +56,7 @@ if name == "prepare_corpus":
     root = args["--corpus-dir"] or json.loads(Path(args["--out"]).read_text())["root"]
     put(args["--out"], json.dumps({"root": root, "options": options()}))
     put(args["--audio-table"])
-elif name == "compute_fbank":
+elif name == "compute_features":
     put(args["--out"]), Path(args["--storage"]).mkdir(exist_ok=True)
 elif name == "prepare_folds":
     [put(f"{args['--out-dir']}/{name}.json") for name in ("fold_1", "fold_2", "folds")]
@@ -74,7 +74,7 @@ else:
 SCRIPTS = (
     "prepare_corpus",
     "prepare_manifests",
-    "compute_fbank",
+    "compute_features",
     "prepare_folds",
     "prepare_lang",
     "train_model",

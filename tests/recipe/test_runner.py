@@ -73,7 +73,7 @@ def test_set_counts_as_conf(toy: Toy) -> None:
 
 def test_what_training_alone_reads_reruns_training_and_no_features(toy: Toy) -> None:
     output = toy.run("--set", "augment.on_the_fly=true", "--stop-stage", "5")
-    assert "stage 2 fbank: up to date" in output and "conf augment.on_the_fly changed (false -> true)" in output
+    assert "stage 2 features: up to date" in output and "conf augment.on_the_fly changed (false -> true)" in output
     assert toy.names() == ["train_model"]
 
 
@@ -160,7 +160,7 @@ def test_changed_corpus_reruns_stage_0(toy: Toy) -> None:
 def test_changed_input_and_missing_output_are_named(toy: Toy) -> None:
     manifest = toy.recipe / "data/manifests/toy_cuts.jsonl.gz"
     manifest.write_text("longer")
-    assert f"stage 2 fbank: input {manifest.relative_to(toy.recipe)} changed (1 -> 6 bytes)" in toy.run()
+    assert f"stage 2 features: input {manifest.relative_to(toy.recipe)} changed (1 -> 6 bytes)" in toy.run()
     (toy.recipe / "data/lang_phone/tokens.txt").unlink()
     assert "stage 4 lang: output data/lang_phone/tokens.txt is missing" in toy.run()
 
@@ -170,7 +170,7 @@ def test_new_version_of_a_stage_reruns_it(toy: Toy) -> None:
     before, after = '("features", "unified.corpora"), _fbank', '("features",), _fbank, version=2'
     assert code.read_text().count(before) == 1
     code.write_text(code.read_text().replace(before, after))
-    assert "stage 2 fbank: its code changed (version 1 -> 2)" in toy.run("--stop-stage", "2")
+    assert "stage 2 features: its code changed (version 1 -> 2)" in toy.run("--stop-stage", "2")
 
 
 def test_units_are_stamped_one_by_one(toy: Toy) -> None:
@@ -211,9 +211,9 @@ def test_reader_option_is_passed_kept_and_watched(toy: Toy) -> None:
 def test_failed_stage_stops_the_run_and_is_not_done(toy: Toy) -> None:
     (toy.recipe / "fail").touch()
     toy.run("--stage", "2", code=2)
-    assert toy.names() == ["compute_fbank"]
+    assert toy.names() == ["compute_features"]
     (toy.recipe / "fail").unlink()
-    assert "stage 2 fbank: not finished yet" in toy.run()
+    assert "stage 2 features: not finished yet" in toy.run()
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
@@ -233,12 +233,12 @@ def test_signal_reaches_the_stage_and_leaves_no_stamp(toy: Toy, sent: signal.Sig
     runner.send_signal(sent)
     assert runner.wait(timeout=20) == code
     (toy.recipe / "hang").unlink()
-    assert "stage 2 fbank: not finished yet" in toy.run()
+    assert "stage 2 features: not finished yet" in toy.run()
 
 
 def test_a_killed_runner_leaves_no_stage_behind(toy: Toy) -> None:
     """The stub does as every stage does (`seq.utils.script.run_main`)."""
-    stub = toy.root / "local/compute_fbank.py"
+    stub = toy.root / "local/compute_features.py"
     stub.write_text(
         "import os, time\nfrom seq.utils.process import die_with_runner\ndie_with_runner()\n"
         "open('stage.pid', 'w').write(str(os.getpid()) + '\\n')\ntime.sleep(60)\n"

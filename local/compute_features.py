@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Stage 2: log-mel filter banks of every utterance.
+"""Stage 2: what networks read of every utterance: log-mel filter banks, or what a pretrained encoder hears.
 
 Usage:
-    local/compute_fbank.py --conf conf/default.yaml --cuts data/manifests/ravdess_cuts.jsonl.gz \\
+    local/compute_features.py --conf conf/default.yaml --cuts data/manifests/ravdess_cuts.jsonl.gz \\
         --out data/fbank/ravdess_cuts.jsonl.gz --storage data/fbank/storage --nj 2
 
 Inputs: --cuts of stage 1, and the audio that they name.
-Outputs: --out, the same cuts with features; --storage, the features (one float32 .npy file each).
+Outputs: --out, the same cuts with features; --storage, the features (.npy files); of an encoder encoder.json, too.
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
     parser.add_argument("--storage", type=Path, required=True, help="folder of the features")
     parser.add_argument("--nj", type=int, default=1, help="processes, one thread each")
+    parser.add_argument("--device", default="auto", help="where an encoder hears: auto, cpu or cuda")
     args = parser.parse_args()
     conf = open_conf(args)
     if conf.unified.corpora:
         unified.merge_features(conf, args.cuts, args.out, args.storage)
+    elif conf.model.front_end == "pretrained":
+        from seq.models.pretrained.cache import prepare_encoded
+        from seq.train.device import pick_device
+
+        prepare_encoded(conf, args.cuts, args.out, args.storage, args.nj, pick_device(args.device))
     else:
         prepare_features(conf.features, args.cuts, args.out, args.storage, args.nj)
 

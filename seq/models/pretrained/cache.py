@@ -1,0 +1,181 @@
+"""Stage 2 of a pretrained encoder: its frozen part hears every utterance, once, for all folds, seeds and tasks.
+
+What is kept is in `seq.data.encoded`. An array that is there already is not made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lhotse import MonoCut
+from lhotse.array import Array
+from lhotse.utils import fastcopy
+
+from seq.audio.reading import SAMPLING_RATE, load_cut_audio
+from seq.conf import Conf
+from seq.data.augment import change_speed
+from seq.data.cut_jobs import rewrite_cuts
+from seq.data.encoded import FRAMES, STATISTICS, Heard, array_name, cached_speeds, summarise
+from seq.errors import InputError
+from seq.models.pretrained.families import FRAME_SECONDS, FrozenEncoder, split_encoder
+from seq.models.pretrained.source import find_checkpoint
+from seq.models.pretrained.spec import ENCODER_JSON, EncoderSpec
+from seq.utils.files import atomic_path, content_digest, read_json, read_jsonl, update_json, write_json
+from seq.utils.model_conf import PretrainedConf
+
+# In the storage: what its arrays were made from.
+MADE_FROM = "made_from.json"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What a worker process is told."""
+
+    conf: PretrainedConf
+    speeds: list[float]
+    storage: Path
+    device: str
+
+
+@lru_cache(maxsize=1)
+def open_frozen(conf_items: tuple[tuple[str, Any], ...], num_upper: int, device: str) -> FrozenEncoder:
+    """The frozen part of an encoder, loaded once per process."""
+    return split_encoder(find_checkpoint(PretrainedConf(**dict(conf_items))), num_upper)[0].to(device)
+
+
+def frozen_encoder(conf: PretrainedConf, device: torch.device | str = "cpu") -> FrozenEncoder:
+    """What a conf lets hear: the encoder that it names, below the layers that it trains."""
+    return open_frozen((("name", conf.name), ("path", conf.path), ("revision", conf.revision)), conf.trained_layers,
+                       str(device))  # fmt: skip
+
+
+def describe_encoder(conf: PretrainedConf) -> EncoderSpec:
+    """The encoder that a conf names. Raises InputError where it is not there, damaged, or has too few layers."""
+    checkpoint = find_checkpoint(conf)
+    frozen, upper = split_encoder(checkpoint, conf.trained_layers)
+    return EncoderSpec(
+        checkpoint.name,
+        checkpoint.revision,
+        checkpoint.digest(),
+        checkpoint.licence(),
+        checkpoint.family,
+        frozen.dim,
+        frozen.num_outputs,
+        upper.num_outputs if upper is not None else 0,
+    )
+
+
+@torch.inference_mode()
+def hear(encoder: FrozenEncoder, samples: np.ndarray, device: torch.device | str = "cpu") -> Heard:
+    """What a frozen encoder says of (S,) samples, 16 kHz, of any duration, on the CPU."""
+    layers = encoder.hear(torch.from_numpy(samples).to(device))
+    return Heard(layers[-1].float().cpu(), summarise(layers).cpu())
+
+
+def prepare_encoded(
+    conf: Conf, cuts: Path, out: Path, storage: Path, num_jobs: int = 1, device: torch.device | str = "cpu"
+) -> None:
+    """Let the encoder hear all cuts of a manifest; write the cuts with what it said, and encoder.json beside them.
+
+    Killed, it goes on where it was when it is called again.
+
+    Raises:
+        InputError: the encoder is not what it must be, audio cannot be read any more, or the disk is too small.
+    """
+    speeds = cached_speeds(conf)
+    spec = describe_encoder(conf.model.pretrained)
+    storage = storage.resolve()
+    _open_storage(storage, {"encoder": spec.to_dict(), "cuts": content_digest(cuts)})
+    _check_size(cuts, storage, spec, speeds)
+    work = partial(_encode, cache=Cache(conf.model.pretrained, speeds, storage, str(device)))
+    jobs = num_jobs if str(device) == "cpu" else 1
+    preload = ["seq.models.pretrained.cache", "transformers.modeling_utils"]
+    total = rewrite_cuts(work, cuts, out, spec.name, jobs, preload)
+    write_json(out.parent / ENCODER_JSON, spec.to_dict())
+    print(f"{out}: {total} utterances heard by {spec.name} at the speeds {_listed(speeds)}, in {storage}")
+
+
+def _listed(speeds: list[float]) -> str:
+    return ", ".join(f"{speed:g}" for speed in speeds)
+
+
+def _open_storage(storage: Path, made_from: dict[str, Any]) -> None:
+    """Empty a storage whose arrays were made from something else."""
+    marker = storage / MADE_FROM
+    if storage.exists() and (not marker.is_file() or read_json(marker) != made_from):
+        shutil.rmtree(storage)
+    storage.mkdir(parents=True, exist_ok=True)
+    update_json(marker, made_from)
+
+
+def _check_size(cuts: Path, storage: Path, spec: EncoderSpec, speeds: list[float]) -> None:
+    """Say how much will lie on the disk. Raises InputError where that is more than there is room for."""
+    count, frames = 0, 0.0
+    for cut in read_jsonl(cuts):
+        count += 1
+        frames += sum(cut["duration"] / speed / FRAME_SECONDS for speed in speeds)
+    # Every file has a header, and ends somewhere in a block of the disk.
+    size = frames * spec.dim * 2 + len(speeds) * count * (spec.num_frozen * spec.dim * 8 + 8192)
+    there = sum(path.stat().st_size for path in storage.rglob("*.npy"))
+    free = shutil.disk_usage(storage).free
+    print(f"{storage}: {count} utterances at the speeds {_listed(speeds)} take about {size / 1e6:.0f} MB", flush=True)
+    if size - there > free:
+        raise InputError(
+            f"the disk of {storage} has room for {free / 1e6:.0f} MB: free some, list fewer augment.speeds, or set "
+            "augment.on_the_fly=true"
+        )
+
+
+def _encode(cuts: list[MonoCut], cache: Cache) -> list[MonoCut]:
+    encoder = frozen_encoder(cache.conf, cache.device)
+    return [_encode_cut(cut, encoder, cache) for cut in cuts]
+
+
+def _encode_cut(cut: MonoCut, encoder: FrozenEncoder, cache: Cache) -> MonoCut:
+    samples: np.ndarray | None = None
+    custom = dict(cut.custom or {})
+    for speed in cache.speeds:
+        names = [array_name(what, speed) for what in (FRAMES, STATISTICS)]
+        arrays = [_stored(cache.storage, cut.id, name) for name in names]
+        if None in arrays:
+            samples = load_cut_audio(cut) if samples is None else samples
+            heard = hear(encoder, change_speed(samples, SAMPLING_RATE, speed), cache.device)
+            assert heard.statistics is not None
+            values = (heard.feature.numpy().astype(np.float16), heard.statistics.numpy())
+            arrays = [_store(cache.storage, cut.id, name, value) for name, value in zip(names, values, strict=True)]
+        custom |= dict(zip(names, arrays, strict=True))
+    return fastcopy(cut, custom=custom)
+
+
+def _path(storage: Path, key: str, name: str) -> Path:
+    # Some file systems are slow where a folder holds too many files.
+    return storage / name / hashlib.sha256(key.encode()).hexdigest()[:2] / f"{key}.npy"
+
+
+def _manifest(storage: Path, path: Path, shape: tuple[int, ...]) -> Array:
+    return Array("numpy_files", str(storage), str(path.relative_to(storage)), list(shape))
+
+
+def _stored(storage: Path, key: str, name: str) -> Array | None:
+    """An array of an earlier run that was stopped; None where it is not there."""
+    path = _path(storage, key, name)
+    if not path.is_file():
+        return None
+    try:
+        return _manifest(storage, path, np.load(path, mmap_mode="r").shape)
+    except (OSError, ValueError):
+        return None
+
+
+def _store(storage: Path, key: str, name: str, value: np.ndarray) -> Array:
+    path = _path(storage, key, name)
+    with atomic_path(path) as temporary:
+        np.save(temporary, value)
+    return _manifest(storage, path, value.shape)

@@ -1,0 +1,77 @@
+"""Which encoder a network stands on, as plain types: what encoder.json, checkpoints, scores and model cards say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from seq.errors import InputError
+from seq.models.pretrained.source import Checkpoint, fetch_checkpoint
+from seq.utils.files import read_json
+from seq.utils.model_conf import ModelConf, PretrainedConf
+
+ENCODER_JSON = "encoder.json"
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """A pretrained encoder, and where it is cut."""
+
+    name: str
+    # The hub's commit, if it came from there.
+    revision: str | None
+    # Of its weights; several files' together (`Checkpoint.digest`).
+    sha256: str
+    licence: str | None
+    family: str
+    # Width of its hidden states.
+    dim: int
+    # Hidden states of the frozen part, and of the layers above it, which are trained.
+    num_frozen: int
+    num_upper: int = 0
+
+    @property
+    def num_layers(self) -> int:
+        """All hidden states."""
+        return self.num_frozen + self.num_upper
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> EncoderSpec:
+        """Inverse of `to_dict`. Raises TypeError where `data` is of another version."""
+        return EncoderSpec(**data)
+
+    def checkpoint(self, conf: PretrainedConf) -> Checkpoint:
+        """The encoder itself. Raises InputError where it is not at hand, or is another one than this was made with."""
+        found = fetch_checkpoint(conf)
+        if found.digest() != self.sha256:
+            raise InputError(
+                f"{found.folder} holds another encoder than {self.name} with SHA-256 {self.sha256[:12]}..., on which "
+                "this network stands: name the right one with --set model.pretrained.path=DIR"
+            )
+        return found
+
+
+def read_encoder_json(cuts: Path) -> EncoderSpec:
+    """The encoder that heard the cuts of stage 2. Raises InputError where encoder.json is missing or damaged."""
+    path = cuts.parent / ENCODER_JSON
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: run stage 2 (features) with this model")
+    try:
+        return EncoderSpec.from_dict(read_json(path))
+    except TypeError as error:
+        raise InputError(f"{path} is of another version: run stage 2 (features) again") from error
+
+
+def encoder_folder(model: ModelConf) -> str:
+    """What to call the folder of what an encoder says: its name, and above which layer it is trained; "" without one."""
+    if model.front_end != "pretrained":
+        return ""
+    conf = model.pretrained
+    name = (conf.name or conf.path.rstrip("/")).rsplit("/", 1)[-1] or "encoder"
+    return f"{name}-top{conf.trained_layers}" if conf.trained_layers else name
