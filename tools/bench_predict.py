@@ -130,7 +130,9 @@ def _wav2vec2() -> Callable[[np.ndarray], object] | None:
     except ImportError:
         return None
     torch.set_num_threads(1)
-    network = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(num_labels=8)).eval()
+    settings = Wav2Vec2Config()
+    settings.num_labels = 8
+    network = Wav2Vec2ForSequenceClassification(settings).eval()
 
     def classify(waveform: np.ndarray) -> object:
         with torch.inference_mode():

@@ -17,7 +17,7 @@ from seq.models.layer_mix import LayerMix
 from seq.models.pooling import AttentiveStatisticsPooling
 from seq.models.pretrained.spec import EncoderSpec
 from seq.tasks.base import Outputs
-from seq.utils.model_conf import PretrainedConf
+from seq.utils.model_conf import model_from_dict
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,7 @@ class ModelSpec:
         """Inverse of `to_dict`. Raises TypeError or KeyError where `data` is of another version."""
         outputs = {name: Outputs.from_dict(found) for name, found in data["outputs"].items()}
         encoder = EncoderSpec.from_dict(data["encoder"]) if data.get("encoder") else None
-        return ModelSpec(
-            ModelConf(**{**data["model"], "pretrained": PretrainedConf(**data["model"]["pretrained"])}),
-            data["num_filters"],
-            outputs,
-            encoder,
-        )
+        return ModelSpec(model_from_dict(data["model"]), data["num_filters"], outputs, encoder)
 
 
 @dataclass
@@ -112,7 +107,7 @@ class SpeechEqModel(nn.Module):
         return next(self.parameters()).device
 
     def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> ModelOutput:
-        """What the front end reads (see there), such as (N, T, F) fbank and (N,) lengths -> the outputs of every head."""
+        """What the front end reads (see there), such as (N, T, F) fbank and (N,) lengths -> what every head says."""
         frames = self.front_end(x, lengths, statistics)
         layers, lengths = [*frames.layers, *self.encoder(frames.layers[-1], frames.lengths)], frames.lengths
         embedding = self.embedding(self.pooling(self.layer_mix(layers), lengths))

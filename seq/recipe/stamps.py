@@ -60,7 +60,8 @@ def conf_values(raw: dict[str, Any], protocol: str) -> dict[str, Any]:
 def _section_values(name: str, section: dict[str, Any], cls: type) -> dict[str, Any]:
     """The values of a section, and of those in it, by dotted key."""
     _refuse_unknown(f"{name}.", section, {f.name for f in fields(cls)})
-    hints, values = get_type_hints(cls), {}
+    hints = get_type_hints(cls)
+    values: dict[str, Any] = {}
     for key in fields(cls):
         dotted = f"{name}.{key.name}"
         if is_dataclass(hints[key.name]) and isinstance(section.get(key.name, {}), dict):

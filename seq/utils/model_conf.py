@@ -56,7 +56,7 @@ class PretrainedConf:
     path: str = ""
     trained_layers: int = 0
     lora_rank: int = 0
-    lora_alpha: float = 16.0
+    lora_alpha: int = 16
     lora_modules: list[str] = field(default_factory=list)
     learning_rate: float = 1e-4
 
@@ -113,6 +113,11 @@ class TrainConf:
     save_every_batches: int = 0
     keep_last_k: int = 10
     keep_all_epochs: bool = False
+
+
+def model_from_dict(data: Raw) -> ModelConf:
+    """Inverse of `dataclasses.asdict`. Raises TypeError or KeyError where `data` is of another version."""
+    return ModelConf(**{**data, "pretrained": PretrainedConf(**data["pretrained"])})
 
 
 def raw_model(raw: Raw) -> ModelConf:

@@ -57,4 +57,4 @@ def merge_adapters(module: nn.Module) -> None:
     for part in module.modules():
         if hasattr(part, "base_layer") and hasattr(part, "merge"):
             with torch.no_grad():
-                part.merge()
+                part.merge()  # type: ignore[operator]

@@ -216,7 +216,7 @@ def _load(checkpoint: Checkpoint) -> Any:
 def _whisper_class() -> Any:
     from transformers.models.whisper import modeling_whisper
 
-    class WhisperEncoderAlone(modeling_whisper.WhisperPreTrainedModel):  # type: ignore[misc,name-defined]
+    class WhisperEncoderAlone(modeling_whisper.WhisperPreTrainedModel):
         """Whisper without its decoder, which would be most of the weights."""
 
         def __init__(self, config: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whisper's log-mel spectrogram as plain tensor operations, so that ONNX can hold it (Radford et al. 2022, section 2.2).
+"""Whisper's log-mel spectrogram as plain tensor operations, which ONNX can hold (Radford et al. 2022, section 2.2).
 
 What transformers' WhisperFeatureExtractor gives for the frames that an utterance has, without padding it to 30 s.
 """

@@ -1,4 +1,4 @@
-"""Training that lets the encoder hear everything again in every epoch: waveform augmentation, at the encoder's price."""
+"""Training that lets the encoder hear everything again in every epoch: waveform augmentation at its price."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which encoder a network stands on, as plain types: what encoder.json, checkpoints, scores and model cards say of it."""
+"""Which encoder a network stands on, as plain types: what encoder.json, checkpoints, scores and model cards say."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_encoder_json(cuts: Path) -> EncoderSpec:
 
 
 def encoder_folder(model: ModelConf) -> str:
-    """What to call the folder of what an encoder says: its name, and above which layer it is trained; "" without one."""
+    """What stage 2 calls the encoder of a model: its name, and how many layers above are trained; "" without one."""
     if model.front_end != "pretrained":
         return ""
     conf = model.pretrained
