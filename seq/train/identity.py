@@ -24,6 +24,7 @@ DIGESTS = {
     "data": "the data changed",
     "start": "the weights that it starts from changed",
     "encoder": "the encoder changed",
+    "teacher": "the teacher changed",
 }
 
 
@@ -36,6 +37,7 @@ def run_identity(
     cuts: Path,
     start: Start | None = None,
     encoder: EncoderSpec | None = None,
+    teacher: str | None = None,
 ) -> dict[str, Any]:
     """Tasks, what `seq.conf.WEIGHTS` names, and digests of a run's data and of the weights that it starts from."""
     values = flatten({**conf_to_dict(conf), "protocol": asdict(protocol)})
@@ -50,6 +52,7 @@ def run_identity(
         **select(values, WEIGHTS, NO_WEIGHTS),
         **({"start": start.digest()} if start is not None else {}),
         **({"encoder": encoder.sha256} if encoder is not None else {}),
+        **({"teacher": teacher} if teacher is not None else {}),
         "data": digest.hexdigest(),
     }
 

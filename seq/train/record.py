@@ -29,6 +29,10 @@ class RunRecord(TypedDict, total=False):
     # By task, as in history.jsonl (`seq.train.validation`).
     best_valid: dict[str, dict[str, float]]
     num_train: int
+    train_speakers: list[str]
+    # A pretrained encoder below (`seq.models.pretrained.spec.EncoderSpec`), and the experiment that taught.
+    encoder: dict[str, Any]
+    teacher: str
     device: str
     precision: str
     threads: int

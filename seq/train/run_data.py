@@ -20,6 +20,7 @@ from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import in_order
 from seq.train.experiment import Experiment
 from seq.train.identity import run_identity
+from seq.train.teacher import open_lessons
 from seq.utils.files import read_jsonl
 
 
@@ -79,6 +80,13 @@ class RunData:
             raise InputError(
                 f"fold {fold_number} has {self.num_train} utterances to train on; {NUM_BUCKETS} are the least"
             )
+        self.train_speakers = self._train_speakers()
+        teacher = experiment.conf.train.teacher
+        self.lessons = None
+        if teacher:
+            self.lessons = open_lessons(
+                experiment, fold_number, self.fold.train, set(self.train_speakers), self.spec.outputs
+            )
         self.identity = run_identity(
             experiment.conf,
             experiment.protocol,
@@ -88,7 +96,14 @@ class RunData:
             experiment.cuts,
             self.start,
             self.spec.encoder,
+            self.lessons.digest if self.lessons else None,
         )
+
+    def _train_speakers(self) -> list[str]:
+        """Who speaks in the train part."""
+        wanted = set(self.fold.train)
+        rows = (cut for path in manifest_files(self._cuts) for cut in read_jsonl(path))
+        return sorted({str(cut["supervisions"][0]["speaker"]) for cut in rows if cut["id"] in wanted})
 
     def train_cuts(self) -> CutSet:
         """Cuts of the train part."""

@@ -198,6 +198,8 @@ class Trainer:
             output = self.network(*batch.inputs_on(self.device))
         losses = multitask_losses(output, batch.labels.targets_on(self.device), self.losses)
         loss = combine_losses(losses, self.conf.train, mean_counts(losses))
+        if self.data.lessons is not None:
+            loss = loss + self.conf.train.teacher_weight * self.data.lessons.loss(output, batch.ids, self.conf.train)
         if not torch.isfinite(loss):
             raise InputError(
                 f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "

@@ -105,6 +105,10 @@ class TrainConf:
     average_epochs: int = 5
     average_period: int = 1
     select_by: Literal["loss", "UA"] = "loss"
+    teacher: str = ""
+    teacher_weight: float = 1.0
+    teacher_temperature: float = 2.0
+    teacher_relations: float = 0.0
     early_stop_epochs: int = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: int = 1
