@@ -54,14 +54,18 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--fold", type=int, help="below exp/<name>: a run of this fold (default: best on valid)")
     parser.add_argument("--seed", type=int, help="below exp/<name>: a run of this seed")
     parser.add_argument("--cuts", type=Path, help="manifest whose audio gives the norms of --describe")
+    parser.add_argument("--int8", action="store_true", help="matrices of 8 bits: a third of the size, and quicker")
     parser.set_defaults(run=_export)
 
 
 def _export(options: argparse.Namespace) -> int:
+    from seq.export.model_card import notices
     from seq.export.run import export_run, find_run
 
     run_dir = find_run(options.exp, options.fold, options.seed)
-    export_run(run_dir, options.out, options.cuts)
+    description = export_run(run_dir, options.out, options.cuts, options.int8)
+    for line in notices(description):
+        print(line)
     print(f"{options.out}: {run_dir}; try: speecheq predict {options.out} recording.wav")
     return 0
 

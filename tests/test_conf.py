@@ -20,18 +20,24 @@ SCRATCH: dict[str, dict[str, Any]] = {
     "augment": {
         "tempo": 0.2, "frequency_warp": 0.1, "gain_db": 6.0, "time_masks": 2, "time_mask_frames": 20,
         "frequency_masks": 2, "frequency_mask_bins": 10, "speed_prob": 1.0, "speed": 0.12, "noise_prob": 0.0,
-        "noise_snr_low": 10.0, "noise_snr_high": 30.0, "on_the_fly": False,
+        "noise_snr_low": 10.0, "noise_snr_high": 30.0, "on_the_fly": False, "speeds": [1.0],
     },
     "model": {
         "encoder": "conformer", "subsampling": 4, "stem_channels": 32, "channels": 128, "num_layers": 4,
         "kernel_size": 15, "num_heads": 4, "feedforward": 384, "embedding_dim": 128, "dropout": 0.1,
         "head_dropout": 0.3,
+        "front_end": "fbank", "statistics_layers": [], "statistics_dropout": 0.3,
+        "pretrained": {
+            "name": "", "revision": "main", "path": "", "trained_layers": 0, "lora_rank": 0, "lora_alpha": 16,
+            "lora_modules": [], "learning_rate": 1e-4,
+        },
     },
     "ctc": {"backend": "auto"},
     "train": {
         "num_epochs": 40, "batch_duration": 40.0, "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_epochs": 3.0,
         "gradient_clip": 5.0, "label_smoothing": 0.1, "loss_scales": {},
         "class_balance": 1.0, "average_epochs": 5, "average_period": 1,
+        "teacher": "", "teacher_weight": 1.0, "teacher_temperature": 2.0, "teacher_relations": 0.0,
         "select_by": "loss", "early_stop_epochs": 0, "precision": "auto", "num_threads": 1, "num_workers": 0,
         "save_every_batches": 0, "keep_last_k": 10, "keep_all_epochs": False,
     },
@@ -55,11 +61,13 @@ def toy(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("recipe", sorted(path.parents[1].name for path in ROOT.glob("egs/*/conf/default.yaml")))
-def test_every_recipe_trains_what_it_always_has(recipe: str) -> None:
+def test_every_recipe_trains_its_model_and_from_scratch_what_it_always_has(recipe: str) -> None:
     conf = load_conf(ROOT / "egs" / recipe / "conf/default.yaml")
+    english = {"ravdess", "cremad", "iemocap", "mead"}
+    default = "small" if recipe == "synth" else "whisper-tiny.en" if recipe in english else "whisper-tiny"
+    assert conf.model_name == default
     other = SMALL if recipe == "synth" else {}
-    assert conf.model_name == ("small" if recipe == "synth" else "scratch")
-    values = conf_to_dict(conf)
+    values = conf_to_dict(load_conf(ROOT / "egs" / recipe / "conf/default.yaml", model=None if other else "scratch"))
     for section in MODEL_SECTIONS:
         assert values[section] == SCRATCH[section] | other.get(section, {}), section
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seq.models.pretrained.source import may_be_passed_on
 from seq.runtime.folder import Description, read_catalogue
 from seq.tasks.registry import in_order
 from seq.train.validation import ValidScores
@@ -27,6 +28,7 @@ def model_card(description: Description) -> str:
         _usage(),
         "## Outputs",
         "\n".join(f"- {task.called}: {task.about(catalogue.outputs[task.name])}" for task in catalogue.tasks),
+        *_encoder(description),
         *_origin(origin),
         "## How it was chosen and how well it does",
         f"Corpus {description['corpus']}, protocol `{protocol['name']}` ({protocol['description']}), fold "
@@ -42,6 +44,45 @@ def model_card(description: Description) -> str:
         "person feels. Do not use it to decide about people.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _encoder(description: Description) -> list[str]:
+    """The section on the pretrained encoder inside, and on what 8 bits cost, if there are such."""
+    sections = []
+    if found := description.get("encoder"):
+        trained = ", its last layers trained further" if found["num_upper"] else ", frozen"
+        text = (
+            f"{found['name']} ({found['family']}{trained}), revision {found['revision'] or 'not known'}, "
+            f"SHA-256 of its weights {found['sha256']}. Licence of its weights: {found['licence'] or 'not known'}."
+        )
+        if not may_be_passed_on(found["licence"]):
+            text += " **Whether they may be passed on inside this model is not known here: ask who made them.**"
+        sections += ["## The encoder inside", text]
+    if found := description.get("int8"):
+        sections += [
+            "## 8 bits",
+            f"Matrices have 8 bits. On valid ({found['num_utterances']} utterances) the main score is "
+            f"{100 * found['after']:.2f} % where 32 bits have {100 * found['before']:.2f} %; "
+            f"{100 * found['same_answer']:.1f} % of the answers are the same.",
+        ]
+    return sections
+
+
+def notices(description: Description) -> list[str]:
+    """What whoever exports should know at once, a sentence each."""
+    lines = []
+    encoder, int8 = description.get("encoder"), description.get("int8")
+    if encoder and not may_be_passed_on(encoder["licence"]):
+        lines.append(
+            f"the model holds the weights of {encoder['name']}, whose licence is {encoder['licence'] or 'not known'}: "
+            "find out whether you may pass them on before you do"
+        )
+    if int8:
+        lines.append(
+            f"8 bits: on valid {100 * int8['after']:.2f} % where 32 bits have {100 * int8['before']:.2f} %; "
+            f"{100 * int8['same_answer']:.1f} % of {int8['num_utterances']} answers are the same"
+        )
+    return lines
 
 
 def _origin(origin: Origin) -> list[str]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CONTINUED = ("lang", "augment", "ctc", "train")
 # In the order in which they take their places.
 _FILES = (WEIGHTS, ONNX, CARD, DESCRIPTION)
+# The graph of 8 bits, while both are there.
+SMALLER = "smaller.onnx"
 
 
 def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Path:
@@ -61,21 +63,24 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
     return max(found, key=found.__getitem__)
 
 
-def export_run(run_dir: Path, out: Path, cuts: Path | None = None) -> Description:
+def export_run(run_dir: Path, out: Path, cuts: Path | None = None, int8: bool = False) -> Description:
     """Write the model folder of a run; model.json comes last and vouches for the others. Returns what it holds.
 
     Args:
         run_dir: a run that was trained (stage 5) and decoded (stage 6).
         out: the folder to write; the files of an older model there are replaced, others stay.
         cuts: manifest whose audio gives the norms of `--describe`; by default the recipe's own, if it is there.
+        int8: whether matrices are written with 8 bits, and what that costs is measured on valid.
 
     Raises:
         InputError: the run is not complete, or `out` is something else than a model folder.
     """
     from safetensors.torch import save
 
+    from seq.export.int8 import compress_onnx, measure_loss
     from seq.export.waveform_model import WaveformModel, write_onnx
     from seq.models.model import kept_weights
+    from seq.models.pretrained.adapt import merge_adapters
     from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 
     check_out(out)
@@ -84,12 +89,21 @@ def export_run(run_dir: Path, out: Path, cuts: Path | None = None) -> Descriptio
     model, epoch = load_model(run_dir)
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"])
     waveform_model = WaveformModel(model, conf.features).eval()
+    # Of 8 bits the graph is what counts: the weights, from which one may go on training, have 16.
+    weights = {name: (value.half() if int8 else value).contiguous() for name, value in kept_weights(model).items()}
+    manifest = _manifest(run_dir, conf, cuts)
     with _staged(out) as staged:
         with atomic_path(staged / WEIGHTS) as temporary:
-            temporary.write_bytes(save({name: value.contiguous() for name, value in kept_weights(model).items()}))
+            temporary.write_bytes(save(weights))
+        merge_adapters(waveform_model)
         write_onnx(waveform_model, staged / ONNX)
         unsigned = _describe(run_dir, model, conf, epoch, valid, test)
-        unsigned["norms"] = _norms(run_dir, conf, cuts, valid, test)
+        unsigned["norms"] = _norms(conf, manifest, valid, test)
+        unsigned["int8"] = None
+        if int8:
+            compress_onnx(staged / ONNX, staged / SMALLER)
+            unsigned["int8"] = measure_loss(staged / ONNX, staged / SMALLER, manifest, valid, unsigned)
+            os.replace(staged / SMALLER, staged / ONNX)
         unsigned["files"] = {name: sha256(staged / name) for name in (ONNX, WEIGHTS)}
         description = cast("Description", {**unsigned, "sha256": description_digest(unsigned)})
         write_text(staged / CARD, model_card(description))
@@ -162,8 +176,10 @@ def _describe(
             "sampling_rate": SAMPLING_RATE,
             "min_samples": MIN_SAMPLES,
             "frame_seconds": model.front_end.frame_seconds,
+            "one_length": model.spec.encoder is not None,
         },
-        "network": model.spec.to_dict(),
+        "network": _network(model),
+        "encoder": None if model.spec.encoder is None else model.spec.encoder.to_dict(),
         "num_parameters": num_parameters(model),
         "epoch": epoch,
         "corpus": conf.corpus.name,
@@ -178,6 +194,13 @@ def _describe(
     }
 
 
+def _network(model: SpeechEqModel) -> dict[str, Any]:
+    """The network without the place of its encoder on this machine, which is nobody else's business."""
+    network = model.spec.to_dict()
+    network["model"]["pretrained"]["path"] = ""
+    return network
+
+
 def recipe_of(run_dir: Path) -> Path:
     """The recipe's folder, four above a run's; of a run that was copied elsewhere, a folder without a recipe."""
     # Not `parents[3]`: a copy may lie less deep than that.
@@ -190,11 +213,11 @@ def _missing(run_dir: Path) -> str | None:
     return read_json(corpus_json).get("missing") if corpus_json.is_file() else None
 
 
-def _norms(
-    run_dir: Path, conf: Conf, cuts: Path | None, valid: list[Prediction], test: list[Prediction]
-) -> dict[str, Any] | None:
-    if cuts is None:
-        cuts = recipe_of(run_dir) / "data" / "manifests" / f"{conf.corpus.name}_cuts.jsonl.gz"
-        if not cuts.is_file():
-            return None
-    return measure_norms(cuts, conf.corpus.name, {row.id for row in test}, valid)
+def _manifest(run_dir: Path, conf: Conf, cuts: Path | None) -> Path | None:
+    """The manifest that was named, or the recipe's own, if it is there."""
+    own = recipe_of(run_dir) / "data" / "manifests" / f"{conf.corpus.name}_cuts.jsonl.gz"
+    return cuts or (own if own.is_file() else None)
+
+
+def _norms(conf: Conf, cuts: Path | None, valid: list[Prediction], test: list[Prediction]) -> dict[str, Any] | None:
+    return None if cuts is None else measure_norms(cuts, conf.corpus.name, {row.id for row in test}, valid)

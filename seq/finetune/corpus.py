@@ -15,6 +15,7 @@ from seq.corpora.verify import verify_corpus
 from seq.errors import InputError
 from seq.labels import EMOTION, EMOTIONS, map_labels
 from seq.lang.tokens import BLANK
+from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.recipe import Recipe
 from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
@@ -98,7 +99,7 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
     return OwnCorpus(table, utterances, conf)
 
 
-def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int) -> None:
+def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "cpu") -> None:
     """Stages 0 to 2 for the table, unless what they wrote is up to date.
 
     Raises:
@@ -109,21 +110,30 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int) -> None:
 
     data = recipe.folder / "data"
     stamp, audio_table = data / "prepared.json", data / "audio.jsonl"
-    outputs = (recipe.corpus_json, audio_table, recipe.cuts, recipe.fbank_cuts)
+    encoder = encoder_folder(recipe.conf.model)
+    features = recipe.feature_cuts(encoder)
+    outputs = (recipe.corpus_json, audio_table, recipe.cuts, features)
     made_from = {
         "table": sha256(own.table),
         "audio": _audio_state(own.utterances),
         "corpus": asdict(recipe.conf.corpus),
         "features": asdict(recipe.conf.features),
+        **({"encoder": encoder, "speeds": recipe.conf.augment.speeds} if encoder else {}),
     }
     if stamp.exists() and read_json(stamp) == made_from and all(path.exists() for path in outputs):
-        print(f"{recipe.fbank_cuts}: up to date")
+        print(f"{features}: up to date")
         return
     stamp.unlink(missing_ok=True)
     options = {"table": own.table.name}
     verify_corpus(recipe.conf, own.table.parent, recipe.corpus_json, audio_table, num_jobs, options=options)
     prepare_manifests(recipe.conf, recipe.corpus_json, audio_table, recipe.cuts)
-    prepare_features(recipe.conf.features, recipe.cuts, recipe.fbank_cuts, data / "fbank/storage", num_jobs)
+    storage = recipe.feature_storage(encoder)
+    if encoder:
+        from seq.models.pretrained.cache import prepare_encoded
+
+        prepare_encoded(recipe.conf, recipe.cuts, features, storage, num_jobs, device)
+    else:
+        prepare_features(recipe.conf.features, recipe.cuts, features, storage, num_jobs)
     write_json(stamp, made_from)
 
 

@@ -19,6 +19,7 @@ from seq.finetune.comparison import Scores, comparison_table, verdict
 from seq.finetune.corpus import prepare_data, prepare_phones, read_own_corpus
 from seq.finetune.source import Source, grow, open_source, silence_new_classes, write_start
 from seq.finetune.split import PROTOCOL, prepare_split, split_speakers, with_protocol
+from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.recipe import Recipe
 from seq.report.report import header_lines
 from seq.runtime.folder import DESCRIPTION
@@ -26,6 +27,7 @@ from seq.score.score import score_experiment
 from seq.score.types import metric, task_scores
 from seq.tasks.base import Setting
 from seq.tasks.registry import all_tasks
+from seq.train.device import pick_device
 from seq.train.experiment import Experiment
 from seq.train.run import train_run
 from seq.train.start import Start
@@ -60,7 +62,7 @@ def finetune(request: Request) -> str:
     Raises:
         InputError: the model, the table, its audio, an option, or a folder to write is not what it should be.
     """
-    source = open_source(request.model)
+    source = open_source(request.model, request.overrides)
     _check_folders(request, source)
     own = read_own_corpus(request.corpus, request.mapping)
     names = list(source.spec.outputs)
@@ -72,7 +74,7 @@ def finetune(request: Request) -> str:
         origin = {"model": source.description["sha256"], "corpus": str(own.table), "command": request.command}
         write_json(request.work / MARKER, origin)
         recipe = Recipe(request.work.resolve(), conf, ProtocolConf(PROTOCOL, "", emotions))
-        prepare_data(recipe, own, request.num_jobs)
+        prepare_data(recipe, own, request.num_jobs, str(pick_device(request.device)))
         recipe = with_protocol(recipe, split_speakers(recipe.cuts, emotions, request.seed))
         prepare_split(recipe)
         spec = source.spec_for(Setting(recipe.protocol, own.conf))
@@ -116,7 +118,7 @@ def _experiment(request: Request, recipe: Recipe, start: Start, name: str) -> Ex
         conf=recipe.conf,
         protocol=recipe.protocol,
         tasks=list(start.spec.outputs),
-        cuts=recipe.fbank_cuts,
+        cuts=recipe.feature_cuts(encoder_folder(recipe.conf.model)),
         folds_dir=recipe.folds_dir,
         lang_dir=recipe.lang_dir,
         exp_dir=recipe.exp_dir(name),

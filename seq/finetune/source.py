@@ -10,7 +10,7 @@ import torch
 
 from seq.conf import Conf, CorpusConf, apply_override, conf_from_dict
 from seq.errors import InputError
-from seq.export.waveform_model import load_waveform_model
+from seq.export.waveform_model import load_network
 from seq.labels import EMOTION, EMOTIONS
 from seq.models.heads import silence_classes
 from seq.models.model import ModelSpec, SpeechEqModel, kept_weights
@@ -31,6 +31,8 @@ TRAINING = {
 }
 # Sections that `--set` may change: the others are the model's, or follow from the split.
 FREE_SECTIONS = ("corpus", "augment", "train", "ctc", "decode")
+# Where a pretrained encoder is on this machine.
+ENCODER_PLACE = "model.pretrained.path"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Source:
             "train": {**kept.get("train", {}), **TRAINING},
         }
         for override in overrides:
-            if override.split(".")[0] not in FREE_SECTIONS:
+            if override.split(".")[0] not in FREE_SECTIONS and not override.startswith(f"{ENCODER_PLACE}="):
                 raise InputError(
                     f"--set {override}: finetuning keeps the network, features and phones of the model and splits by "
                     f"speakers; what can be set begins with {', '.join(FREE_SECTIONS)}"
@@ -90,9 +92,15 @@ class Source:
         return conf_from_dict(raw, f"the conf of {self.folder} with {' '.join(overrides) or 'the defaults'}")
 
 
-def open_source(folder: Path) -> Source:
-    """Read a model folder. Raises InputError where it is missing, altered, or of another version."""
-    return Source(folder, read_model_folder(folder), load_waveform_model(folder).model)
+def open_source(folder: Path, overrides: list[str]) -> Source:
+    """Read a model folder, whose pretrained encoder may be where an override says.
+
+    Raises:
+        InputError: it is missing, altered, or of another version, or its encoder is needed and not at hand.
+    """
+    places = [override.partition("=")[2] for override in overrides if override.startswith(f"{ENCODER_PLACE}=")]
+    network, _ = load_network(folder, places[-1] if places else "")
+    return Source(folder, read_model_folder(folder), network)
 
 
 def grow(model: SpeechEqModel, spec: ModelSpec, seed: int) -> SpeechEqModel:

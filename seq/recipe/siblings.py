@@ -55,8 +55,8 @@ class Sibling(RecipeFiles):
         if missing:
             raise InputError(
                 f"corpus {self.name} is not prepared ({missing[0]} is missing): run "
-                f"{self.recipe}/run.sh --protocol {self.protocol} --stop-stage 4 first, or take it out of "
-                "unified.corpora in the conf"
+                f"{self.recipe}/run.sh --protocol {self.protocol} --stop-stage 4 first"
+                f"{' with the same --model' if self.encoder else ''}, or take it out of unified.corpora in the conf"
             )
 
 

@@ -67,11 +67,21 @@ class Engine:
         self.graph = Graph(Path(folder) / ONNX, num_threads)
 
     def run(self, pieces: Sequence[Piece]) -> list[Answer]:
-        """One answer per piece, in the same order; all pieces go through the network together."""
-        if not pieces:
-            return []
-        raw = self.graph.run([piece.samples for piece in pieces])
-        return [self._answer(piece, {name: value[i] for name, value in raw.items()}) for i, piece in enumerate(pieces)]
+        """One answer per piece, in the same order; the pieces that can go through the network together do."""
+        answers: dict[int, Answer] = {}
+        for group in self._groups(pieces):
+            raw = self.graph.run([pieces[i].samples for i in group])
+            for row, i in enumerate(group):
+                answers[i] = self._answer(pieces[i], {name: value[row] for name, value in raw.items()})
+        return [answers[i] for i in range(len(pieces))]
+
+    def _groups(self, pieces: Sequence[Piece]) -> list[list[int]]:
+        """Which pieces share a call: all, or, of a network whose answer depends on padding, those of one length."""
+        groups: dict[int, list[int]] = {}
+        one_length = self.description["features"].get("one_length", False)
+        for i, piece in enumerate(pieces):
+            groups.setdefault(len(piece.samples) if one_length else 0, []).append(i)
+        return list(groups.values())
 
     def _answer(self, piece: Piece, raw: dict[str, np.ndarray]) -> Answer:
         duration = len(piece.samples) / SAMPLING_RATE

@@ -38,6 +38,8 @@ class Features(TypedDict):
     min_samples: int
     # Of the network's frames.
     frame_seconds: float
+    # Whether waveforms that go through the network together must be of one length.
+    one_length: bool
 
 
 class ProtocolRecord(TypedDict):
@@ -63,6 +65,7 @@ class Description(TypedDict):
     features: Features
     # `seq.models.model.ModelSpec`, for torch.
     network: dict[str, Any]
+    # Those that were trained; a pretrained encoder has its own.
     num_parameters: int
     epoch: int
     corpus: str
@@ -77,6 +80,10 @@ class Description(TypedDict):
     # What a partial copy of the corpus lacked.
     missing: str | None
     norms: dict[str, Any] | None
+    # The pretrained encoder inside (`seq.models.pretrained.spec.EncoderSpec`), if there is one.
+    encoder: dict[str, Any] | None
+    # What 8 bits cost on valid (`seq.export.int8`); None for a graph of 32 bits.
+    int8: dict[str, Any] | None
     # The model that it was finetuned from, if it was.
     finetuned_from: dict[str, Any] | None
     # SHA-256 of the other files, and of this one.

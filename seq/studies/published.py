@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seq.conf import Conf
+from seq.conf import Conf, read_conf
 from seq.recipe.files import experiment_name
 from seq.report.cells import MISSING, leading_columns
 from seq.score.types import Scores
@@ -82,7 +82,7 @@ def comparison(egs: Path, experiments: dict[tuple[str, str], Path], with_public:
     """The tables as Markdown.
 
     Args:
-        egs: folder of the recipes; ours is `egs/<corpus>/exp/scratch_<protocol>/scores.json`.
+        egs: folder of the recipes; ours is `egs/<corpus>/exp/<its model>_<protocol>/scores.json`.
         experiments: (corpus, protocol) to another scores.json.
         with_public: RAVDESS too, which is public and not in the paper.
     """
@@ -100,11 +100,18 @@ def comparison(egs: Path, experiments: dict[tuple[str, str], Path], with_public:
             if figure.corpus == item.corpus
         ]
         for protocol, relation in item.protocols:
-            default = egs / item.corpus / "exp" / experiment_name(Conf.model_name, protocol) / "scores.json"
+            name = experiment_name(_model(egs / item.corpus), protocol)
+            default = egs / item.corpus / "exp" / name / "scores.json"
             rows.append(_ours(experiments.get((item.corpus, protocol), default), protocol, relation))
         header = ["source", "system", "protocol", "UA %", "WA %", "note"]
         parts.append(f"## {item.title}\n\n{markdown_table(header, rows)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _model(recipe: Path) -> str:
+    """The model that a recipe trains by default."""
+    conf = recipe / "conf/default.yaml"
+    return read_conf(conf, [])["model_name"] if conf.is_file() else Conf.model_name
 
 
 def _percent(value: float | None) -> list[str]:
@@ -115,7 +122,7 @@ def _ours(path: Path, protocol: str, relation: str) -> list[str]:
     if not path.exists():
         return [
             "ours",
-            experiment_name(Conf.model_name, protocol),
+            path.parent.name,
             f"{protocol}: {relation}",
             MISSING,
             MISSING,

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from seq.errors import InputError
-from seq.utils.typed_yaml import Raw, read_yaml
+from seq.utils.typed_yaml import Raw, lay_over, read_yaml
 
 MODELS = Path(__file__).resolve().parents[2] / "local/conf"
+# A key of a model's file: the name of another one, of which it changes what it says.
+EXTENDS = "extends"
 MODEL_SECTIONS = ("features", "augment", "model", "ctc", "train")
 
 
@@ -145,13 +147,18 @@ def model_names() -> list[str]:
 
 
 def read_model(name: str) -> Raw:
-    """The file of the model called `name`. Raises InputError where there is none, or it holds more than a model."""
+    """The file of the model called `name`, laid over the one that it extends, if it extends one.
+
+    Raises:
+        InputError: there is no such file, or it holds more than a model.
+    """
     if name not in model_names():
         raise InputError(f"--model {name}: there is no such file in local/conf; choose from {', '.join(model_names())}")
     raw = read_yaml(MODELS / f"{name}.yaml")
+    base = raw.pop(EXTENDS, None)
     if others := [section for section in raw if section not in MODEL_SECTIONS]:
         raise InputError(
             f"local/conf/{name}.yaml has the section {others[0]}: a model is {', '.join(MODEL_SECTIONS)}, and "
             "everything else belongs to a recipe's conf"
         )
-    return raw
+    return raw if base is None else lay_over(read_model(str(base)), raw)

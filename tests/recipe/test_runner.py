@@ -167,7 +167,7 @@ def test_changed_input_and_missing_output_are_named(toy: Toy) -> None:
 
 def test_new_version_of_a_stage_reruns_it(toy: Toy) -> None:
     code = toy.root / "seq/recipe/stages.py"
-    before, after = '("features", "unified.corpora"), _fbank', '("features",), _fbank, version=2'
+    before, after = '("features", "unified.corpora"), _features', '("features",), _features, version=2'
     assert code.read_text().count(before) == 1
     code.write_text(code.read_text().replace(before, after))
     assert "stage 2 features: its code changed (version 1 -> 2)" in toy.run("--stop-stage", "2")

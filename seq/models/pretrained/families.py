@@ -150,13 +150,18 @@ class FrozenEncoder(nn.Module):
         return [torch.cat([piece[i][0] for piece in pieces]) for i in range(self.num_outputs)]
 
 
-def split_encoder(checkpoint: Checkpoint, num_upper: int = 0) -> tuple[FrozenEncoder, UpperLayers | None]:
+def split_encoder(
+    checkpoint: Checkpoint, num_upper: int = 0, for_export: bool = False
+) -> tuple[FrozenEncoder, UpperLayers | None]:
     """The encoder of a checkpoint, cut below its last `num_upper` layers; without any, the upper part is None.
+
+    Args:
+        for_export: whether attention is spelt out in operations that ONNX has.
 
     Raises:
         InputError: transformers is not installed, a file is damaged, or there are not so many layers.
     """
-    model = _load(checkpoint)
+    model = _load(checkpoint, "eager" if for_export else "sdpa")
     family, config = checkpoint.family, model.config
     encoder = model.encoder
     layers: nn.ModuleList = encoder.layers
@@ -184,7 +189,7 @@ def _position_bias(first_layer: Any) -> nn.Module:
     return bias.requires_grad_(False)
 
 
-def _load(checkpoint: Checkpoint) -> Any:
+def _load(checkpoint: Checkpoint, attention: str) -> Any:
     """transformers' model, float32; of Whisper the encoder alone."""
     try:
         import transformers
@@ -200,6 +205,7 @@ def _load(checkpoint: Checkpoint) -> Any:
                 local_files_only=True,
                 use_safetensors=True,
                 dtype=torch.float32,
+                attn_implementation=attention,
                 output_loading_info=True,
             )
         except Exception as error:  # safetensors, transformers and torch each have their own.

@@ -34,7 +34,8 @@ class WhisperLogMel(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         half = WINDOW // 2
-        num_frames = -(-samples.size(1) // (2 * HOP)) * 2
+        # Rounded up without negative numbers, which ONNX divides towards zero.
+        num_frames = (samples.size(1) + 2 * HOP - 1) // (2 * HOP) * 2
         # The start is mirrored and the end padded with zeros, which is what a recording padded to 30 s has there.
         end = (num_frames - 1) * HOP + half - samples.size(1)
         padded = torch.cat([samples[:, 1 : half + 1].flip(1), samples], dim=1)
