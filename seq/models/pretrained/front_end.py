@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from seq.conf import ModelConf
 from seq.data.batches import feature_statistics
 from seq.data.encoded import Heard
+from seq.errors import InputError
 from seq.models.front_end import Frames, FrontEnd
 from seq.models.masking import frame_mask
 from seq.models.pretrained.adapt import adapted_layers
@@ -28,7 +29,6 @@ class PretrainedFrontEnd(FrontEnd):
 
     reads = "frames"
     num_layers = 1
-    frame_seconds = FRAME_SECONDS
     mean: Tensor
     std: Tensor
 
@@ -40,9 +40,13 @@ class PretrainedFrontEnd(FrontEnd):
         self.num_statistics = len(self.chosen) * 2 * spec.dim
         self.register_buffer("mean", torch.zeros(self.num_statistics))
         self.register_buffer("std", torch.ones(self.num_statistics))
-        self.project = nn.Sequential(
-            nn.LayerNorm(spec.dim), nn.Dropout(conf.dropout), nn.Linear(spec.dim, conf.channels)
-        )
+        if conf.subsampling not in (2, 4):
+            raise InputError(f"model.subsampling is {conf.subsampling}: choose 2 or 4")
+        # Encoder frames are 20 ms long; for 40 ms, two neighbours are one.
+        self.joined = conf.subsampling // 2
+        self.frame_seconds = self.joined * FRAME_SECONDS
+        self.norm = nn.LayerNorm(spec.dim)
+        self.project = nn.Sequential(nn.Dropout(conf.dropout), nn.Linear(self.joined * spec.dim, conf.channels))
         self.dim = conf.channels
 
     def fit(self, heard: Iterable[Heard]) -> None:
@@ -69,14 +73,18 @@ class PretrainedFrontEnd(FrontEnd):
     def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Frames:
         assert statistics is not None
         x, statistics = self._listen(x, lengths, statistics)
+        x = self.norm(x) * frame_mask(lengths, x.size(1))
+        if self.joined == 2:
+            n, t, c = x.shape
+            # A frame of zeros for whoever lacks a neighbour.
+            x = torch.cat([x, x.new_zeros(n, 1, c)], dim=1)[:, : (t + 1) // 2 * 2].reshape(n, -1, 2 * c)
+            lengths = (lengths + 1) // 2
         frames = self.project(x) * frame_mask(lengths, x.size(1))
         return Frames([frames], lengths, (statistics - self.mean) / self.std)
 
 
 def chosen_layers(conf: ModelConf, spec: EncoderSpec) -> list[int]:
     """The numbers of the hidden states whose statistics are read. Raises InputError for one that there is not."""
-    from seq.errors import InputError
-
     chosen = conf.statistics_layers or list(range(spec.num_layers))
     if wrong := [number for number in chosen if not 0 <= number < spec.num_layers]:
         raise InputError(
