@@ -17,11 +17,9 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from seq.conf import Conf, conf_to_dict
-from seq.data.batches import Batch, SpeechDataset, eval_loader, train_loader
+from seq.data.batches import Batch
 from seq.errors import InputError
-from seq.models.front_end import FbankFrontEnd
 from seq.models.model import SpeechEqModel, kept_weights, load_kept_weights
-from seq.models.pretrained.on_the_fly import encoder_on_the_fly
 from seq.train.answers import predict
 from seq.train.checkpoint import (
     averaged_weights,
@@ -37,6 +35,7 @@ from seq.train.checkpoint import (
 )
 from seq.train.ctc import make_ctc
 from seq.train.device import autocast, pick_device, pick_precision
+from seq.train.loaders import open_loaders, plain_dataset
 from seq.train.losses import (
     LossSetting,
     class_weights,
@@ -88,7 +87,7 @@ class Trainer:
         elif data.start is not None:
             load_kept_weights(self.model, data.start.load())
         else:
-            plain = SpeechDataset(data.labeller, conf.features, reads=self.model.front_end.reads)
+            plain = plain_dataset(conf, data, self.model.front_end)
             self.model.front_end.fit(plain.load(cut) for cut in data.train_cuts())
         self.model.to(self.device)
         targets = (data.labeller.encode([cut]).targets for cut in data.train_cuts())
@@ -106,23 +105,8 @@ class Trainer:
         self.progress = Progress()
         if state is not None:
             self._resume(state)
-        front_end = self.model.front_end
-        # What masked places of the features hold.
-        fill = front_end.mean.cpu().clone() if isinstance(front_end, FbankFrontEnd) else None
-        hear = encoder_on_the_fly(conf, self.device)
-        dataset = SpeechDataset(
-            data.labeller, conf.features, conf.augment, fill, data.epoch, self.device, front_end.reads, hear
-        )
-        self.loader = train_loader(
-            data.sampled_cuts(),
-            dataset,
-            conf.train.batch_duration / self.world_size,
-            conf.train.num_workers,
-            self.rank,
-            self.world_size,
-        )
-        self.valid_loader = eval_loader(
-            data.valid_cuts(), SpeechDataset(data.labeller, conf.features, reads=front_end.reads)
+        self.loader, self.valid_loader = open_loaders(
+            conf, data, self.model.front_end, self.device, self.rank, self.world_size
         )
         self.eval_model = copy.deepcopy(self.model).eval()
 

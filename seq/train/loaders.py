@@ -1,0 +1,30 @@
+"""The batches of a run: its train part as a network of its front end reads it, augmented; its valid part as it is."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.data import DataLoader
+
+from seq.conf import Conf
+from seq.data.batches import Batch, SpeechDataset, eval_loader, train_loader
+from seq.models.front_end import FbankFrontEnd, FrontEnd
+from seq.models.pretrained.on_the_fly import encoder_on_the_fly
+from seq.train.run_data import RunData
+
+
+def plain_dataset(conf: Conf, data: RunData, front_end: FrontEnd) -> SpeechDataset:
+    """Utterances as they are."""
+    return SpeechDataset(data.labeller, conf.features, reads=front_end.reads)
+
+
+def open_loaders(
+    conf: Conf, data: RunData, front_end: FrontEnd, device: torch.device, rank: int, world_size: int
+) -> tuple[DataLoader[Batch], DataLoader[Batch]]:
+    """Batches of train, this rank's share of them, and of valid."""
+    # What masked places of the features hold.
+    fill = front_end.mean.cpu().clone() if isinstance(front_end, FbankFrontEnd) else None
+    hear = encoder_on_the_fly(conf, device)
+    dataset = SpeechDataset(data.labeller, conf.features, conf.augment, fill, data.epoch, device, front_end.reads, hear)
+    duration = conf.train.batch_duration / world_size
+    train = train_loader(data.sampled_cuts(), dataset, duration, conf.train.num_workers, rank, world_size)
+    return train, eval_loader(data.valid_cuts(), plain_dataset(conf, data, front_end))
