@@ -15,10 +15,11 @@ import pytest
 import torch
 from tiny_experiment import make_experiment, tiny_conf
 
-from seq.conf import BOOKKEEPING, ModelConf, conf_from_dict
+from seq.conf import BOOKKEEPING, conf_from_dict
 from seq.decode.run import decode_run
 from seq.errors import InputError
-from seq.models.front_end import FrontEnd, make_front_end
+from seq.models.front_end import FrontEnd
+from seq.models.model import ModelSpec, make_front_end
 from seq.score.predictions import parse_prediction
 from seq.train.checkpoint import averaged_weights, checkpoint_path, load_checkpoint, load_model, read_pointer
 from seq.train.experiment import Experiment
@@ -292,9 +293,9 @@ def test_what_is_frozen_is_in_no_checkpoint_and_training_goes_on_without(
 ) -> None:
     frozen = "front_end.subsampling.conv1.weight"
 
-    def half_frozen(conf: ModelConf, num_filters: int) -> FrontEnd:
+    def half_frozen(spec: ModelSpec) -> FrontEnd:
         """A front end of which a part comes from elsewhere, as of a pretrained one all does."""
-        front_end = make_front_end(conf, num_filters)
+        front_end = make_front_end(spec)
         weight = front_end.get_parameter(frozen.removeprefix("front_end.")).requires_grad_(False)
         with torch.no_grad():
             weight.copy_(torch.linspace(-0.3, 0.3, weight.numel()).view_as(weight))
