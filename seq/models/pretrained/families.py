@@ -186,6 +186,8 @@ def _position_bias(first_layer: Any) -> nn.Module:
     bias = copy.deepcopy(first_layer.attention)
     for name in ("q_proj", "k_proj", "v_proj", "out_proj", "gru_rel_pos_linear", "gru_rel_pos_const"):
         delattr(bias, name)
+    # Nobody asks the layer itself any more: it would be a weight that is trained and has no gradient.
+    del first_layer.attention.rel_attn_embed
     return bias.requires_grad_(False)
 
 
