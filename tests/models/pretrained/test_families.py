@@ -77,7 +77,7 @@ def test_hidden_states_are_those_of_transformers(folders: dict[str, Path], kind:
     encoder = frozen(folders[kind])
     normed = kind == "whisper" or kind.endswith("-large")
     assert (encoder.num_outputs, encoder.dim) == (1 + NUM_LAYERS + normed, DIM)
-    for num_samples in (400, 16000 + 37, 3 * 16000):
+    for num_samples in (400, 16000 + 37):
         samples = utterance(num_samples)
         ours, theirs = encoder.hear(torch.from_numpy(samples)), layers_by_transformers(folders[kind], samples)
         assert len(ours) == len(theirs) == encoder.num_outputs
@@ -98,8 +98,8 @@ def test_log_mel_is_that_of_whispers_extractor(num_filters: int) -> None:
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("num_upper", [1, NUM_LAYERS])
-@pytest.mark.parametrize("kind", KINDS)
+# WavLM's first layer knows what the others share.
+@pytest.mark.parametrize(("kind", "num_upper"), [*((kind, 2) for kind in KINDS), ("wavlm", NUM_LAYERS)])
 @torch.inference_mode()
 def test_upper_layers_hear_in_a_batch_what_the_whole_encoder_hears_alone(
     folders: dict[str, Path], kind: str, num_upper: int
@@ -125,8 +125,8 @@ def test_upper_layers_hear_in_a_batch_what_the_whole_encoder_hears_alone(
 
 def test_what_is_longer_than_whispers_positions_is_heard_to_its_end(folders: dict[str, Path]) -> None:
     encoder = frozen(folders["whisper"])
-    # The longest that is heard at once, what is one sample longer, and a minute.
-    for num_samples, num_pieces in ((PIECE_SAMPLES, 1), (PIECE_SAMPLES + 1, 2), (60 * 16000, 3)):
+    # The longest that is heard at once, what is one sample longer, and what takes three pieces.
+    for num_samples, num_pieces in ((PIECE_SAMPLES, 1), (PIECE_SAMPLES + 1, 2), (2 * PIECE_SAMPLES + 800, 3)):
         samples = torch.from_numpy(utterance(num_samples))
         layers, pieces = encoder.hear(samples), samples.chunk(num_pieces)
         assert sum(-(-len(piece) // 320) for piece in pieces) == len(layers[0])
