@@ -161,7 +161,8 @@ def split_encoder(
     Raises:
         InputError: transformers is not installed, a file is damaged, or there are not so many layers.
     """
-    model = _load(checkpoint, "eager" if for_export else "sdpa")
+    # Otherwise transformers takes what is fast; WavLM has no other.
+    model = _load(checkpoint, "eager" if for_export else None)
     family, config = checkpoint.family, model.config
     encoder = model.encoder
     layers: nn.ModuleList = encoder.layers
@@ -191,7 +192,7 @@ def _position_bias(first_layer: Any) -> nn.Module:
     return bias.requires_grad_(False)
 
 
-def _load(checkpoint: Checkpoint, attention: str) -> Any:
+def _load(checkpoint: Checkpoint, attention: str | None) -> Any:
     """transformers' model, float32; of Whisper the encoder alone."""
     try:
         import transformers
