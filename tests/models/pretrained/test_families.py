@@ -47,8 +47,8 @@ def utterance(num_samples: int, seed: int = 3) -> np.ndarray:
     return speech_like(num_samples / 16000, 16000, seed)
 
 
-def frozen(folder: Path, num_upper: int = 0) -> FrozenEncoder:
-    return split_encoder(find_checkpoint(encoder_conf(folder)), num_upper)[0]
+def frozen(folder: Path, num_upper: int = 0, for_export: bool = False) -> FrozenEncoder:
+    return split_encoder(find_checkpoint(encoder_conf(folder)), num_upper, for_export)[0]
 
 
 @torch.inference_mode()
@@ -74,17 +74,19 @@ def layers_by_transformers(folder: Path, samples: np.ndarray) -> list[Tensor]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hidden_states_are_those_of_transformers(folders: dict[str, Path], kind: str) -> None:
-    encoder = frozen(folders[kind])
+    encoder, exported = frozen(folders[kind]), frozen(folders[kind], for_export=True)
     normed = kind == "whisper" or kind.endswith("-large")
     assert (encoder.num_outputs, encoder.dim) == (1 + NUM_LAYERS + normed, DIM)
     for num_samples in (400, 16000 + 37):
         samples = utterance(num_samples)
         ours, theirs = encoder.hear(torch.from_numpy(samples)), layers_by_transformers(folders[kind], samples)
+        spelt_out = exported.hear(torch.from_numpy(samples))
         assert len(ours) == len(theirs) == encoder.num_outputs
         # 20 ms; the convolutions of all but Whisper are not padded.
         assert len(ours[0]) == (-(-num_samples // 320) if kind == "whisper" else (num_samples - 80) // 320)
-        for one, two in zip(ours, theirs, strict=True):
+        for one, two, three in zip(ours, theirs, spelt_out, strict=True):
             torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(three, two, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("num_filters", [80, 128])
