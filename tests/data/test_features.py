@@ -10,6 +10,7 @@ import torch
 from corpus_builders import build_ravdess, ravdess_conf, real_ravdess, run_stages, speech_like
 from lhotse import CutSet
 
+import seq.data.cut_jobs
 import seq.data.features
 from seq.audio.reading import load_cut_audio, read_audio, trim_silence
 from seq.conf import FeaturesConf
@@ -85,7 +86,7 @@ def cuts_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seq.data.features, "CHUNK_SIZE", 5)
+    monkeypatch.setattr(seq.data.cut_jobs, "CHUNK_SIZE", 5)
 
 
 def test_stored_features_are_those_of_each_utterance_alone(cuts_path: Path, tmp_path: Path, small_chunks: None) -> None:
@@ -108,7 +109,9 @@ def test_a_dropped_utterance_is_noticed(
     compute = seq.data.features.compute_and_store
     lost = "03-01-05-01-02-01-02"
     monkeypatch.setattr(
-        seq.data.features, "compute_and_store", lambda *args: [cut for cut in compute(*args) if cut.id != lost]
+        seq.data.features,
+        "compute_and_store",
+        lambda *args, **kw: [cut for cut in compute(*args, **kw) if cut.id != lost],
     )
     out = tmp_path / "fbank" / "cuts.jsonl.gz"
     with pytest.raises(InputError, match=lost):

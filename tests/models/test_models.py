@@ -42,7 +42,8 @@ def make_model(encoder: str = "tdnn", subsampling: int = 2, tasks: Sequence[str]
 @pytest.mark.parametrize("subsampling", [2, 4])
 def test_batched_equals_single(encoder: str, subsampling: int) -> None:
     model = make_model(encoder, subsampling)
-    model.front_end.set_statistics(torch.full((40,), -3.0), torch.full((40,), 2.0))
+    model.front_end.mean.fill_(-3.0)
+    model.front_end.std.fill_(2.0)
     lengths = torch.tensor([97, 60, 33, 7, 1])
     # Rubbish on the padding: nothing of it may be seen.
     feature = torch.randn(len(lengths), 97, 40) * 5
@@ -105,7 +106,8 @@ def test_front_end_and_encoder_are_what_they_say(encoder: str, subsampling: int)
     front_end = model.front_end
     assert (front_end.reads, front_end.frame_seconds) == ("fbank", pytest.approx(0.01 * subsampling))
     x, lengths = torch.randn(2, 40, 40), torch.tensor([40, 13])
-    layers, lengths = front_end(x, lengths)
+    frames = front_end(x, lengths)
+    layers, lengths = frames.layers, frames.lengths
     assert lengths.tolist() == [-(-40 // subsampling), -(-13 // subsampling)]
     assert len(layers) == front_end.num_layers
     deeper = model.encoder(layers[-1], lengths)

@@ -32,7 +32,14 @@ def adapted_layers(conf: PretrainedConf, spec: EncoderSpec) -> UpperLayers:
         return upper
     upper.requires_grad_(False)
     modules = conf.lora_modules or FEED_FORWARD.get(spec.family, _OTHERS)
-    if spec.family == "wavlm" and (wrong := [name for name in modules if name in _UNREACHED]):
+    linear = [name for name, module in upper.layers.named_modules() if isinstance(module, nn.Linear)]
+    # As peft reads them: the end of a name. It is content where one of several is there.
+    if unknown := [name for name in modules if not any(f".{full}".endswith(f".{name}") for full in linear)]:
+        known = ", ".join(sorted({full.rsplit(".", 1)[-1] for full in linear}))
+        raise InputError(
+            f"model.pretrained.lora_modules has {unknown[0]}, which {spec.name} has not: choose from {known}"
+        )
+    if spec.family == "wavlm" and (wrong := [name for name in modules if name.endswith(_UNREACHED)]):
         raise InputError(
             f"model.pretrained.lora_modules has {wrong[0]}: an adapter of WavLM's attention gets no gradient; adapt "
             f"{', '.join(_OTHERS)}"
@@ -42,13 +49,7 @@ def adapted_layers(conf: PretrainedConf, spec: EncoderSpec) -> UpperLayers:
     except ImportError as error:
         raise InputError("model.pretrained.lora_rank needs peft: install speecheq[encoder]") from error
     settings = LoraConfig(r=conf.lora_rank, lora_alpha=conf.lora_alpha, target_modules=modules)
-    try:
-        inject_adapter_in_model(settings, upper.layers)
-    except ValueError as error:
-        known = sorted(
-            {name.rsplit(".", 1)[-1] for name, m in upper.layers.named_modules() if isinstance(m, nn.Linear)}
-        )
-        raise InputError(f"model.pretrained.lora_modules: none of {modules} is there; choose from {known}") from error
+    inject_adapter_in_model(settings, upper.layers)
     return upper
 
 

@@ -32,6 +32,8 @@ from seq.utils.model_conf import PretrainedConf
 
 # In the storage: what its arrays were made from.
 MADE_FROM = "made_from.json"
+# Every array has a header, and ends somewhere in a block of the disk: so many bytes on top of its values.
+FILE_OVERHEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,8 @@ def _check_size(cuts: Path, storage: Path, spec: EncoderSpec, speeds: list[float
     for cut in read_jsonl(cuts):
         count += 1
         frames += sum(cut["duration"] / speed / FRAME_SECONDS for speed in speeds)
-    # Every file has a header, and ends somewhere in a block of the disk.
-    size = frames * spec.dim * 2 + len(speeds) * count * (spec.num_frozen * spec.dim * 8 + 8192)
-    there = sum(path.stat().st_size for path in storage.rglob("*.npy"))
+    size = frames * spec.dim * 2 + len(speeds) * count * (spec.num_frozen * spec.dim * 8 + 2 * FILE_OVERHEAD)
+    there = sum(path.stat().st_size + FILE_OVERHEAD for path in storage.rglob("*.npy"))
     free = shutil.disk_usage(storage).free
     print(f"{storage}: {count} utterances at the speeds {_listed(speeds)} take about {size / 1e6:.0f} MB", flush=True)
     if size - there > free:

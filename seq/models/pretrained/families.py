@@ -161,7 +161,8 @@ def split_encoder(
     Raises:
         InputError: transformers is not installed, a file is damaged, or there are not so many layers.
     """
-    model = _load(checkpoint, "eager" if for_export else "sdpa")
+    # Otherwise transformers takes what is fast; WavLM has no other.
+    model = _load(checkpoint, "eager" if for_export else None)
     family, config = checkpoint.family, model.config
     encoder = model.encoder
     layers: nn.ModuleList = encoder.layers
@@ -186,10 +187,12 @@ def _position_bias(first_layer: Any) -> nn.Module:
     bias = copy.deepcopy(first_layer.attention)
     for name in ("q_proj", "k_proj", "v_proj", "out_proj", "gru_rel_pos_linear", "gru_rel_pos_const"):
         delattr(bias, name)
+    # Nobody asks the layer itself any more: it would be a weight that is trained and has no gradient.
+    del first_layer.attention.rel_attn_embed
     return bias.requires_grad_(False)
 
 
-def _load(checkpoint: Checkpoint, attention: str) -> Any:
+def _load(checkpoint: Checkpoint, attention: str | None) -> Any:
     """transformers' model, float32; of Whisper the encoder alone."""
     try:
         import transformers

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seq.errors import InputError
-from seq.utils.files import read_json, sha256
+from seq.utils.files import sha256
 from seq.utils.model_conf import PretrainedConf
 
 # What transformers calls them (`model_type`).
@@ -51,12 +51,8 @@ class Checkpoint:
         return str(self.config["model_type"])
 
     def weights(self) -> list[Path]:
-        """Its safetensors files, in order of their names."""
-        single = self.folder / _SINGLE
-        if single.is_file():
-            return [single]
-        parts = read_json(self.folder / _INDEX).get("weight_map", {}).values()
-        return [self.folder / part for part in sorted(set(parts))]
+        """Its safetensors files, in order of their names. Raises InputError where what lists them is damaged."""
+        return _weights(self.folder)
 
     def digest(self) -> str:
         """SHA-256 of its weights: of the file, or, where there are several, of theirs, one after the other."""
@@ -72,7 +68,8 @@ class Checkpoint:
         card = self.folder / "README.md"
         if card.is_file():
             head = card.read_text(encoding="utf-8", errors="replace")[:4000]
-            if found := re.search(r"^licen[sc]e:\s*[\"']?([\w.+-]+)", head, re.M):
+            # A name, or a list of one.
+            if found := re.search(r"^licen[sc]e:(?:[ \t]*\n[ \t]*-)?[ \t]*[\"']?(\w[\w.+-]*)", head, re.M):
                 return found[1]
         return next((licence for start, licence in _LICENCES.items() if self.name.startswith(start)), None)
 
@@ -111,12 +108,20 @@ def fetch_checkpoint(conf: PretrainedConf) -> Checkpoint:
             raise InputError(f"{_missing(conf)}; install speecheq[encoder] to fetch it, or {_ways(conf)}") from error
         print(f"{_missing(conf)}: fetching it from the model hub", flush=True)
         try:
-            snapshot_download(conf.name, revision=conf.revision, allow_patterns=list(_WANTED))
+            folder = Path(
+                snapshot_download(conf.name, revision=conf.revision, cache_dir=_cache(), allow_patterns=list(_WANTED))
+            )
         except Exception as error:  # The hub's client has its own exceptions and those of its network library.
             reason = " ".join(str(error).split())[:200]
             raise InputError(
                 f"{_missing(conf)}, and the model hub did not give it ({reason}); {_ways(conf)}"
             ) from error
+        if (folder / CONFIG).is_file() and not any(folder.glob("*.safetensors")):
+            raise InputError(
+                f"{conf.name} has only pickled weights on the model hub (revision {conf.revision}): fetch "
+                f"them (hf download {conf.name}), convert them once with tools/convert_encoder.py FOLDER NEW_FOLDER, "
+                "and name that folder with --set model.pretrained.path=DIR"
+            )
     return find_checkpoint(conf)
 
 
@@ -142,7 +147,23 @@ def _cached(conf: PretrainedConf) -> Path | None:
     reference = repository / "refs" / conf.revision
     commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else conf.revision
     folder = repository / "snapshots" / commit
-    return folder if (folder / CONFIG).is_file() and any(folder.glob("*.safetensors")) else None
+    if not (folder / CONFIG).is_file() or not _has_weights(folder):
+        return None
+    return folder if all(path.is_file() for path in _weights(folder)) else None
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether there are safetensors, or what lists them."""
+    return (folder / _SINGLE).is_file() or (folder / _INDEX).is_file()
+
+
+def _weights(folder: Path) -> list[Path]:
+    if (folder / _SINGLE).is_file():
+        return [folder / _SINGLE]
+    parts = (_read(folder / _INDEX) or {}).get("weight_map")
+    if not isinstance(parts, dict) or not parts:
+        raise InputError(f"{folder / _INDEX} names no weights: copy the checkpoint again")
+    return [folder / name for name in sorted({str(name) for name in parts.values()})]
 
 
 def read_checkpoint(folder: Path, name: str, revision: str | None) -> Checkpoint:
@@ -160,7 +181,7 @@ def read_checkpoint(folder: Path, name: str, revision: str | None) -> Checkpoint
     if family not in FAMILIES:
         raise InputError(f"{folder / CONFIG} is of the family {family!r}; those that are known: {', '.join(FAMILIES)}")
     checkpoint = Checkpoint(folder, name, revision, config, _read(folder / PREPROCESSOR) or {})
-    if not (folder / _SINGLE).is_file() and not (folder / _INDEX).is_file():
+    if not _has_weights(folder):
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
         if pickled:
             raise InputError(
