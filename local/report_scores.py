@@ -6,7 +6,8 @@ Usage:   local/report_scores.py --scores exp/<name>/scores.json --exp-dir exp/<n
 Inputs:  scores.json of stage 7, and of <exp-dir>/fold_<k>/seed_<s>/ history.jsonl, predictions.jsonl,
          valid_predictions.jsonl and embeddings.npz where there are any
 Outputs: report.md, report.html (one page with its figures inside) and <exp-dir>/figures/*.png; with --results, the
-         block between <!-- results:<exp path> --> and <!-- end --> of that file (appended where it has none)
+         block between <!-- results:<exp path> --> and <!-- end --> of that file (appended where it has none), and
+         egs/<corpus>/results/<name>/ scores.json and predictions.jsonl.gz, to be committed with that file
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seq.report.kept_results import keep_results
 from seq.report.report import write_report
 from seq.unified.report import corpora_additions
 from seq.utils.files import read_json
@@ -28,9 +30,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=None, help="Markdown file that gets the tables, too")
     parser.add_argument("--against", type=Path, default=None, help="scores.json of a system to test against, paired")
     args = parser.parse_args()
+    # First, so that no table is printed whose predictions are not there.
+    kept = keep_results(args.scores, args.exp_dir) if args.results else None
     additions = corpora_additions(read_json(args.scores), args.exp_dir)
     print(write_report(args.scores, args.exp_dir, args.out, args.results, args.against, additions))
     print(f"report: {args.out}")
+    if kept:
+        print(f"to be committed with {args.results}: {kept}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Additions:
     figures: Sequence[Figure] = ()
 
 
-def _without_private_paths(command: str) -> str:
+def without_private_paths(command: str) -> str:
     """The command with `/home/me/corpora/ravdess` as `.../ravdess`: whose disk it was is nobody's business."""
     return re.sub(r"(?<=[\s=])/\S*/(?=[^/\s]+)", ".../", command)
 
@@ -53,7 +53,7 @@ def header_lines(scores: Scores) -> list[str]:
         f"- corpus {scores['corpus']}, protocol **{protocol['name']}** ({disjoint}): {protocol['description']}",
         f"- folds {_join(folds)} of {protocol['num_folds']}; seeds {_join(scores['seeds'])}"
         + (" (metrics averaged over seeds)" if len(scores["seeds"]) > 1 else ""),
-        f"- command: `{_without_private_paths(scores['command']) or 'not recorded'}`",
+        f"- command: `{without_private_paths(scores['command']) or 'not recorded'}`",
         f"- commit {scores['commit'] or 'not recorded'}{_trained_at(scores)}; {versions}",
         f"- 95 % intervals over speakers: pooled {_methods([pooled], scores)}; "
         f"single folds (in scores.json) {_methods(scores['folds'], scores)}",
