@@ -33,6 +33,21 @@ def test_what_was_run_stands_beside_what_was_not(tmp_path: Path) -> None:
     assert "RAVDESS" not in report and "RAVDESS" in comparison(tmp_path, {}, with_public=True)
 
 
+def test_upper_and_mean_figures_are_called_what_they_are(tmp_path: Path) -> None:
+    report = comparison(tmp_path, {}, with_public=True)
+    rows = [row for row in report.splitlines() if "| EmoBox, frozen encoder" in row]
+    assert len(rows) == 8 and all("every checkpoint scored on test: an upper figure" in row for row in rows)
+    columns = [cell.strip() for cell in line(report, "ResLSTM-SA").split("|")[3:7]]
+    assert columns == [
+        "5 own folds by speaker; settings tuned on test",
+        "62.32",
+        "–",
+        "mean of ten runs, ± 1.19; the best of them: 65.17",
+    ]
+    strict = [cell.strip() for cell in line(report, "Ab-Romia/RAVDESS-emotion-recognition").split("|")[4:7]]
+    assert strict == ["–", "70.30", "± 6.5 over the folds; strict"]
+
+
 def test_bad_scores(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "local/compare_published.py"), "--out", str(tmp_path / "x.md"), "--scores"]
     for text, message in (("casia:no=x", "casia:loso"), ("casia:loso=none.json", "none.json does not exist")):
