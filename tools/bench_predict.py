@@ -3,7 +3,7 @@
 
 Usage:
     python tools/bench_predict.py MODEL AUDIO_DIR [--only parity,speed,start,long] [--num-utterances 200]
-                                  [--long-seconds 3600]
+                                  [--long-seconds 3600] [--encoder DIR]
 
 In:  MODEL, a folder that `speecheq export` wrote; AUDIO_DIR, real utterances.
 Out: a Markdown table on standard output.
@@ -45,8 +45,11 @@ NUM_COMPARED = 10
 REPEATS = 5
 
 
-def measure_parity(model_dir: Path, waveforms: list[np.ndarray]) -> list[tuple[str, str]]:
-    """Largest differences between torch on Lhotse's features, ONNX single and ONNX batched."""
+def measure_parity(model_dir: Path, waveforms: list[np.ndarray], encoder: str) -> list[tuple[str, str]]:
+    """Largest differences between torch (on stage 2's filter banks, or on samples), ONNX single and ONNX batched.
+
+    A model on a pretrained encoder takes waveforms of one length together: its batch is one waveform twice.
+    """
     import torch
 
     from seq.conf import FeaturesConf
@@ -56,20 +59,25 @@ def measure_parity(model_dir: Path, waveforms: list[np.ndarray]) -> list[tuple[s
 
     torch.set_num_threads(1)
     graph = load_model(model_dir).engine.graph
-    waveform_model = load_waveform_model(model_dir)
+    waveform_model = load_waveform_model(model_dir, encoder)
     features = load_model(model_dir).description["features"]
     conf = FeaturesConf(features["extractor"], features["num_filters"])
     outputs = waveform_model.model.spec.outputs
     frame_outputs = [name for name, found in outputs.items() if found.kind in FRAME_KINDS]
     worst = {"ONNX and torch": 0.0, "ONNX batched and single": 0.0}
-    for start in range(0, len(waveforms), BATCH_SIZE):
-        batch = waveforms[start : start + BATCH_SIZE]
-        batched = graph.run(batch)
+    size = 1 if waveform_model.one_length else BATCH_SIZE
+    for start in range(0, len(waveforms), size):
+        batch = waveforms[start : start + size]
+        batched = graph.run(batch * 2 if waveform_model.one_length else batch)
         for i, waveform in enumerate(batch):
             single = graph.run([waveform])
-            feature = torch.from_numpy(compute_fbank(waveform, conf))
             with torch.inference_mode():
-                output = waveform_model.model(feature.unsqueeze(0), torch.tensor([len(feature)]))
+                if waveform_model.one_length:
+                    read = waveform_model.reader(torch.from_numpy(waveform).unsqueeze(0), torch.tensor([len(waveform)]))
+                else:
+                    feature = torch.from_numpy(compute_fbank(waveform, conf))
+                    read = (feature.unsqueeze(0), torch.tensor([len(feature)]))
+                output = waveform_model.model(*read)
             num_frames = int(output.lengths[0])
             for name in waveform_model.output_names:
                 if name == "frames":
@@ -202,6 +210,7 @@ def main() -> int:
     parser.add_argument("model", metavar="MODEL", type=Path)
     parser.add_argument("audio_dir", metavar="AUDIO_DIR")
     parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--encoder", default="", help="folder of the model's pretrained encoder, for parity")
     parser.add_argument("--num-utterances", type=int, default=200)
     parser.add_argument("--long-seconds", type=float, default=3600.0)
     options = parser.parse_args()
@@ -214,7 +223,7 @@ def main() -> int:
         raise InputError(f"{options.audio_dir} has no audio files")
     waveforms = [read_audio(item.path) for item in chosen]
     measures: dict[str, Callable[[], list[tuple[str, str]]]] = {
-        "parity": lambda: measure_parity(options.model, waveforms),
+        "parity": lambda: measure_parity(options.model, waveforms, options.encoder),
         "speed": lambda: measure_speed(options.model, waveforms),
         "start": lambda: measure_start(options.model, chosen[0].path),
         "long": lambda: measure_long(options.model, waveforms, options.long_seconds),
