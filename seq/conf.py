@@ -201,9 +201,8 @@ class Conf:
 # `protocol` is the chosen one; who it makes train and valid is in the folds, and the corpora are in the data.
 WEIGHTS = (*MODEL_SECTIONS, "lang", "corpus.soft_labels", "unified.balance", "protocol.emotions", "protocol.merges")
 BOOKKEEPING = ("train.save_every_batches", "train.keep_last_k", "train.keep_all_epochs")
-# Where an encoder or a teacher is found; which one it is, is in its digest.
-_PLACES = ("model.pretrained.path", "model.pretrained.revision", "train.teacher")
-NO_WEIGHTS = (*BOOKKEEPING, *_PLACES)
+# And where an encoder is found; which one it is, is in its digest.
+NO_WEIGHTS = (*BOOKKEEPING, "model.pretrained.path", "model.pretrained.revision")
 
 
 def read_conf(path: Path, overrides: list[str], model: str | None = None) -> Raw:

@@ -16,7 +16,7 @@ from typing import Final
 from seq.corpora.base import ReaderOption
 from seq.errors import InputError
 from seq.tasks.registry import all_tasks, default_names
-from seq.utils.model_conf import model_names
+from seq.utils.model_conf import PATH_KEYS, model_names
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _read(arguments: Sequence[str], known: dict[str, Option]) -> tuple[dict[str,
                 raise InputError(f"--{name} needs a value: write --{name} VALUE")
             value = rest.pop(0)
         if name == "set":
-            overrides.append(value)
+            overrides.append(_with_absolute_path(value))
         else:
             given[name] = value
     return given, overrides
@@ -160,6 +160,12 @@ def _stage(name: str, value: str, last_stage: int) -> int:
 def _absolute(path: str) -> str:
     """A path that does not depend on where a script stands; what is already absolute stays."""
     return os.path.join(os.getcwd(), path) if path else ""
+
+
+def _with_absolute_path(override: str) -> str:
+    """An override that names a place on the disk, as seen from where it was typed."""
+    key, _, value = override.partition("=")
+    return f"{key}={_absolute(os.path.expanduser(value))}" if key in PATH_KEYS and value else override
 
 
 def _num_cores() -> int:

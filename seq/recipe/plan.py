@@ -19,6 +19,7 @@ from seq.recipe.siblings import Sibling, count_folds, raw_siblings
 from seq.tasks.registry import parse_names
 from seq.utils.files import read_json
 from seq.utils.model_conf import raw_model
+from seq.utils.run_folder import RunFolder
 from seq.utils.typed_yaml import Raw
 
 # One fold and one seed: what is trained and decoded at once. Folds count from 1.
@@ -41,6 +42,8 @@ class Plan(RecipeFiles):
     alone: str
     # What stage 2 calls the pretrained encoder that hears the audio; empty where it computes filter banks.
     encoder: str = ""
+    # The experiment that teaches, if one does.
+    teacher: str = ""
 
     def place(self) -> tuple[Path, str, str]:
         return Path(), self.corpus, self.protocol
@@ -54,6 +57,10 @@ class Plan(RecipeFiles):
     def experiment(self) -> Path:
         """The experiment's folder."""
         return self.exp_dir(self.exp_name)
+
+    def lessons(self, fold: int) -> list[Path]:
+        """What says of the teachers of a fold that they are trained, and how."""
+        return [run.run_json for run in RunFolder.finished(Path(self.teacher), fold)] if self.teacher else []
 
     def units(self) -> list[Unit]:
         """Every pair of fold and seed."""
@@ -103,10 +110,13 @@ def resolve_plan(raw: Raw, options: Options) -> Plan:
     if not folds or folds[-1] > count:
         raise InputError(f"--folds {options.folds}: protocol {protocol} has folds 1 to {count}")
     tasks = parse_names(options.tasks)
-    name = options.exp_name or experiment_name(experiment_prefix(conf, raw["model_name"]), protocol, tasks)
+    train = raw.get("train")
+    teacher = str(train.get("teacher") or "") if isinstance(train, dict) else ""
+    prefix = experiment_prefix(conf, raw["model_name"] + ("-taught" if teacher else ""))
+    name = options.exp_name or experiment_name(prefix, protocol, tasks)
     seeds = sorted({int(seed) for seed in options.seeds.split(",")})
     alone = str((siblings and raw["unified"].get("alone")) or raw["model_name"])
-    return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings, alone, encoder)
+    return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings, alone, encoder, teacher)
 
 
 def remembered_options(corpus_json: Path) -> dict[str, str]:

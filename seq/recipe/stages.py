@@ -113,8 +113,9 @@ def _network(call: Call, unit: Unit, stamp: str) -> Work:
 
 
 def _train(call: Call, unit: Unit) -> Work:
-    run = RunFolder.of(call.plan.experiment, *unit)
-    return replace(_network(call, unit, "5_train"), outputs=[run.best, run.last, run.history])
+    run, work = RunFolder.of(call.plan.experiment, *unit), _network(call, unit, "5_train")
+    inputs = [*work.inputs, *call.plan.lessons(unit[0])]
+    return replace(work, inputs=inputs, outputs=[run.best, run.last, run.history])
 
 
 def _decode(call: Call, unit: Unit) -> Work:

@@ -13,6 +13,8 @@ from seq.errors import InputError
 from seq.utils.typed_yaml import Raw, lay_over, read_yaml
 
 MODELS = Path(__file__).resolve().parents[2] / "local/conf"
+# Keys whose values are places on the disk.
+PATH_KEYS = ("model.pretrained.path", "train.teacher")
 # A key of a model's file: the name of another one, of which it changes what it says.
 EXTENDS = "extends"
 MODEL_SECTIONS = ("features", "augment", "model", "ctc", "train")
