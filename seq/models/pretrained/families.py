@@ -166,7 +166,7 @@ def split_encoder(
     family, config = checkpoint.family, model.config
     encoder = model.encoder
     layers: nn.ModuleList = encoder.layers
-    if num_upper > len(layers):
+    if not 0 <= num_upper <= len(layers):
         raise InputError(f"model.pretrained.trained_layers is {num_upper}: {checkpoint.name} has {len(layers)} layers")
     stem: Stem
     norm: nn.Module | None

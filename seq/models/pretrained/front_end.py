@@ -13,7 +13,7 @@ from seq.data.encoded import Heard
 from seq.errors import InputError
 from seq.models.front_end import Frames, FrontEnd
 from seq.models.masking import frame_mask
-from seq.models.pretrained.adapt import adapted_layers
+from seq.models.pretrained.adapt import adapted_layers, check_adapters
 from seq.models.pretrained.spec import EncoderSpec
 
 # Seconds between two frames of every family.
@@ -33,9 +33,10 @@ class PretrainedFrontEnd(FrontEnd):
     std: Tensor
 
     def __init__(self, conf: ModelConf, spec: EncoderSpec) -> None:
-        """Raises InputError where the encoder's weights are needed and not there, or it has fewer layers."""
+        """Raises InputError where the encoder is needed and not there, lacks layers that conf names, or conf errs."""
         super().__init__()
         self.chosen = chosen_layers(conf, spec)
+        check_adapters(conf.pretrained)
         self.upper = adapted_layers(conf.pretrained, spec) if spec.num_upper else None
         self.num_statistics = len(self.chosen) * 2 * spec.dim
         self.register_buffer("mean", torch.zeros(self.num_statistics))

@@ -258,16 +258,28 @@ def test_attention_of_other_families_is_adapted_where_it_is_named(folders: dict[
     assert len(trained) == 8 and all("q_proj.lora_" in name or "v_proj.lora_" in name for name in trained)
 
 
-@pytest.mark.parametrize("what", ["hidden states", "layers"])
-def test_layers_that_there_are_not_are_refused(folders: dict[str, Path], what: str) -> None:
-    conf = encoder_conf(folders["hubert"], trained_layers=NUM_LAYERS + (what == "layers"))
-    if what == "layers":
-        with pytest.raises(InputError, match="trained_layers is 4: hubert has 3 layers"):
-            describe_encoder(conf)
-        return
-    model = ModelConf(front_end="pretrained", pretrained=conf, statistics_layers=[1, 4])
-    with pytest.raises(InputError, match="statistics_layers has 4: hubert has the hidden states 0 to 3"):
-        SpeechEqModel(ModelSpec(model, 80, OUTPUTS, describe_encoder(conf)))
+def test_layers_that_there_are_not_are_refused(folders: dict[str, Path]) -> None:
+    for number in (-1, NUM_LAYERS + 1):
+        with pytest.raises(InputError, match=f"trained_layers is {number}: hubert has 3 layers"):
+            describe_encoder(encoder_conf(folders["hubert"], trained_layers=number))
+    conf = encoder_conf(folders["hubert"], trained_layers=NUM_LAYERS)
+    for number in (-1, NUM_LAYERS + 1):
+        model = ModelConf(front_end="pretrained", pretrained=conf, statistics_layers=[1, number])
+        with pytest.raises(InputError, match=f"statistics_layers has {number}: hubert has the hidden states 0 to 3"):
+            SpeechEqModel(ModelSpec(model, 80, OUTPUTS, describe_encoder(conf)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"lora_rank": 8}, "lora_rank is set and trained_layers is 0: say in how many"),
+        ({"lora_rank": -1, "trained_layers": 1}, "lora_rank is -1: 0 is none"),
+    ],
+)
+def test_adapters_that_cannot_be_are_refused(folders: dict[str, Path], settings: dict[str, int], said: str) -> None:
+    conf = encoder_conf(folders["hubert"], **settings)
+    with pytest.raises(InputError, match=said):
+        SpeechEqModel(ModelSpec(ModelConf(pretrained=conf), 80, OUTPUTS, describe_encoder(conf)))
 
 
 @pytest.mark.skipif(real_whisper() is None, reason="no Whisper tiny.en: set SPEECHEQ_WHISPER to its folder")
