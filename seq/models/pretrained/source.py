@@ -79,6 +79,12 @@ def may_be_passed_on(licence: str | None) -> bool:
     return licence is not None and licence.lower() in _FREE
 
 
+def encoder_name(conf: PretrainedConf) -> str:
+    """What to call an encoder: its name on the hub; of a folder that is called otherwise, the folder's own."""
+    folder = Path(conf.path).expanduser().resolve().name if conf.path else ""
+    return conf.name if folder in ("", conf.name.rsplit("/", 1)[-1]) else folder
+
+
 def find_checkpoint(conf: PretrainedConf) -> Checkpoint:
     """The encoder that a conf names, if it is on this disk: its folder, or the hub's cache.
 
@@ -86,7 +92,7 @@ def find_checkpoint(conf: PretrainedConf) -> Checkpoint:
         InputError: it is not there, or is not an encoder that can be used; the sentence says what to do.
     """
     if conf.path:
-        return read_checkpoint(Path(conf.path).expanduser(), conf.name or Path(conf.path).resolve().name, None)
+        return read_checkpoint(Path(conf.path).expanduser(), encoder_name(conf), None)
     if not conf.name:
         raise InputError("model.pretrained names no encoder: give it a hub name, or --set model.pretrained.path=DIR")
     found = _cached(conf)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seq.errors import InputError
-from seq.models.pretrained.source import Checkpoint, fetch_checkpoint
+from seq.models.pretrained.source import Checkpoint, encoder_name, fetch_checkpoint
 from seq.utils.files import read_json
 from seq.utils.model_conf import ModelConf, PretrainedConf
 
@@ -73,5 +73,5 @@ def encoder_folder(model: ModelConf) -> str:
     if model.front_end != "pretrained":
         return ""
     conf = model.pretrained
-    name = (conf.name or conf.path.rstrip("/")).rsplit("/", 1)[-1] or "encoder"
+    name = encoder_name(conf).rsplit("/", 1)[-1] or "encoder"
     return f"{name}-top{conf.trained_layers}" if conf.trained_layers else name
