@@ -95,9 +95,9 @@ def comparison(egs: Path, experiments: dict[tuple[str, str], Path], with_public:
     parts = [
         "# Ours beside published figures",
         "Published figures are quoted, not measured here. EmoBox's are of large frozen pretrained encoders; ours are "
-        "called <model>_<protocol>, and local/conf/<model>.yaml says what the model is. A figure whose split is not "
-        "published is no measure of either. EmoBox's example code (`examples/sb/train.py` of emo-box/EmoBox) scores "
-        "every checkpoint on test, so its figures are upper ones.",
+        "called `<model>_<protocol>`, and `local/conf/<model>.yaml` says what the model is. A figure whose split is "
+        "not published is no measure of either. EmoBox's example code (`examples/sb/train.py` of emo-box/EmoBox) "
+        "scores every checkpoint on test, so its figures are upper ones.",
     ]
     for item in COMPARED:
         if item.corpus == "ravdess" and not with_public:
