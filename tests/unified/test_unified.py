@@ -218,7 +218,7 @@ def test_bad_input(merged: tuple[Conf, Path], egs: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match="names one alone"):
         stage_0(make_conf(egs, "one"))
     with pytest.raises(InputError, match=r"must be a list of"):
-        raw_siblings({"unified": {"corpora": ["one"]}})
+        raw_siblings({"unified": {"corpora": ["one"]}}, "")
     copy = tmp_path / "copy"
     shutil.copytree(egs / "one", copy)
     for name in ("manifests", "fbank"):

@@ -225,8 +225,14 @@ def test_another_encoder_than_the_networks_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_the_licence_is_read_or_known(tmp_path: Path, card: str | None, name: str, licence: str | None) -> None:
-    folder = write_folder(tmp_path / "encoder")
+    folder = write_folder(tmp_path / name.rsplit("/", 1)[-1])
     if card is not None:
         (folder / "README.md").write_text(card)
     found = find_checkpoint(encoder_conf(folder, name=name)).licence()
     assert found == licence and may_be_passed_on(found) == (licence not in (None, "other"))
+
+
+def test_a_folder_of_another_name_is_not_given_the_hubs(tmp_path: Path) -> None:
+    """Whoever names a folder beside the conf's own encoder does not get that one's name and licence."""
+    found = find_checkpoint(encoder_conf(write_folder(tmp_path / "wavlm"), name="openai/whisper-tiny.en"))
+    assert found.name == "wavlm" and found.licence() is None
