@@ -22,7 +22,7 @@ PAPER: Final = "SpeechEQ, arXiv 2206.13101"
 EMOBOX: Final = "EmoBox, frozen encoder"
 EMOBOX_NOTE: Final = "every checkpoint scored on test: an upper figure"
 UNKNOWN_SPLIT: Final = "split and selection not published"
-NOT_RUN: Final = "not run: needs the licensed corpus"
+NOT_RUN: Final = "not run on this machine"
 
 
 @dataclass(frozen=True)
