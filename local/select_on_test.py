@@ -30,8 +30,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     recipe = open_recipe(args)
-    if not recipe.fbank_cuts.exists():
-        raise InputError(f"{recipe.fbank_cuts} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
+    if not recipe.features.exists():
+        raise InputError(f"{recipe.features} does not exist: run {recipe.folder}/run.sh --stop-stage 4 first")
     tasks = parse_names(args.tasks)
     prefix = args.name or experiment_prefix(args.conf, recipe.conf.model_name)
     name = experiment_name(prefix, recipe.protocol.name, tasks)

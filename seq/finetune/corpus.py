@@ -111,7 +111,7 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "c
     data = recipe.folder / "data"
     stamp, audio_table = data / "prepared.json", data / "audio.jsonl"
     encoder = encoder_folder(recipe.conf.model)
-    features = recipe.feature_cuts(encoder)
+    features = recipe.features
     outputs = (recipe.corpus_json, audio_table, recipe.cuts, features)
     made_from = {
         "table": sha256(own.table),

@@ -19,7 +19,6 @@ from seq.finetune.comparison import Scores, comparison_table, verdict
 from seq.finetune.corpus import prepare_data, prepare_phones, read_own_corpus
 from seq.finetune.source import Source, grow, open_source, silence_new_classes, write_start
 from seq.finetune.split import PROTOCOL, prepare_split, split_speakers, with_protocol
-from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.recipe import Recipe
 from seq.report.report import header_lines
 from seq.runtime.folder import DESCRIPTION
@@ -118,7 +117,7 @@ def _experiment(request: Request, recipe: Recipe, start: Start, name: str) -> Ex
         conf=recipe.conf,
         protocol=recipe.protocol,
         tasks=list(start.spec.outputs),
-        cuts=recipe.feature_cuts(encoder_folder(recipe.conf.model)),
+        cuts=recipe.features,
         folds_dir=recipe.folds_dir,
         lang_dir=recipe.lang_dir,
         exp_dir=recipe.exp_dir(name),

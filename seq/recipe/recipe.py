@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
+from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.files import RecipeFiles
 
 
@@ -16,6 +17,11 @@ class Recipe(RecipeFiles):
     folder: Path
     conf: Conf
     protocol: ProtocolConf
+
+    @property
+    def features(self) -> Path:
+        """The manifest of stage 2 that networks of this conf read."""
+        return self.feature_cuts(encoder_folder(self.conf.model))
 
     def place(self) -> tuple[Path, str, str]:
         return self.folder, self.conf.corpus.name, self.protocol.name

@@ -78,13 +78,13 @@ def run_baseline(
     Raises:
         InputError: stages 0 to 3 have not run, or train has one class only.
     """
-    vectors = corpus_functionals(recipe.fbank_cuts, features, recipe.exp_dir(f"functionals_{features}.npz"), num_jobs)
+    vectors = corpus_functionals(recipe.cuts, features, recipe.exp_dir(f"functionals_{features}.npz"), num_jobs)
     references = read_references(recipe.cuts, Setting(recipe.protocol, recipe.conf.corpus))
     for fold in folds:
         for seed in seeds:
             run = RunFolder.of(exp_dir, fold, seed)
             done = run.run_json
-            sources = (recipe.fold_json(fold), recipe.fbank_cuts)
+            sources = (recipe.fold_json(fold), recipe.cuts)
             if done.exists() and all(done.stat().st_mtime > source.stat().st_mtime for source in sources):
                 print(f"{run.path}: up to date")
                 continue

@@ -16,6 +16,7 @@ from scipy import fft, stats
 
 from seq.audio.pitch import track_pitch
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
+from seq.data.features import compute_fbank
 from seq.errors import InputError
 from seq.utils.files import atomic_path, sha256
 from seq.utils.pool import pool_map
@@ -86,19 +87,19 @@ def _smile(name: str) -> Any:
 def _vector(cut: Any, name: str) -> np.ndarray:
     samples = load_cut_audio(cut)
     if name == "own":
-        return own_functionals(samples, cut.load_features())
+        return own_functionals(samples, compute_fbank(samples))
     values = _smile(name).process_signal(samples, SAMPLING_RATE).to_numpy()[0]
     return np.nan_to_num(values)
 
 
 def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) -> dict[str, np.ndarray]:
-    """The vectors of all utterances of a manifest with fbank, by id; kept in `cache` (.npz) until the manifest changes.
+    """The vectors of all utterances of a manifest, by id; kept in `cache` (.npz) until the manifest changes.
 
     Raises:
         InputError: the manifest is missing, or audio cannot be read.
     """
     if not cuts.is_file():
-        raise InputError(f"{cuts} does not exist: run stage 2 (features) first")
+        raise InputError(f"{cuts} does not exist: run stage 1 (manifests) first")
     key = f"{name} {VERSION} {sha256(cuts)}"
     if cache.exists():
         with np.load(cache, allow_pickle=False) as stored:

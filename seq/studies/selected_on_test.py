@@ -66,7 +66,7 @@ def select_on_test(
     swap_folds(recipe.folds_dir, folds_dir, folds)
     conf = replace(recipe.conf, train=replace(recipe.conf.train, select_by="UA"))
     experiment = Experiment(
-        conf, recipe.protocol, tasks, recipe.fbank_cuts, folds_dir, recipe.lang_dir, exp_dir, device, command
+        conf, recipe.protocol, tasks, recipe.features, folds_dir, recipe.lang_dir, exp_dir, device, command
     )
     train_experiment(experiment, folds, seeds, num_jobs)
     decode_experiment(experiment, folds, seeds, num_jobs)

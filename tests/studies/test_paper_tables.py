@@ -54,7 +54,7 @@ def fake_vectors(recipe: Recipe, cache: Path) -> None:
     rng = np.random.default_rng(0)
     vectors = np.stack([np.eye(len(names))[names.index(emotion)] + rng.normal(0, 0.1, 3) for _, emotion in rows])
     cache.parent.mkdir(parents=True, exist_ok=True)
-    key = f"own {VERSION} {sha256(recipe.fbank_cuts)}"
+    key = f"own {VERSION} {sha256(recipe.cuts)}"
     np.savez(cache, key=np.array(key), ids=np.array([id_ for id_, _ in rows]), vectors=vectors)
 
 

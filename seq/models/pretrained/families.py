@@ -7,10 +7,7 @@ An encoder is a stem (samples to frames) and transformer layers. It may be cut a
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,6 +15,7 @@ from torch import Tensor, nn
 
 from seq.audio.reading import MIN_SAMPLES
 from seq.errors import InputError
+from seq.models.pretrained.loading import load_transformers
 from seq.models.pretrained.source import Checkpoint
 
 FRAME_SECONDS = 0.02
@@ -162,7 +160,7 @@ def split_encoder(
         InputError: transformers is not installed, a file is damaged, or there are not so many layers.
     """
     # Otherwise transformers takes what is fast; WavLM has no other.
-    model = _load(checkpoint, "eager" if for_export else None)
+    model = load_transformers(checkpoint, "eager" if for_export else None)
     family, config = checkpoint.family, model.config
     encoder = model.encoder
     layers: nn.ModuleList = encoder.layers
@@ -190,63 +188,3 @@ def _position_bias(first_layer: Any) -> nn.Module:
     # Nobody asks the layer itself any more: it would be a weight that is trained and has no gradient.
     del first_layer.attention.rel_attn_embed
     return bias.requires_grad_(False)
-
-
-def _load(checkpoint: Checkpoint, attention: str | None) -> Any:
-    """transformers' model, float32; of Whisper the encoder alone."""
-    try:
-        import transformers
-    except ImportError as error:
-        raise InputError("a pretrained encoder needs transformers: install speecheq[encoder]") from error
-    names = {"wav2vec2": "Wav2Vec2Model", "hubert": "HubertModel", "wavlm": "WavLMModel"}
-    names["data2vec-audio"] = "Data2VecAudioModel"
-    kind = _whisper_class() if checkpoint.family == "whisper" else getattr(transformers, names[checkpoint.family])
-    with _quiet():
-        try:
-            model, found = kind.from_pretrained(
-                checkpoint.folder,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-                attn_implementation=attention,
-                output_loading_info=True,
-            )
-        except Exception as error:  # safetensors, transformers and torch each have their own.
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{checkpoint.folder} cannot be loaded ({reason}): copy the checkpoint again") from error
-    missing = sorted(key for key in found["missing_keys"] if "masked_spec_embed" not in key)
-    if missing:
-        raise InputError(
-            f"{checkpoint.folder} lacks the weights {missing[0]}: it is no whole {checkpoint.family} encoder"
-        )
-    return model.eval()
-
-
-def _whisper_class() -> Any:
-    from transformers.models.whisper import modeling_whisper
-
-    class WhisperEncoderAlone(modeling_whisper.WhisperPreTrainedModel):
-        """Whisper without its decoder, which would be most of the weights."""
-
-        def __init__(self, config: Any) -> None:
-            super().__init__(config)
-            self.encoder = modeling_whisper.WhisperEncoder(config)
-            self.post_init()
-
-    return WhisperEncoderAlone
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers reports every weight of the decoder that was left out, and draws a bar for files on the disk."""
-    from transformers.utils import logging as their_logging
-
-    before, bars = their_logging.get_verbosity(), their_logging.is_progress_bar_enabled()
-    their_logging.set_verbosity(logging.CRITICAL)
-    their_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        their_logging.set_verbosity(before)
-        if bars:
-            their_logging.enable_progress_bar()
