@@ -55,6 +55,8 @@ OPTIONAL = (
         "no openSMILE baseline, nor row in the benchmark",
         ".venv/bin/pip install opensmile",
     ),
+    Need("transformers", "transformers", "no pretrained encoders: --model scratch works"),
+    Need("peft", "peft", "pretrained encoders are frozen, or trained whole: no LoRA"),
     Need("onnx", "onnx", "no export of a run as a model folder"),
     Need("safetensors", "safetensors", "no export of a run, and no fine-tuning"),
     Need("onnxruntime", "onnxruntime", "no prediction from a model folder: predict, demo"),
