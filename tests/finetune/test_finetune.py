@@ -121,7 +121,7 @@ def test_the_new_folder_predicts_and_says_where_it_comes_from(
     assert "The model `model` (corpus tiny" in card and "learnt from tiny and then own alone" in card
     assert "| test, before finetuning |" in card
     # What it was trained with goes on to whoever finetunes it again.
-    assert open_source(finetuned).description["conf"]["train"]["batch_duration"] == 4
+    assert open_source(finetuned, []).description["conf"]["train"]["batch_duration"] == 4
 
 
 def test_speakers_are_parted_and_the_seed_alone_deals_them(finetuned: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_runner_killed_in_training_goes_on(synth: tuple[Path, list[str]], corp
 
 def test_casia_reads_its_own_tree(synth: tuple[Path, list[str]], corpus: Path, tmp_path: Path) -> None:
     tree, _ = synth
-    missing = run(tree, "casia", "--stage", "0")
+    missing = run(tree, "casia", "--model", "scratch", "--stage", "0")
     assert missing.returncode == 2 and "--corpus-dir" in missing.stderr and "201.wav" in missing.stdout + missing.stderr
     for name, speaker in CASIA_SPEAKERS.items():
         shutil.copytree(corpus / name, tmp_path / "casia" / speaker)
@@ -131,7 +131,8 @@ def test_casia_reads_its_own_tree(synth: tuple[Path, list[str]], corpus: Path, t
         f"corpus.emotion_counts=[{counts}]",
         f"protocols=[{{name: loso, description: miniature, emotions: {emotions}, folds: [{folds}]}}]",
     ]
-    done = run(tree, "casia", "--corpus-dir", str(tmp_path / "casia"), "--folds", "1", sizes=sizes)
+    options = ["--corpus-dir", str(tmp_path / "casia"), "--model", "scratch", "--folds", "1"]
+    done = run(tree, "casia", *options, sizes=sizes)
     assert done.returncode == 0, done.stdout + done.stderr
     scores = json.loads((tree / "egs/casia/exp/scratch_loso/scores.json").read_text())
     # CASIA has neither intensities nor, without --transcripts, text: these tasks are masked, and scored on nobody.
@@ -145,7 +146,8 @@ def test_a_partial_copy_goes_on_and_every_table_says_so(tmp_path: Path) -> None:
     write_miniature("ravdess", mini, recipe / "conf/default.yaml")
     # Actor 05 is a valid speaker of fold 1, the only one of fold 3, and the only test speaker of fold 4.
     shutil.rmtree(mini / "Actor_05")
-    options = ["--corpus-dir", str(mini), "--conf", str(mini / "miniature.yaml"), "--tasks", "emotion", "--nj", "1"]
+    options = ["--corpus-dir", str(mini), "--conf", str(mini / "miniature.yaml"), "--model", "scratch"]
+    options += ["--tasks", "emotion", "--nj", "1"]
     sizes = ["train.num_epochs=1"]
     told = "48 utterances of 6 speakers, but a complete ravdess has 56 of 7"
     refused = run(tree, "ravdess", *options, sizes=sizes)
@@ -189,7 +191,11 @@ def test_a_partial_copy_goes_on_and_every_table_says_so(tmp_path: Path) -> None:
 def test_wrong_options_are_one_sentence(synth: tuple[Path, list[str]], options: list[str], message: str) -> None:
     tree, _ = synth
     result = subprocess.run(
-        [str(tree / "egs/ravdess/run.sh"), *options], capture_output=True, text=True, env=environment(), check=False
+        [str(tree / "egs/ravdess/run.sh"), "--model", "scratch", *options],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
     )
     assert result.returncode == 2
     assert message in result.stderr and "Traceback" not in result.stderr

@@ -239,14 +239,14 @@ def test_through_the_runner(egs: Path, tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree") if (tmp_path / "tree").mkdir() is None else tmp_path
     corpora = ", ".join(f"{{name: {name}, protocol: p, recipe: '{egs / name}'}}" for name in CORPORA)
     sizes = [f"unified.corpora=[{corpora}]", f"features.num_filters={NUM_FILTERS}", "train.num_epochs=2"]
-    missing = run(tree, "unified")
+    missing = run(tree, "unified", "--model", "scratch")
     assert missing.returncode == 2 and "corpus ravdess is not prepared" in missing.stderr
     assert len(missing.stderr.strip().splitlines()) == 1
-    partial = run(tree, "unified", "--stop-stage", "1", sizes=sizes)
+    partial = run(tree, "unified", "--model", "scratch", "--stop-stage", "1", sizes=sizes)
     assert partial.returncode == 2 and "is partial" in partial.stderr and "--allow-partial" in partial.stderr
-    wrong = run(tree, "unified", "--folds", "3", sizes=sizes)
+    wrong = run(tree, "unified", "--model", "scratch", "--folds", "3", sizes=sizes)
     assert wrong.returncode == 2 and "joint has folds 1 to 2" in wrong.stderr
-    options = ["--nj", "1", "--device", "cpu", "--allow-partial"]
+    options = ["--model", "scratch", "--nj", "1", "--device", "cpu", "--allow-partial"]
     mute = run(tree, "unified", *options, sizes=sizes)
     assert mute.returncode == 2 and "features but no audio" in mute.stderr and "Traceback" not in mute.stderr
     sizes.append("augment.speed_prob=0")
