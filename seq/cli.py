@@ -55,6 +55,7 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--seed", type=int, help="below exp/<name>: a run of this seed")
     parser.add_argument("--cuts", type=Path, help="manifest whose audio gives the norms of --describe")
     parser.add_argument("--int8", action="store_true", help="matrices of 8 bits: a third of the size, and quicker")
+    parser.add_argument("--encoder", metavar="DIR", help="the pretrained encoder, if it is no more where it was")
     parser.set_defaults(run=_export)
 
 
@@ -63,7 +64,7 @@ def _export(options: argparse.Namespace) -> int:
     from seq.export.run import export_run, find_run
 
     run_dir = find_run(options.exp, options.fold, options.seed)
-    description = export_run(run_dir, options.out, options.cuts, options.int8)
+    description = export_run(run_dir, options.out, options.cuts, options.int8, options.encoder)
     for line in notices(description):
         print(line)
     print(f"{options.out}: {run_dir}; try: speecheq predict {options.out} recording.wav")

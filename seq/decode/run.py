@@ -71,7 +71,7 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
     run_dir = experiment.run_dir(fold_number, seed)
     fold = experiment.load_fold(fold_number)
     weights, state, record = choose_weights(run_dir, choice or Choice())
-    model = build_model(state, weights, run_dir)
+    model = build_model(state, weights, run_dir, experiment.conf.model.pretrained.path)
     lang = experiment.open_lang(fold.train, run_dir)
     check_label_set(model, experiment, lang)
     spelling = decode_parts(experiment, model, lang, fold, seed)

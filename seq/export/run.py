@@ -63,7 +63,9 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
     return max(found, key=found.__getitem__)
 
 
-def export_run(run_dir: Path, out: Path, cuts: Path | None = None, int8: bool = False) -> Description:
+def export_run(
+    run_dir: Path, out: Path, cuts: Path | None = None, int8: bool = False, encoder: str | None = None
+) -> Description:
     """Write the model folder of a run; model.json comes last and vouches for the others. Returns what it holds.
 
     Args:
@@ -71,6 +73,7 @@ def export_run(run_dir: Path, out: Path, cuts: Path | None = None, int8: bool = 
         out: the folder to write; the files of an older model there are replaced, others stay.
         cuts: manifest whose audio gives the norms of `--describe`; by default the recipe's own, if it is there.
         int8: whether matrices are written with 8 bits, and what that costs is measured on valid.
+        encoder: folder of the pretrained encoder, if it is no more where it was in training.
 
     Raises:
         InputError: the run is not complete, or `out` is something else than a model folder.
@@ -86,7 +89,7 @@ def export_run(run_dir: Path, out: Path, cuts: Path | None = None, int8: bool = 
     check_out(out)
     run = RunFolder(run_dir)
     valid, test = _predictions(run.valid_predictions), _predictions(run.predictions)
-    model, epoch = load_model(run_dir)
+    model, epoch = load_model(run_dir, encoder=encoder)
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"])
     waveform_model = WaveformModel(model, conf.features).eval()
     # Of 8 bits the graph is what counts: the weights, from which one may go on training, have 16.

@@ -150,8 +150,11 @@ def averaged_weights(run_dir: Path, epoch: int, average_epochs: int, state: dict
     return average_checkpoints(start, end)
 
 
-def load_model(run_dir: Path, epoch: int | None = None) -> tuple[SpeechEqModel, int]:
+def load_model(run_dir: Path, epoch: int | None = None, encoder: str | None = None) -> tuple[SpeechEqModel, int]:
     """The network of a run in evaluation mode, with averaged weights, and its epoch (`best` unless given).
+
+    Args:
+        encoder: see `build_model`.
 
     Raises:
         InputError: nothing was trained there, or a checkpoint does not fit this version.
@@ -161,17 +164,24 @@ def load_model(run_dir: Path, epoch: int | None = None) -> tuple[SpeechEqModel, 
         raise InputError(f"{run_dir} has no trained model: run stage 5 first")
     state = load_checkpoint(checkpoint_path(run_dir, epoch))
     weights = averaged_weights(run_dir, epoch, state["conf"]["train"]["average_epochs"], state)
-    return build_model(state, weights, run_dir), epoch
+    return build_model(state, weights, run_dir, encoder), epoch
 
 
-def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path) -> SpeechEqModel:
+def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path, encoder: str | None = None) -> SpeechEqModel:
     """The network that a checkpoint describes, with `weights`, in evaluation mode.
 
+    Args:
+        encoder: folder of the pretrained encoder below, or "" for the hub's cache, if it is no more where it was when
+            the network was trained.
+
     Raises:
-        InputError: the checkpoint does not fit this version.
+        InputError: the checkpoint does not fit this version, or the encoder is needed and not at hand.
     """
     try:
-        model = SpeechEqModel(ModelSpec.from_dict(state["spec"]))
+        spec = ModelSpec.from_dict(state["spec"])
+        if encoder is not None:
+            spec.model.pretrained.path = encoder
+        model = SpeechEqModel(spec)
         load_kept_weights(model, weights)
     except (RuntimeError, TypeError, KeyError) as error:
         raise InputError(f"a checkpoint in {run_dir} was written by another version of the model") from error

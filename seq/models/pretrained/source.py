@@ -179,7 +179,10 @@ def read_checkpoint(folder: Path, name: str, revision: str | None) -> Checkpoint
         InputError: the folder, a file of it or its family is not what it must be.
     """
     if not folder.is_dir():
-        raise InputError(f"the encoder's folder {folder} does not exist: pass another one as model.pretrained.path")
+        raise InputError(
+            f"the encoder's folder {folder} does not exist: pass another one with --set model.pretrained.path=DIR, or, "
+            "to speecheq export, with --encoder DIR"
+        )
     config = _read(folder / CONFIG)
     if config is None:
         raise InputError(f"{folder} has no {CONFIG}: it is not a checkpoint in transformers' form")
