@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +22,7 @@ from seq.score.predictions import read_rows
 from seq.tasks.predictions import Prediction
 from seq.tasks.registry import main_category
 from seq.utils.files import atomic_path, read_json, sha256, write_json, write_text
-from seq.utils.provenance import git_commit
+from seq.utils.provenance import git_commit, without_private_paths
 from seq.utils.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -189,12 +189,20 @@ def _describe(
         "protocol": {**run["protocol"], "fold": run["fold"], "seed": run["seed"]},
         "scores": {"valid": valid_scores(valid, outputs), "test": valid_scores(test, outputs)},
         "calibration": {name: calibrate(valid, test, name, labels) for name, labels in categories.items()},
-        "training": {key: run.get(key) for key in ("command", "commit", "versions", "num_train", "epochs")},
-        # What finetuning takes over.
-        "conf": {section: asdict(getattr(conf, section)) for section in CONTINUED},
+        "training": {
+            "command": without_private_paths(run.get("command") or ""),
+            **{key: run.get(key) for key in ("commit", "versions", "num_train", "epochs")},
+        },
+        "conf": _continued(conf),
         "missing": _missing(run_dir),
         "finetuned_from": run.get("start"),
     }
+
+
+def _continued(conf: Conf) -> dict[str, Any]:
+    """What finetuning takes over of the conf; a teacher stays behind, since it knows nothing of another corpus."""
+    conf = replace(conf, train=replace(conf.train, teacher=""))
+    return {section: asdict(getattr(conf, section)) for section in CONTINUED}
 
 
 def _network(model: SpeechEqModel) -> dict[str, Any]:

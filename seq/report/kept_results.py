@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from seq.errors import InputError
-from seq.report.report import without_private_paths
 from seq.score.predictions import read_rows
 from seq.score.types import Scores
 from seq.tasks.predictions import (
@@ -25,6 +24,7 @@ from seq.tasks.predictions import (
     TaskPrediction,
 )
 from seq.utils.files import atomic_path, read_json, write_json
+from seq.utils.provenance import without_private_paths
 from seq.utils.run_folder import RunFolder
 
 KEPT_SCORES: Final = "scores.json"

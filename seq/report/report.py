@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from seq.score.types import About, PooledScores, PoolScores, Scores, Spread, tas
 from seq.tasks.registry import in_order
 from seq.utils.files import read_json, write_text
 from seq.utils.markdown_text import markdown_table, replace_block
+from seq.utils.provenance import without_private_paths
 
 POST_HOC_WARNING = "weights were chosen by hand and not by valid. Not a result, unless it is said who chose, and when."
 
@@ -29,11 +29,6 @@ class Additions:
 
     sections: Sequence[str] = ()
     figures: Sequence[Figure] = ()
-
-
-def without_private_paths(command: str) -> str:
-    """The command with `/home/me/corpora/ravdess` as `.../ravdess`: whose disk it was is nobody's business."""
-    return re.sub(r"(?<=[\s=])/\S*/(?=[^/\s]+)", ".../", command)
 
 
 def header_lines(scores: Scores) -> list[str]:
