@@ -81,10 +81,20 @@ def open_lessons(
         InputError: the teacher's experiment has no finished run of this fold, has heard other speakers, names other
             classes, or what stage 2 wrote for it is gone.
     """
+    try:
+        return _ask(experiment, fold, train, speakers, outputs)
+    except InputError as error:
+        # Whoever reads of a missing file must know that it is the teacher's.
+        raise InputError(f"train.teacher: {error}") from error
+
+
+def _ask(
+    experiment: Experiment, fold: int, train: list[str], speakers: set[str], outputs: Mapping[str, Outputs]
+) -> Lessons:
     exp = Path(experiment.conf.train.teacher)
     runs = [run.path for run in RunFolder.finished(exp, fold)]
     if not runs:
-        raise InputError(f"train.teacher: {exp} has no finished run of fold {fold}: run its stage 5 first")
+        raise InputError(f"{exp} has no finished run of fold {fold}: run its stage 5 first")
     for run in runs:
         _check_run(run, speakers)
     found: dict[str, dict[str, list[Tensor]]] = {}
@@ -99,7 +109,7 @@ def open_lessons(
             names = [task.name for task in in_order(outputs) if isinstance(task, UtteranceTask)]
             names = [name for name in names if name in model.spec.outputs]
             if other := [name for name in names if model.spec.outputs[name].labels != outputs[name].labels]:
-                raise InputError(f"train.teacher: {run} has other classes of {other[0]}: choose one of this protocol")
+                raise InputError(f"{run} has other classes of {other[0]}: choose one of this protocol")
             for cut in open_cuts(_cuts_of(experiment.cuts, encoder_folder(conf.model)), train):
                 heard = [_answer(model, cut, speed) for speed in speeds]
                 for name in names:
@@ -108,7 +118,7 @@ def open_lessons(
                 vectors.setdefault(cut.id, []).append(torch.stack([output.embedding[0] for output in heard]).mean(0))
                 progress.update()
     if lost := [id_ for id_ in train if id_ not in vectors]:
-        raise InputError(f"train.teacher: {exp} never heard {lost[0]}: run its stage 2 again")
+        raise InputError(f"{exp} never heard {lost[0]}: run its stage 2 again")
     numbers = {name: {id_: torch.stack(all_).mean(0) for id_, all_ in ids.items()} for name, ids in found.items()}
     scale = len(runs) ** -0.5
     embeddings = {id_: torch.cat([normalize(v, dim=0) * scale for v in all_]) for id_, all_ in vectors.items()}
@@ -119,10 +129,10 @@ def _check_run(run: Path, speakers: set[str]) -> None:
     """A teacher that heard a speaker of valid or test would whisper the answers."""
     record: RunRecord = read_json(RunFolder(run).run_json)
     if "train_speakers" not in record or "best_valid" not in record:
-        raise InputError(f"train.teacher: {run} does not say whom it heard: train it again with this version")
+        raise InputError(f"{run} does not say whom it heard: train it again with this version")
     if others := sorted(set(record["train_speakers"]) - speakers):
         raise InputError(
-            f"train.teacher: {run} was trained on speakers who are not in this fold's train part "
+            f"{run} was trained on speakers who are not in this fold's train part "
             f"({name_some(others)}): choose a teacher of the same protocol"
         )
 
@@ -132,15 +142,21 @@ def _cuts_of(cuts: Path, encoder: str) -> Path:
     data = next((parent for parent in cuts.resolve().parents if parent.name == "data"), None)
     found = None if data is None else data / (f"encoder/{encoder}" if encoder else "fbank") / cuts.name
     if found is None or not found.exists():
-        raise InputError(f"train.teacher: {found or cuts} does not exist: run stage 2 with the teacher's model")
+        raise InputError(f"{found or cuts} does not exist: run stage 2 with the teacher's model")
     return found
 
 
 @torch.inference_mode()
 def _answer(model: SpeechEqModel, cut: MonoCut, speed: float) -> ModelOutput:
-    reads_frames = model.front_end.reads == "frames"
-    heard = load_heard(cut, speed) if reads_frames else Heard(torch.from_numpy(cut.load_features()))
+    heard = load_heard(cut, speed) if model.front_end.reads == "frames" else _load_fbank(cut)
     inputs = [heard.feature.unsqueeze(0), torch.tensor([len(heard.feature)])]
     if heard.statistics is not None:
         inputs.append(heard.statistics.unsqueeze(0))
     return model(*inputs)
+
+
+def _load_fbank(cut: MonoCut) -> Heard:
+    try:
+        return Heard(torch.from_numpy(cut.load_features()))
+    except (OSError, ValueError) as error:
+        raise InputError(f"filter banks of cut {cut.id} cannot be read: run stage 2 (features) again") from error
