@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,15 +34,16 @@ def compress_onnx(source: Path, out: Path) -> None:
     # Filters of a spectrum meet energies over ten powers of ten: 8 bits would leave the loudest alone.
     spectra = [node.name for node in onnx.load(source).graph.node if "/log_mel/" in node.name or "/fbank/" in node.name]
     with atomic_path(out) as temporary:
-        quantize_dynamic(
-            source,
-            temporary,
-            op_types_to_quantize=["MatMul", "Gemm"],
-            per_channel=True,
-            nodes_to_exclude=spectra,
-            weight_type=QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},
-        )
+        with _without_advice():
+            quantize_dynamic(
+                source,
+                temporary,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                per_channel=True,
+                nodes_to_exclude=spectra,
+                weight_type=QuantType.QInt8,
+                extra_options={"MatMulConstBOnly": True},
+            )
         graph = onnx.load(temporary)
         scales, widened = [], []
         for constant in graph.graph.initializer:
@@ -59,6 +63,17 @@ def compress_onnx(source: Path, out: Path) -> None:
         graph.graph.initializer.extend(scales)
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """onnxruntime advises everybody to simplify the graph first, of which whoever exports a model can make nothing."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def measure_loss(
