@@ -37,14 +37,18 @@ def real_whisper() -> Path | None:
     return folder if (folder / "model.safetensors").is_file() else None
 
 
-def save_encoder(folder: Path, kind: str = "whisper", seed: int = 0, num_filters: int = 80) -> Path:
-    """Write a checkpoint of a kind (see `KINDS`) to a folder; the same seed gives the same weights."""
+def save_encoder(folder: Path, kind: str = "whisper", seed: int = 0, num_filters: int = 80, dim: int = DIM) -> Path:
+    """Write a checkpoint of a kind (see `KINDS`) to a folder; the same seed gives the same weights.
+
+    Args:
+        dim: width of a Whisper.
+    """
     import transformers
 
     torch.manual_seed(seed)
     preprocessor: Any
     if kind == "whisper":
-        model: Any = transformers.WhisperForConditionalGeneration(_whisper_config(num_filters))
+        model: Any = transformers.WhisperForConditionalGeneration(_whisper_config(num_filters, dim))
         preprocessor = transformers.WhisperFeatureExtractor(feature_size=num_filters)
     else:
         model = _waveform_model(kind)
@@ -61,16 +65,16 @@ def encoder_conf(folder: Path, **settings: Any) -> PretrainedConf:
     return PretrainedConf(path=str(folder), **settings)
 
 
-def _whisper_config(num_filters: int) -> Any:
+def _whisper_config(num_filters: int, dim: int) -> Any:
     import transformers
 
     return transformers.WhisperConfig(
         vocab_size=16,
         num_mel_bins=num_filters,
-        d_model=DIM,
+        d_model=dim,
         encoder_layers=NUM_LAYERS,
         encoder_attention_heads=4,
-        encoder_ffn_dim=48,
+        encoder_ffn_dim=dim * 3 // 2,
         decoder_layers=1,
         decoder_attention_heads=4,
         decoder_ffn_dim=48,
