@@ -96,10 +96,13 @@ def open_source(folder: Path, overrides: list[str]) -> Source:
     """Read a model folder, whose pretrained encoder may be where an override says.
 
     Raises:
-        InputError: it is missing, altered, or of another version, or its encoder is needed and not at hand.
+        InputError: it is missing, altered, or of another version, or its encoder is not at hand, or another one.
     """
     places = [override.partition("=")[2] for override in overrides if override.startswith(f"{ENCODER_PLACE}=")]
     network, _ = load_network(folder, places[-1] if places else "")
+    if network.spec.encoder is not None:
+        # Where all of it is frozen the network does not need it; stage 2 and the export do, hours later.
+        network.spec.encoder.checkpoint(network.spec.model.pretrained)
     return Source(folder, read_model_folder(folder), network)
 
 

@@ -138,7 +138,7 @@ def _missing(conf: PretrainedConf) -> str:
 def _ways(conf: PretrainedConf) -> str:
     return (
         f"name its folder with --set model.pretrained.path=DIR, copy it into the hub's cache ({_cache()}), or train "
-        "without one: --model scratch"
+        "without one (run.sh --model scratch)"
     )
 
 
