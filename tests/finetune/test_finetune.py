@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
-from corpus_builders import spoken
 from exported_model import make_model_folder
+from own_recordings import SPEAKERS, finetune, make_table, run_of
 from safetensors.torch import load_file
 
 from seq.cli import main
@@ -27,33 +24,6 @@ from seq.runtime import load_model
 from seq.train.checkpoint import checkpoint_path, load_checkpoint
 from seq.train.trainer import Trainer
 from seq.utils.files import read_json, read_jsonl, sha256, write_jsonl
-
-RATE = 16000
-SPEAKERS = {"anna": "F", "bert": "M", "cora": "F", "dirk": "M", "eva": ""}
-
-
-def make_table(folder: Path, words: Sequence[str], speakers: Sequence[str] = tuple(SPEAKERS)) -> Path:
-    """`own.csv` with two short recordings of every speaker and word; the columns are in no special order."""
-    rows = []
-    for i, speaker in enumerate(speakers):
-        for j, word in enumerate(words):
-            for take in range(2):
-                path = folder / "my audio" / speaker / f"{word} {take}.wav"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                soundfile.write(path, spoken(0.5, RATE, seed=10 * i + 3 * j + take, before=0.2, after=0.2), RATE)
-                # However a path is written: from the table, by detours, or from the root.
-                written = path if take else Path("my audio", speaker, "..", "..", "my audio", speaker, path.name)
-                rating = "" if word == words[0] else str(1 + take)
-                rows.append([word, str(written), speaker, SPEAKERS[speaker], rating])
-    table = folder / "own.csv"
-    with open(table, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["emotion", "path", "speaker", "gender", "intensity"], *rows])
-    return table
-
-
-def finetune(model: Path, table: Path, out: Path, *options: str) -> int:
-    command = ["finetune", model, "--corpus", table, "--out", out, "--epochs", "3"]
-    return main([*map(str, command), "--set", "train.batch_duration=4", "--set", "train.average_epochs=2", *options])
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +43,6 @@ def finetuned(model: Path, table: Path, tmp_path_factory: pytest.TempPathFactory
     out = tmp_path_factory.mktemp("out") / "mine"
     assert finetune(model, table, out) == 0
     return out
-
-
-def run_of(out: Path, name: str = "finetuned", seed: int = 0) -> Path:
-    return out.with_name(f"{out.name}.work") / "exp" / name / "fold_1" / f"seed_{seed}"
 
 
 def test_before_is_what_the_model_says_and_after_is_not(model: Path, finetuned: Path) -> None:
