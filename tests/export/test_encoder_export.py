@@ -87,18 +87,18 @@ def test_the_graph_says_what_torch_says_for_every_family(kind: str, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe with an encoder of unknown licence, `encoder`."""
+    """A recipe with an encoder of unknown licence, `whisper`."""
     folder = tmp_path_factory.mktemp("recipe")
     record_corpus(folder)
     # So large that what is no matrix does not count for most.
-    save_encoder(folder / "encoder", dim=192)
+    save_encoder(folder / "whisper", dim=192)
     return folder
 
 
 def train(recipe: Path, name: str, **settings: int) -> Experiment:
-    conf = encoder_experiment_conf(recipe / "encoder", **settings)
+    conf = encoder_experiment_conf(recipe / "whisper", **settings)
     experiment = open_experiment(recipe, conf, name)
-    typed = f"egs/tiny/run.sh --corpus-dir {recipe}/corpus --set model.pretrained.path={recipe}/encoder"
+    typed = f"egs/tiny/run.sh --corpus-dir {recipe}/corpus --set model.pretrained.path={recipe}/whisper"
     experiment = replace(experiment, command=typed)
     train_run(experiment, 1, 0)
     decode_run(experiment, 1, 0)
@@ -141,10 +141,10 @@ def test_adapters_are_merged_and_the_answers_stay(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("peft")
-    (recipe / "encoder/README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    (recipe / "whisper/README.md").write_text("---\nlicense: apache-2.0\n---\n")
     # A learning rate at which the adapters say something after two epochs.
     experiment = train(recipe, "adapted", trained_layers=2, lora_rank=2)
-    (recipe / "encoder/README.md").unlink()
+    (recipe / "whisper/README.md").unlink()
     description = export_run(experiment.run_dir(1, 0), tmp_path / "model")
     names = [initializer.name for initializer in onnx.load(tmp_path / "model/model.onnx").graph.initializer]
     assert names and not any("lora" in name for name in names)
@@ -153,7 +153,7 @@ def test_adapters_are_merged_and_the_answers_stay(
     assert len(adapters) == 4 and all(p.abs().max() > 0 for p in adapters)
     assert_parity(Graph(tmp_path / "model/model.onnx"), model)
     # From the folder, training goes on with adapters, not with what they were merged into.
-    again = load_network(tmp_path / "model", str(recipe / "encoder"))[0]
+    again = load_network(tmp_path / "model", str(recipe / "whisper"))[0]
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
     assert description["encoder"]["num_upper"] == 3 and not notices(description)
@@ -210,7 +210,7 @@ def test_8_bits_cost_no_advice(model_folder: Path, tmp_path: Path, caplog: pytes
 
 def test_the_card_names_the_encoder_and_nothing_names_this_machine(model_folder: Path, recipe: Path) -> None:
     description = read_model_folder(model_folder)
-    encoder = describe_encoder(encoder_conf(recipe / "encoder", name="tiny/whisper"))
+    encoder = describe_encoder(encoder_conf(recipe / "whisper", name="tiny/whisper"))
     assert description["encoder"] == encoder.to_dict() and encoder.licence is None
     card = (model_folder / "README.md").read_text(encoding="utf-8")
     assert "tiny/whisper (whisper, frozen)" in card and encoder.sha256 in card
@@ -219,20 +219,20 @@ def test_the_card_names_the_encoder_and_nothing_names_this_machine(model_folder:
     for text in (card, (model_folder / "model.json").read_text(encoding="utf-8")):
         assert str(recipe) not in text and "/tmp" not in text and str(Path.home()) + "/" not in text
     assert description["training"]["command"] == (
-        "egs/tiny/run.sh --corpus-dir .../corpus --set model.pretrained.path=.../encoder"
+        "egs/tiny/run.sh --corpus-dir .../corpus --set model.pretrained.path=.../whisper"
     )
 
 
 def test_an_encoder_that_moved_is_named_anew(frozen: Experiment, recipe: Path, tmp_path: Path) -> None:
-    moved = Path(shutil.move(recipe / "encoder", tmp_path / "moved"))
+    moved = Path(shutil.move(recipe / "whisper", tmp_path / "moved"))
     try:
-        with pytest.raises(InputError, match=r"encoder does not exist: .* speecheq export, with --encoder DIR"):
+        with pytest.raises(InputError, match=r"whisper does not exist: .* speecheq export, with --encoder DIR"):
             export_run(frozen.run_dir(1, 0), tmp_path / "model")
         assert not (tmp_path / "model").exists()
         export_run(frozen.run_dir(1, 0), tmp_path / "model", encoder=str(moved))
         Engine(tmp_path / "model")
     finally:
-        shutil.move(moved, recipe / "encoder")
+        shutil.move(moved, recipe / "whisper")
 
 
 def test_streams_and_long_recordings(model_folder: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     recipe, out = tmp_path_factory.mktemp("recipe"), tmp_path_factory.mktemp("models")
     record_corpus(recipe)
-    then = Path(shutil.copytree(encoder, recipe / "encoder"))
+    then = Path(shutil.copytree(encoder, recipe / "whisper"))
     for kind, settings in KINDS.items():
         experiment = open_experiment(recipe, encoder_experiment_conf(then, **settings), kind)
         train_run(experiment, 1, 0)

@@ -199,7 +199,7 @@ def test_a_network_with_adapters_is_built_again_wherever_its_encoder_is(
     adapted: Experiment, encoder: Path, tmp_path: Path
 ) -> None:
     experiment = named(adapted, "built")
-    moved = Path(shutil.copytree(encoder, tmp_path / "moved"))
+    moved = Path(shutil.copytree(encoder, tmp_path / "moved/whisper"))
     conf = encoder_experiment_conf(moved, **ADAPTED, num_epochs=2)
     experiment = replace(experiment, conf=conf)
     trainer = trainer_of(experiment)
@@ -212,14 +212,14 @@ def test_a_network_with_adapters_is_built_again_wherever_its_encoder_is(
     for name, value in ours.numbers.items():
         assert torch.equal(value, theirs.numbers[name]), name
     # It is decoded with the encoder where the conf says that it is now, and with no other one.
-    moved.rename(tmp_path / "again")
+    moved.parent.rename(tmp_path / "again")
     with pytest.raises(
-        InputError, match=r"moved does not exist: pass another one with --set model\.pretrained\.path=DIR"
+        InputError, match=r"moved/whisper does not exist: pass another one with --set model\.pretrained\.path=DIR"
     ):
         decode_run(experiment, 1, 0)
-    conf.model.pretrained.path = str(tmp_path / "again")
+    conf.model.pretrained.path = str(tmp_path / "again/whisper")
     decode_run(experiment, 1, 0)
-    conf.model.pretrained.path = str(save_encoder(tmp_path / "other", seed=1))
+    conf.model.pretrained.path = str(save_encoder(tmp_path / "other/whisper", seed=1))
     with pytest.raises(InputError, match="holds another encoder than tiny/whisper with SHA-256"):
         decode_run(experiment, 1, 0)
 
@@ -237,8 +237,8 @@ def test_another_encoder_starts_afresh_and_another_place_of_the_same_does_not(
         return checkpoint_path(experiment.run_dir(1, 0), 2).stat().st_mtime_ns
 
     first = train(encoder)
-    assert train(Path(shutil.copytree(encoder, tmp_path / "elsewhere"))) == first
-    assert train(save_encoder(tmp_path / "other", seed=1)) != first
+    assert train(Path(shutil.copytree(encoder, tmp_path / "elsewhere/whisper"))) == first
+    assert train(save_encoder(tmp_path / "other/whisper", seed=1)) != first
     assert "the encoder changed; the earlier run is kept" in capsys.readouterr().err
 
 
