@@ -105,6 +105,50 @@ def test_a_model_file_is_a_model_and_nothing_else(toy: Path, tmp_path: Path, mon
         read_conf(toy, [], "../default")
 
 
+def models(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
+    """Let local/conf hold these files."""
+    monkeypatch.setattr(model_conf, "MODELS", folder / "models")
+    (folder / "models").mkdir()
+    for name, text in files.items():
+        (folder / f"models/{name}.yaml").write_text(text)
+
+
+def test_a_model_that_extends_another_says_what_differs(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = "model: {channels: 8, pretrained: {name: a/b, lora_rank: 1}}\naugment: {speeds: [0.9, 1.1]}\n"
+    second = "extends: first\nmodel: {channels: 16, pretrained: {lora_rank: 2}}\n"
+    third = "extends: second\nmodel: {pretrained: {lora_alpha: 3}}\naugment: {speeds: [1.0]}\n"
+    models(tmp_path, monkeypatch, first=first, second=second, third=third)
+    toy.write_text(CORPUS + "model: {num_layers: 5}\n")
+    conf = load_conf(toy, ["model.pretrained.revision=v1"], "third")
+    found = conf.model.pretrained
+    assert (found.name, found.lora_rank, found.lora_alpha, found.revision) == ("a/b", 2, 3, "v1")
+    # Lists are replaced, not joined; the name is that of the file that was asked for.
+    assert (conf.model.channels, conf.model.num_layers, conf.augment.speeds) == (16, 5, [1.0])
+    assert conf.model_name == "third"
+    assert load_conf(toy, [], "second").augment.speeds == [0.9, 1.1]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"one": "extends: none\n"}, r"^local/conf/one\.yaml extends none: there is no such file .* choose from one$"),
+        ({"one": "extends: one\n"}, r"^local/conf/one\.yaml extends one, which extends it in turn: "),
+        ({"one": "extends: two\n", "two": "extends: one\n"}, r"^local/conf/two\.yaml extends one, which extends it in"),
+        ({"one": "extends: two\n", "two": "corpus: {}\n"}, r"^local/conf/two\.yaml has the section corpus"),
+        ({"one": "extends: [two]\n", "two": ""}, r"^local/conf/one\.yaml extends \['two'\]: there is no such file"),
+    ],
+)
+def test_a_model_that_cannot_be_extended_is_one_sentence(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], said: str
+) -> None:
+    models(tmp_path, monkeypatch, **files)
+    with pytest.raises(InputError, match=said) as error:
+        read_conf(toy, [], "one")
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

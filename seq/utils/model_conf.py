@@ -132,7 +132,7 @@ def raw_model(raw: Raw) -> ModelConf:
     """The model of a conf that is still plain types; keys that there are not are left out, to be refused later.
 
     Raises:
-        InputError: a section is no mapping.
+        InputError: a section is no mapping, or an encoder's name or place is no text.
     """
     section = raw.get("model") or {}
     pretrained = section.get("pretrained") or {} if isinstance(section, dict) else {}
@@ -140,6 +140,9 @@ def raw_model(raw: Raw) -> ModelConf:
         raise InputError("conf section model, or model.pretrained in it, is not a mapping of keys and values")
     known = {f.name: section[f.name] for f in fields(ModelConf) if f.name in section and f.name != "pretrained"}
     encoder = {f.name: pretrained[f.name] for f in fields(PretrainedConf) if f.name in pretrained}
+    # These decide where stage 2 writes, before types are checked.
+    if wrong := next((key for key in ("name", "path", "revision") if not isinstance(encoder.get(key, ""), str)), None):
+        raise InputError(f"model.pretrained.{wrong} is {encoder[wrong]}: it must be text (quote a number)")
     return ModelConf(**known, pretrained=PretrainedConf(**encoder))
 
 
@@ -152,15 +155,30 @@ def read_model(name: str) -> Raw:
     """The file of the model called `name`, laid over the one that it extends, if it extends one.
 
     Raises:
-        InputError: there is no such file, or it holds more than a model.
+        InputError: there is no such file, it holds more than a model, or it extends itself in the end.
     """
-    if name not in model_names():
-        raise InputError(f"--model {name}: there is no such file in local/conf; choose from {', '.join(model_names())}")
+    chain: dict[str, Raw] = {}
+    wanted: str | None = name
+    while wanted is not None:
+        who = f"local/conf/{list(chain)[-1]}.yaml extends {wanted}" if chain else f"--model {wanted}"
+        if wanted not in model_names():
+            raise InputError(f"{who}: there is no such file in local/conf; choose from {', '.join(model_names())}")
+        if wanted in chain:
+            raise InputError(f"{who}, which extends it in turn: a model cannot stand on itself")
+        chain[wanted] = _read_alone(wanted)
+        base = chain[wanted].pop(EXTENDS, None)
+        wanted = None if base is None else str(base)
+    merged: Raw = {}
+    for raw in reversed(chain.values()):
+        merged = lay_over(merged, raw)
+    return merged
+
+
+def _read_alone(name: str) -> Raw:
     raw = read_yaml(MODELS / f"{name}.yaml")
-    base = raw.pop(EXTENDS, None)
-    if others := [section for section in raw if section not in MODEL_SECTIONS]:
+    if others := [section for section in raw if section not in (*MODEL_SECTIONS, EXTENDS)]:
         raise InputError(
             f"local/conf/{name}.yaml has the section {others[0]}: a model is {', '.join(MODEL_SECTIONS)}, and "
             "everything else belongs to a recipe's conf"
         )
-    return raw if base is None else lay_over(read_model(str(base)), raw)
+    return raw
