@@ -146,6 +146,8 @@ class Runner:
         """An encoder that is not at hand is said, or fetched, before anything else works."""
         plan = self.call.plan
         if plan.encoder and not plan.features.exists() and not plan.siblings and self.call.options.stop_stage >= 2:
+            # A mistyped value must not cost a download.
+            self._check_conf()
             fetch_checkpoint(self.model.pretrained)
 
     def _drop_skipped_folds(self) -> None:
