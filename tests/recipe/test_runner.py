@@ -308,6 +308,7 @@ def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
         (["--tasks", "emotion,age"], "age"),
         (["--protocol", "three"], "has two"),
         (["--model", "huge"], "--model huge: there is no such file in local/conf; choose from scratch, small"),
+        (["--model", "whisper-tiny", "--set", "model.pretrained.name=5"], "model.pretrained.name is 5"),
         (["--exp-name", "../up"], "--exp-name"),
         (["--force=yes"], "--force takes no value"),
         (["--conf", "none.yaml"], "none.yaml"),
