@@ -106,27 +106,29 @@ def merge_features(conf: Conf, cuts: Path, out: Path, storage: Path) -> None:
             yield cut
 
     out.unlink(missing_ok=True)
+    spec = _same_encoder(siblings, encoder) if encoder else None
     # The runner expects the folder; it stays empty.
     storage.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as temporary:
         write_jsonl(temporary, checked())
         check_same_ids(cuts, temporary)
-    if encoder:
-        write_json(out.parent / ENCODER_JSON, _same_encoder(siblings, encoder))
+    if spec is not None:
+        write_json(out.parent / ENCODER_JSON, spec)
     print(f"{out}: features of {len(conf.unified.corpora)} corpora, where their recipes keep them")
 
 
 def _same_encoder(siblings: list[Sibling], encoder: str) -> dict[str, Any]:
     """encoder.json of all corpora. Raises InputError where they were heard by different ones."""
-    found = {sibling.name: read_encoder_json(sibling.feature_cuts(encoder)).to_dict() for sibling in siblings}
+    found = {sibling.name: read_encoder_json(sibling.feature_cuts(encoder)) for sibling in siblings}
     first = siblings[0].name
     for name, spec in found.items():
-        if spec != found[first]:
+        # Whether it came from the hub or from a folder does not matter.
+        if (spec.sha256, spec.num_frozen) != (found[first].sha256, found[first].num_frozen):
             raise InputError(
                 f"corpora {first} and {name} were heard by different encoders, both called {encoder}: run stage 2 of "
                 f"egs/{name} with the encoder of egs/{first}"
             )
-    return found[first]
+    return found[first].to_dict()
 
 
 def _merged(siblings: list[Sibling], which: Callable[[Sibling], Path]) -> Iterator[Cut]:
