@@ -27,13 +27,18 @@ SPEEDS = [0.9, 1.0, 1.1]
 PITCH = {"neutral": 100.0, "happy": 170.0, "sad": 130.0}
 
 
-def record_corpus(folder: Path, per_class: int = 3) -> Path:
-    """Recordings of four speakers and their manifest, as stages 0 and 1 of a recipe in `folder` would leave them."""
+def record_corpus(folder: Path, per_class: int = 3, corpus: str = "tiny") -> Path:
+    """Recordings of four speakers and their manifest, as stages 0 and 1 of a recipe in `folder` would leave them.
+
+    Args:
+        corpus: whose name the ids have in front, unless it is the usual one.
+    """
+    prefix = "" if corpus == "tiny" else f"{corpus}-"
     cuts = []
     for speaker in range(4):
         for number, emotion in enumerate(EMOTIONS):
             for i in range(per_class):
-                name = f"s{speaker}-{emotion}-{i}"
+                name = f"{prefix}s{speaker}-{emotion}-{i}"
                 seed = 100 * speaker + 10 * number + i
                 path = folder / "corpus" / f"{name}.wav"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +52,7 @@ def record_corpus(folder: Path, per_class: int = 3) -> Path:
                     name, name, 0.0, recording.duration, speaker=f"s{speaker}", gender="FM"[speaker % 2], custom=custom
                 )
                 cuts.append(MonoCut(name, 0.0, recording.duration, 0, [supervision], recording=recording))
-    manifest = folder / "data/manifests/tiny_cuts.jsonl.gz"
+    manifest = folder / f"data/manifests/{corpus}_cuts.jsonl.gz"
     manifest.parent.mkdir(parents=True, exist_ok=True)
     CutSet.from_cuts(cuts).to_file(manifest)
     return manifest
