@@ -21,6 +21,8 @@ from seq.models.pretrained.source import Checkpoint
 FRAME_SECONDS = 0.02
 # Whisper has positions for 30 s; longer utterances are heard in pieces of equal length.
 PIECE_SAMPLES = 29 * 16000
+# Nobody hears more than 20 s at once from an exported model (`seq.runtime.recording.LONG_SECONDS`).
+EXPORTED_FRAMES = 1024
 
 
 class Stem(nn.Module):
@@ -34,13 +36,14 @@ class Stem(nn.Module):
 class WhisperStem(Stem):
     """Log-mel spectrogram, two convolutions, and as many of the 1,500 positions as there are frames."""
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: Any, max_frames: int | None = None) -> None:
         super().__init__()
         from seq.models.pretrained.log_mel import WhisperLogMel
 
         self.log_mel = WhisperLogMel(encoder.config.num_mel_bins)
         self.conv1, self.conv2 = encoder.conv1, encoder.conv2
-        self.positions = nn.Parameter(encoder.embed_positions.weight.detach().clone(), requires_grad=False)
+        positions = encoder.embed_positions.weight.detach()[:max_frames].clone()
+        self.positions = nn.Parameter(positions, requires_grad=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         x = nn.functional.gelu(self.conv1(self.log_mel(samples)))
@@ -169,7 +172,11 @@ def split_encoder(
     stem: Stem
     norm: nn.Module | None
     if family == "whisper":
-        stem, norm, dim = WhisperStem(encoder), encoder.layer_norm, config.d_model
+        stem, norm, dim = (
+            WhisperStem(encoder, EXPORTED_FRAMES if for_export else None),
+            encoder.layer_norm,
+            config.d_model,
+        )
     else:
         stem = WaveformStem(model, bool(checkpoint.preprocessor.get("do_normalize", True)))
         norm, dim = encoder.layer_norm if getattr(config, "do_stable_layer_norm", False) else None, config.hidden_size
