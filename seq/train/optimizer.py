@@ -7,6 +7,7 @@ import math
 import torch
 
 from seq.conf import Conf
+from seq.errors import InputError
 
 # How the names of the weights of a pretrained encoder's trained layers begin.
 UPPER_LAYERS = "front_end.upper."
@@ -22,11 +23,19 @@ def learning_rate(conf: Conf, progress: float) -> float:
 
 
 def make_optimizer(model: torch.nn.Module, conf: Conf) -> torch.optim.AdamW:
-    """AdamW; biases and norms are not decayed. The layers of a pretrained encoder have a learning rate of their own."""
+    """AdamW; biases and norms are not decayed. The layers of a pretrained encoder have a learning rate of their own.
+
+    Raises:
+        InputError: that is a multiple of a learning rate of 0.
+    """
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     own = [p for name, p in trained if not name.startswith(UPPER_LAYERS)]
     upper = [p for name, p in trained if name.startswith(UPPER_LAYERS)]
-    ratio = conf.model.pretrained.learning_rate / conf.train.learning_rate
+    if upper and not conf.train.learning_rate:
+        raise InputError(
+            "train.learning_rate is 0, of which model.pretrained.learning_rate is taken as a multiple: make it small"
+        )
+    ratio = conf.model.pretrained.learning_rate / conf.train.learning_rate if upper else 1.0
     groups = [
         {"params": parameters, "weight_decay": decay, "lr_ratio": lr_ratio}
         for part, lr_ratio in ((own, 1.0), (upper, ratio))
