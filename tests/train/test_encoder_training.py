@@ -195,6 +195,12 @@ def test_adapters_have_a_learning_rate_of_their_own(adapted: Experiment, encoder
         assert torch.equal(value, before[name]) == (name not in rates), name
 
 
+def test_adapters_need_a_learning_rate_to_be_a_multiple_of(adapted: Experiment, encoder: Path) -> None:
+    conf = encoder_experiment_conf(encoder, **ADAPTED, learning_rate=0.0)
+    with pytest.raises(InputError, match=r"train\.learning_rate is 0, of which"):
+        trainer_of(named(replace(adapted, conf=conf), "zero"))
+
+
 def test_a_network_with_adapters_is_built_again_wherever_its_encoder_is(
     adapted: Experiment, encoder: Path, tmp_path: Path
 ) -> None:
