@@ -26,7 +26,7 @@ SCRATCH: dict[str, dict[str, Any]] = {
         "encoder": "conformer", "subsampling": 4, "stem_channels": 32, "channels": 128, "num_layers": 4,
         "kernel_size": 15, "num_heads": 4, "feedforward": 384, "embedding_dim": 128, "dropout": 0.1,
         "head_dropout": 0.3,
-        "front_end": "fbank", "statistics_layers": [], "statistics_dropout": 0.3,
+        "members": 1, "front_end": "fbank", "statistics_layers": [], "statistics_dropout": 0.3,
         "pretrained": {
             "name": "", "revision": "main", "path": "", "trained_layers": 0, "lora_rank": 0, "lora_alpha": 16,
             "lora_modules": [], "learning_rate": 1e-4,

@@ -27,13 +27,22 @@ def activate(kind: str, numbers: Tensor) -> Tensor:
 
 
 def apply_heads(
-    heads: nn.ModuleDict, outputs: Mapping[str, Outputs], embedding: Tensor, frames: Tensor
+    heads: nn.ModuleDict, outputs: Mapping[str, Outputs], embedding: Tensor, frames: Tensor, members: int = 1
 ) -> dict[str, Tensor]:
-    """By task: (N, K) numbers of the utterance, or (N, T, V) log probabilities of the frames."""
+    """By task: (N, K) numbers of the utterance, or (N, T, V) log probabilities of the frames.
+
+    Of several members in training, (M, N, K): what each says from its part of the embedding. Their mean is what the
+    head says from all of it, so that afterwards they cost nothing.
+    """
     numbers: dict[str, Tensor] = {}
     for name, head in heads.items():
         if outputs[name].kind in FRAME_KINDS:
             numbers[name] = head(frames).float().log_softmax(dim=-1)
+        elif members > 1 and heads.training:
+            assert isinstance(head, nn.Linear)
+            parts = embedding.view(len(embedding), members, -1)
+            weights = head.weight.view(len(head.weight), members, -1)
+            numbers[name] = (members * torch.einsum("nme,kme->mnk", parts, weights) + head.bias).float()
         else:
             numbers[name] = head(embedding).float()
     return numbers

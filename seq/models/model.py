@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
+from seq.errors import InputError
 from seq.models.encoder import make_encoder
 from seq.models.front_end import FbankFrontEnd, FrontEnd
 from seq.models.heads import apply_heads, make_heads
@@ -59,7 +60,8 @@ class ModelSpec:
 class ModelOutput:
     """Outputs of one batch."""
 
-    # By task: (N, K) numbers of the utterance, or (N, T', V) log probabilities of the frames.
+    # By task: (N, K) numbers of the utterance (in training of several members (M, N, K), `seq.models.heads`), or
+    # (N, T', V) log probabilities of the frames.
     numbers: dict[str, Tensor]
     # (N,) encoder frames.
     lengths: Tensor
@@ -78,6 +80,10 @@ class SpeechEqModel(nn.Module):
         super().__init__()
         self.spec = spec
         conf = spec.model
+        if conf.members < 1 or conf.embedding_dim % conf.members:
+            raise InputError(
+                f"model.members is {conf.members}: it must divide model.embedding_dim, which is {conf.embedding_dim}"
+            )
         self.front_end = make_front_end(spec)
         self.encoder = make_encoder(conf, self.front_end.dim)
         self.layer_mix = LayerMix(self.front_end.num_layers + self.encoder.num_layers, self.encoder.dim)
@@ -95,7 +101,8 @@ class SpeechEqModel(nn.Module):
             self.statistics = nn.Sequential(
                 nn.Dropout(conf.statistics_dropout),
                 nn.Linear(self.front_end.num_statistics, conf.embedding_dim),
-                nn.LayerNorm(conf.embedding_dim),
+                # Every member's part is normalised by itself.
+                nn.GroupNorm(conf.members, conf.embedding_dim),
                 nn.SiLU(),
                 nn.Dropout(conf.head_dropout),
             )
@@ -113,7 +120,7 @@ class SpeechEqModel(nn.Module):
         embedding = self.embedding(self.pooling(self.layer_mix(layers), lengths))
         if self.statistics is not None:
             embedding = embedding + self.statistics(frames.statistics)
-        numbers = apply_heads(self.heads, self.spec.outputs, embedding, layers[-1])
+        numbers = apply_heads(self.heads, self.spec.outputs, embedding, layers[-1], self.spec.model.members)
         return ModelOutput(numbers, lengths, embedding.float())
 
 

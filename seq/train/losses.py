@@ -145,11 +145,19 @@ def task_loss(name: str, output: ModelOutput, target: Target, setting: LossSetti
         assert isinstance(target, list)
         return sequence_loss(numbers, output.lengths, target, setting.ctc)
     assert isinstance(target, Tensor)
-    if task.kind == "scale":
-        return scale_loss(numbers, target, weights)
-    if task.kind == "value":
-        return value_loss(numbers, target)
-    return category_loss(numbers, target, setting.label_smoothing if task.by_class else 0.0, weights)
+
+    def loss(logits: Tensor) -> Loss:
+        if task.kind == "scale":
+            return scale_loss(logits, target, weights)
+        if task.kind == "value":
+            return value_loss(logits, target)
+        return category_loss(logits, target, setting.label_smoothing if task.by_class else 0.0, weights)
+
+    if numbers.dim() == 2:
+        return loss(numbers)
+    # Every member learns by itself: the mean of their losses, not the loss of their mean.
+    losses = [loss(logits) for logits in numbers]
+    return torch.stack([total for total, _ in losses]).mean(), losses[0][1]
 
 
 def multitask_losses(output: ModelOutput, targets: Mapping[str, Target], setting: LossSetting) -> dict[str, Loss]:

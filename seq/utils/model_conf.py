@@ -82,6 +82,7 @@ class ModelConf:
     num_heads: int = 4
     feedforward: int = 384
     embedding_dim: int = 128
+    members: int = 1
     dropout: float = 0.1
     head_dropout: float = 0.3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from seq.models.encoder import encoder_names, make_encoder
 from seq.models.layer_mix import LayerMix
 from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights, num_parameters
 from seq.tasks.base import Outputs
+from seq.train.ctc import make_ctc
+from seq.train.losses import LossSetting, task_loss
 
 OUTPUTS = {
     "emotion": Outputs("category", ("neutral", "happy")),
@@ -148,3 +151,25 @@ def test_frozen_parameters_are_not_kept_and_other_networks_weights_are_refused()
             load_kept_weights(other, weights)
     with pytest.raises(RuntimeError, match=r"weights of another network: heads\.phone"):
         load_kept_weights(make_model(), kept_weights(make_model(tasks=["emotion", "intensity", "gender"])))
+
+
+def test_members_learn_each_by_itself_and_answer_as_one() -> None:
+    """The mean of what the members say is what the head says of all of them; each one's loss counts alike."""
+    torch.manual_seed(0)
+    conf = ModelConf(encoder="tdnn", channels=16, num_layers=1, kernel_size=3, feedforward=16, stem_channels=4,
+                     embedding_dim=12, members=3, dropout=0.0, head_dropout=0.0)  # fmt: skip
+    outputs = {name: OUTPUTS[name] for name in ("emotion", "intensity", "phone")}
+    model = SpeechEqModel(ModelSpec(conf, 40, outputs))
+    feature, lengths = torch.randn(4, 50, 40), torch.tensor([50, 40, 30, 20])
+    each, together = model.train()(feature, lengths), model.eval()(feature, lengths)
+    num_classes = len(OUTPUTS["emotion"].labels)
+    assert each.numbers["emotion"].shape == (3, 4, num_classes) and each.numbers["intensity"].shape == (3, 4, 3)
+    for name in ("emotion", "intensity"):
+        torch.testing.assert_close(each.numbers[name].mean(0), together.numbers[name])
+    target = torch.tensor([0, 1, 1, 0])
+    total, count = task_loss("emotion", each, target, LossSetting(make_ctc("torch")))
+    alone = [torch.nn.functional.cross_entropy(logits, target, reduction="sum") for logits in each.numbers["emotion"]]
+    torch.testing.assert_close(total, torch.stack(alone).mean())
+    assert int(count) == 4
+    with pytest.raises(InputError, match="model.members is 5: it must divide"):
+        SpeechEqModel(ModelSpec(replace(conf, members=5), 40, outputs))
