@@ -171,5 +171,5 @@ def test_members_learn_each_by_itself_and_answer_as_one() -> None:
     alone = [torch.nn.functional.cross_entropy(logits, target, reduction="sum") for logits in each.numbers["emotion"]]
     torch.testing.assert_close(total, torch.stack(alone).mean())
     assert int(count) == 4
-    with pytest.raises(InputError, match="model.members is 5: it must divide"):
+    with pytest.raises(InputError, match=r"model\.members is 5: it must divide"):
         SpeechEqModel(ModelSpec(replace(conf, members=5), 40, outputs))
