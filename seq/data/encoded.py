@@ -73,5 +73,6 @@ def load_heard(cut: Any, speed: float = 1.0) -> Heard:
 
 
 def summarise(layers: list[Tensor]) -> Tensor:
-    """Mean and standard deviation over time of hidden states (T, C): (L, 2 C) float32."""
-    return torch.stack([torch.cat([x.mean(0), x.std(0, unbiased=False)]) for x in layers]).float()
+    """Mean and standard deviation over time of L hidden states (..., T, C): (..., L, 2 C) float32."""
+    found = [torch.cat([x.mean(-2), x.std(-2, unbiased=False)], dim=-1) for x in layers]
+    return torch.stack(found, dim=-2).float()

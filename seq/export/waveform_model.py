@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seq.audio.reading import SAMPLING_RATE
 from seq.conf import FeaturesConf
+from seq.data.encoded import summarise
 from seq.data.fbank import ConvolutionFbank
 from seq.data.features import KALDI_FBANK
 from seq.errors import InputError
@@ -54,9 +55,7 @@ class EncoderReader(nn.Module):
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """(N, S) samples and (N,) lengths, all S -> what `SpeechEqModel` takes."""
         layers = self.encoder(waveform)
-        statistics = [torch.cat([x.mean(1), x.std(1, unbiased=False)], dim=1) for x in layers]
-        frames = layers[-1]
-        return frames, torch.ones_like(lengths) * frames.size(1), torch.stack(statistics, dim=1)
+        return layers[-1], torch.ones_like(lengths) * layers[-1].size(1), summarise(layers)
 
 
 class WaveformModel(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from seq.models.pretrained.spec import features_folder
 from seq.tasks.registry import default_names
 
 
@@ -39,11 +40,11 @@ class RecipeFiles(ABC):
     def feature_cuts(self, encoder: str) -> Path:
         """The manifest of stage 2 with what a network reads: filter banks, or what the encoder of this name heard."""
         folder, corpus, _ = self.place()
-        return folder / "data" / _features_folder(encoder) / f"{corpus}_cuts.jsonl.gz"
+        return folder / "data" / features_folder(encoder) / f"{corpus}_cuts.jsonl.gz"
 
     def feature_storage(self, encoder: str) -> Path:
         """The features themselves."""
-        return self.place()[0] / "data" / _features_folder(encoder) / "storage"
+        return self.place()[0] / "data" / features_folder(encoder) / "storage"
 
     @property
     def folds_dir(self) -> Path:
@@ -63,10 +64,6 @@ class RecipeFiles(ABC):
     def exp_dir(self, name: str) -> Path:
         """The folder of the experiment called `name`."""
         return self.place()[0] / "exp" / name
-
-
-def _features_folder(encoder: str) -> str:
-    return f"encoder/{encoder}" if encoder else "fbank"
 
 
 def experiment_prefix(conf: Path, model: str) -> str:

@@ -21,7 +21,7 @@ from seq.data.encoded import Heard, cached_speeds, load_heard
 from seq.data.shar import open_cuts
 from seq.errors import InputError, name_some
 from seq.models.model import ModelOutput, SpeechEqModel
-from seq.models.pretrained.spec import encoder_folder
+from seq.models.pretrained.spec import encoder_folder, features_folder
 from seq.tasks.base import Outputs
 from seq.tasks.kinds import UtteranceTask
 from seq.tasks.registry import get_task, in_order
@@ -141,7 +141,7 @@ def _check_run(run: Path, speakers: set[str]) -> None:
 def _cuts_of(cuts: Path, encoder: str) -> Path:
     """The manifest of stage 2 of the same recipe for another front end."""
     data = next((parent for parent in cuts.resolve().parents if parent.name == "data"), None)
-    found = None if data is None else data / (f"encoder/{encoder}" if encoder else "fbank") / cuts.name
+    found = None if data is None else data / features_folder(encoder) / cuts.name
     if found is None or not found.exists():
         raise InputError(f"{found or cuts} does not exist: run stage 2 with the teacher's model")
     return found

@@ -24,9 +24,9 @@ from seq.data.augment import change_speed
 from seq.data.cut_jobs import rewrite_cuts
 from seq.data.encoded import FRAMES, STATISTICS, Heard, array_name, cached_speeds, summarise
 from seq.errors import InputError
-from seq.models.pretrained.families import FRAME_SECONDS, FrozenEncoder, split_encoder
+from seq.models.pretrained.families import FrozenEncoder, split_encoder
 from seq.models.pretrained.source import find_checkpoint
-from seq.models.pretrained.spec import ENCODER_JSON, EncoderSpec
+from seq.models.pretrained.spec import ENCODER_JSON, FRAME_SECONDS, EncoderSpec
 from seq.utils.files import atomic_path, content_digest, read_json, read_jsonl, update_json, write_json
 from seq.utils.model_conf import PretrainedConf
 

@@ -18,7 +18,6 @@ from seq.errors import InputError
 from seq.models.pretrained.loading import load_transformers
 from seq.models.pretrained.source import Checkpoint
 
-FRAME_SECONDS = 0.02
 # Whisper has positions for 30 s; longer utterances are heard in pieces of equal length.
 PIECE_SAMPLES = 29 * 16000
 # Nobody hears more than 20 s at once from an exported model (`seq.runtime.recording.LONG_SECONDS`).

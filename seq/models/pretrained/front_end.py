@@ -14,10 +14,7 @@ from seq.errors import InputError
 from seq.models.front_end import Frames, FrontEnd
 from seq.models.masking import frame_mask
 from seq.models.pretrained.adapt import adapted_layers, check_adapters
-from seq.models.pretrained.spec import EncoderSpec
-
-# Seconds between two frames of every family.
-FRAME_SECONDS = 0.02
+from seq.models.pretrained.spec import FRAME_SECONDS, EncoderSpec
 
 
 class PretrainedFrontEnd(FrontEnd):

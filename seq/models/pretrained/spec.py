@@ -13,6 +13,8 @@ from seq.utils.files import read_json
 from seq.utils.model_conf import ModelConf, PretrainedConf
 
 ENCODER_JSON = "encoder.json"
+# Between two frames of every family.
+FRAME_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ def read_encoder_json(cuts: Path) -> EncoderSpec:
         return EncoderSpec.from_dict(read_json(path))
     except TypeError as error:
         raise InputError(f"{path} is of another version: run stage 2 (features) again") from error
+
+
+def features_folder(encoder: str) -> str:
+    """Where below data/ stage 2 puts what networks read: filter banks, or what the encoder of this name heard."""
+    return f"encoder/{encoder}" if encoder else "fbank"
 
 
 def encoder_folder(model: ModelConf) -> str:
