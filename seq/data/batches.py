@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_waveform
-from seq.data.encoded import Heard, load_heard
+from seq.data.encoded import Heard, load_fbank, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
 from seq.data.targets import Labeller, Labels
@@ -91,7 +91,7 @@ class SpeechDataset(Dataset[Batch]):
 
     def load(self, cut: MonoCut) -> Heard:
         """An utterance as it is, from what stage 2 wrote."""
-        return load_heard(cut) if self._reads == "frames" else Heard(torch.from_numpy(cut.load_features()))
+        return load_heard(cut) if self._reads == "frames" else load_fbank(cut)
 
     def _load(self, cuts: CutSet) -> list[Heard]:
         if self.augment is None:
@@ -109,7 +109,7 @@ class SpeechDataset(Dataset[Batch]):
             # What follows is drawn and done on the CPU, so that a seed gives the same masks on every device.
             features = [feature.cpu() for feature in compute_fbanks(waveforms, self._features, self._device)]
         else:
-            features = [torch.from_numpy(cut.load_features()) for cut in cuts]
+            features = [load_fbank(cut).feature for cut in cuts]
         fill = self.feature_mean
         assert fill is not None
         return [Heard(augment_fbank(f, self.augment, fill, rng)) for f, rng in zip(features, rngs, strict=True)]

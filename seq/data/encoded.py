@@ -72,6 +72,14 @@ def load_heard(cut: Any, speed: float = 1.0) -> Heard:
     return Heard(frames, statistics)
 
 
+def load_fbank(cut: Any) -> Heard:
+    """The filter banks of a cut. Raises InputError where what stage 2 wrote cannot be read."""
+    try:
+        return Heard(torch.from_numpy(cut.load_features()))
+    except (OSError, ValueError) as error:
+        raise InputError(f"filter banks of cut {cut.id} cannot be read: run stage 2 (features) again") from error
+
+
 def summarise(layers: list[Tensor]) -> Tensor:
     """Mean and standard deviation over time of L hidden states (..., T, C): (..., L, 2 C) float32."""
     found = [torch.cat([x.mean(-2), x.std(-2, unbiased=False)], dim=-1) for x in layers]

@@ -1,4 +1,4 @@
-"""A smaller graph: matrices of 8 bits, what is no matrix in 16, and what that costs."""
+"""A smaller graph: matrices and other large constants of 8 bits, and what that costs."""
 
 from __future__ import annotations
 

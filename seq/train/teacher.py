@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 
 from seq.conf import TrainConf, conf_from_dict
-from seq.data.encoded import Heard, cached_speeds, load_heard
+from seq.data.encoded import cached_speeds, load_fbank, load_heard
 from seq.data.shar import open_cuts
 from seq.errors import InputError, name_some
 from seq.models.model import ModelOutput, SpeechEqModel
@@ -149,15 +149,8 @@ def _cuts_of(cuts: Path, encoder: str) -> Path:
 
 @torch.inference_mode()
 def _answer(model: SpeechEqModel, cut: MonoCut, speed: float) -> ModelOutput:
-    heard = load_heard(cut, speed) if model.front_end.reads == "frames" else _load_fbank(cut)
+    heard = load_heard(cut, speed) if model.front_end.reads == "frames" else load_fbank(cut)
     inputs = [heard.feature.unsqueeze(0), torch.tensor([len(heard.feature)])]
     if heard.statistics is not None:
         inputs.append(heard.statistics.unsqueeze(0))
     return model(*inputs)
-
-
-def _load_fbank(cut: MonoCut) -> Heard:
-    try:
-        return Heard(torch.from_numpy(cut.load_features()))
-    except (OSError, ValueError) as error:
-        raise InputError(f"filter banks of cut {cut.id} cannot be read: run stage 2 (features) again") from error
