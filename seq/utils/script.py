@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from seq.errors import InputError
 from seq.utils.process import die_with_runner
+from seq.utils.stopping import Stopped, watch_signals
 
 USAGE_EXIT_CODE = 2
 
@@ -22,11 +23,12 @@ def _fail(message: str) -> NoReturn:
 def run_main(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's `main` and turn every mendable failure into one sentence.
 
-    Exit codes: 0 or what `main` returns; 2 for an `InputError`, an unwritable or a full disk;
-    130 for Ctrl-C; 141 for a reader that closed our output (as a shell reports SIGPIPE).
+    Exit codes: 0 or what `main` returns; 2 for an `InputError`, an unwritable or a full disk; of a signal that stops,
+    128 and its number, 130 for Ctrl-C; 141 for a reader that closed our output (as a shell reports SIGPIPE).
     Any other exception is a bug of ours and keeps its traceback.
     """
     die_with_runner()
+    watch_signals()
     try:
         sys.exit(main() or 0)
     except InputError as error:
@@ -49,6 +51,6 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
         if error.filename is not None and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
             _fail(f"{where}: {error.strerror}")
         raise
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         print("interrupted: run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(stopped.exit_code)
