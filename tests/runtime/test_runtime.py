@@ -189,6 +189,8 @@ def test_very_short_audio_is_judged_and_uncertain(model: Model) -> None:
         (np.zeros(30 * RATE, np.float32), RATE, "silent"),
         (np.full(RATE, np.nan, np.float32), RATE, "NaN"),
         (np.full(RATE, 1e30, np.float32), RATE, "samples as large as 1e.30, where audio reaches 1"),
+        (1000 * speech_like(1.0, RATE, 1), RATE, "samples as large as .*, where audio reaches 1: integers are divided"),
+        (np.stack([speech_like(1.0, RATE, 1)] * 2, axis=1) * [1, -1], RATE, "channels that cancel each other"),
         (np.ones((2, RATE), np.float32), RATE, "shape"),
         (np.ones(RATE, np.uint8), RATE, "type uint8"),
         (np.ones(RATE, np.float32), 16, "rate of 16"),
@@ -197,6 +199,10 @@ def test_very_short_audio_is_judged_and_uncertain(model: Model) -> None:
 def test_bad_waveforms_are_sentences(model: Model, waveform: np.ndarray, rate: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         model(waveform, rate)
+    with pytest.raises(InputError, match=message.replace("waveform", "stream")):
+        stream = model.stream(rate)
+        stream.hear(waveform)
+        stream.finish()
 
 
 def test_pitch_loudness_and_harmonicity_of_known_sounds() -> None:
