@@ -37,7 +37,7 @@ SCRATCH: dict[str, dict[str, Any]] = {
         "num_epochs": 40, "batch_duration": 40.0, "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_epochs": 3.0,
         "gradient_clip": 5.0, "label_smoothing": 0.1, "loss_scales": {},
         "class_balance": 1.0, "average_epochs": 5, "average_period": 1,
-        "teacher": "", "teacher_weight": 1.0, "teacher_temperature": 2.0, "teacher_relations": 0.0,
+        "teacher": "", "teacher_weight": 1.0, "teacher_temperature": 2.0, "teacher_statistics": 0.0,
         "select_by": "loss", "early_stop_epochs": 0, "precision": "auto", "num_threads": 1, "num_workers": 0,
         "save_every_batches": 0, "keep_last_k": 10, "keep_all_epochs": False,
     },

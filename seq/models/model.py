@@ -68,6 +68,8 @@ class ModelOutput:
     lengths: Tensor
     # (N, embedding_dim) the utterance vector that the heads read.
     embedding: Tensor
+    # (N, S) of a network in training that is taught: what it thinks the teachers' statistics are.
+    statistics: Tensor | None = None
 
 
 class SpeechEqModel(nn.Module):

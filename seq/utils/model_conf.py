@@ -113,7 +113,7 @@ class TrainConf:
     teacher: str = ""
     teacher_weight: float = 1.0
     teacher_temperature: float = 2.0
-    teacher_relations: float = 0.0
+    teacher_statistics: float = 0.0
     early_stop_epochs: int = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: int = 1
