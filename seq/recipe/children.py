@@ -8,38 +8,12 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
 
 from seq.utils.process import RUNNER_VARIABLE
+from seq.utils.stopping import Stopped
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long after Ctrl-C a stage may end by itself: a terminal sends it to the stage as well.
 GRACE_SECONDS = 1.0
-
-
-class Stopped(BaseException):
-    """A signal told the runner to stop."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-    @property
-    def exit_code(self) -> int:
-        """As a shell has it: 130 for Ctrl-C, 143 for TERM, 129 for HUP."""
-        return 128 + self.number
-
-
-def watch_signals() -> None:
-    """Let signals that stop a program raise `Stopped`; those that were ignored (nohup) still are."""
-
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        raise Stopped(number)
-
-    for number in STOPPING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, stop)
 
 
 def run_child(command: Sequence[str | Path]) -> int:

@@ -22,7 +22,7 @@ MODEL_SECTIONS = ("features", "augment", "model", "ctc", "train")
 
 @dataclass
 class FeaturesConf:
-    """Stage 0 trims (see `seq.audio.reading.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
+    """Stage 0 trims (see `seq.audio.trimming.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
 
     extractor: str = "kaldi-fbank"
     num_filters: int = 80
