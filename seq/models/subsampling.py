@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seq.errors import InputError
 from seq.models.masking import frame_mask
 
 
@@ -18,8 +17,6 @@ class Conv2dSubsampling(nn.Module):
 
     def __init__(self, num_filters: int, channels: int, factor: int, stem_channels: int = 32) -> None:
         super().__init__()
-        if factor not in (2, 4):
-            raise InputError(f"model.subsampling is {factor}: choose 2 or 4")
         self.factor = factor
         time_strides = (2, 1) if factor == 2 else (2, 2)
         self.conv1 = nn.Conv2d(1, stem_channels, 3, stride=(time_strides[0], 2), padding=1)
