@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,18 +108,24 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: the file is missing, or a line (which is named) is not JSON.
     """
+    return (row for _, row in read_numbered_jsonl(path))
+
+
+def read_numbered_jsonl(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same, each with the number of its line."""
     path = Path(path)
     try:
         with _open_text(path, "r", path.name) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     try:
-                        yield json.loads(line)
-                    except ValueError as error:
+                        row = json.loads(line)
+                    except (ValueError, RecursionError) as error:
                         raise InputError(
                             f"{path}, line {number} is not valid JSON: run the stage that writes it again"
                         ) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                    yield number, row
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}): run the stage that writes it first") from error
 
