@@ -21,6 +21,7 @@ from seq.utils.model_conf import (
     TrainConf,
     read_model,
 )
+from seq.utils.names import wrong_name
 from seq.utils.typed_yaml import Raw, apply_override, instantiate, lay_over, read_yaml
 
 
@@ -205,6 +206,21 @@ BOOKKEEPING = ("train.save_every_batches", "train.keep_last_k", "train.keep_all_
 NO_WEIGHTS = (*BOOKKEEPING, "model.pretrained.path", "model.pretrained.revision")
 
 
+def check_names(raw: Raw, what: str) -> None:
+    """Check that what names files lies where it should: the corpus, and the protocols. Types are not checked here.
+
+    Raises:
+        InputError: one of them cannot be the name of a file; it begins with `what`.
+    """
+    protocols = raw.get("protocols")
+    named = [("corpus.name", raw.get("corpus"))]
+    named += [("the name of a protocol", item) for item in protocols or ()] if isinstance(protocols, list) else []
+    for key, item in named:
+        name = item.get("name") if isinstance(item, dict) else None
+        if isinstance(name, str) and (wrong := wrong_name(name)):
+            raise InputError(f"{what}: {key}, {name!r}, {wrong}: it names files, so choose another")
+
+
 def read_conf(path: Path, overrides: list[str], model: str | None = None) -> Raw:
     """A model's file, a recipe's conf over it, and `section.key=value` over both; keys and types are not checked yet.
 
@@ -212,11 +228,13 @@ def read_conf(path: Path, overrides: list[str], model: str | None = None) -> Raw
         model: name of a file of local/conf; by default the one that the conf names.
 
     Raises:
-        InputError: a file is missing or is not a YAML mapping, an override is malformed, or there is no such model.
+        InputError: a file is missing or is not a YAML mapping, an override is malformed, a corpus or a protocol has no
+            name that files can have, or there is no such model.
     """
     raw = read_yaml(path)
     for override in overrides:
         apply_override(raw, override)
+    check_names(raw, f"conf {path}")
     name = model or raw.get("model_name", Conf.model_name)
     return {**lay_over(read_model(name), raw), "model_name": name}
 
