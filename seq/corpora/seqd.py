@@ -85,12 +85,17 @@ def _read_rows(table: Path) -> dict[str, list[Row]]:
     by_id: dict[str, list[Row]] = {}
     for line, cells in read_csv(table, REQUIRED):
         filled = {**dict.fromkeys((*COLUMNS, *RATED, *OPTIONAL), ""), **cells}
-        filled["id"] = filled["id"] or _NOT_IN_ID.sub("_", os.path.splitext(os.path.normpath(cells["path"]))[0])
+        filled["id"] = filled["id"] or _id_of(cells["path"])
         by_id.setdefault(filled["id"], []).append(Row(line, filled))
     for utterance_id, rows in by_id.items():
         _check(utterance_id, rows, table)
     _check_together([rows[0] for rows in by_id.values()], table)
     return by_id
+
+
+def _id_of(path: str) -> str:
+    """The id of an utterance that was given none: its path, which may begin with dots."""
+    return _NOT_IN_ID.sub("_", os.path.splitext(os.path.normpath(path))[0]).lstrip(".")
 
 
 def _given(rows: list[Row], column: str) -> list[str]:
