@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Literal
 
 from seq.corpora.base import CorpusReader, Utterance
 from seq.corpora.tables import read_keyed_csv
-from seq.corpora.trees import audio_files, find_below
+from seq.corpora.trees import audio_files, child, find_below
 from seq.errors import InputError
 
 SENTENCES: Final = {
@@ -47,7 +47,7 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
 
     def find_root(self, corpus_dir: Path) -> Path:
         """The folder of AudioWAV."""
-        return find_below(corpus_dir, lambda f: (f / "AudioWAV").is_dir(), "folder AudioWAV of CREMA-D")
+        return find_below(corpus_dir, lambda f: child(f, "AudioWAV").is_dir(), "folder AudioWAV of CREMA-D")
 
     def read(self, root: Path, options: dict[str, str]) -> Iterator[Utterance]:
         """Yield the utterances, sorted by name.
@@ -55,14 +55,14 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
         Raises:
             InputError: a misnamed file, an unknown actor, a table that is missing or lacks an utterance.
         """
-        demographics = root / "VideoDemographics.csv"
+        demographics = child(root, "VideoDemographics.csv")
         genders = {actor: row.cells["Sex"] for actor, row in read_keyed_csv(demographics, "ActorID", ("Sex",)).items()}
-        summary = root / "processedResults/summaryTable.csv"
+        summary = child(root, "processedResults/summaryTable.csv")
         levels = {
             name: _crowd_level(name, row.cells["VoiceVote"], row.cells["VoiceLevel"], f"{summary}, line {row.line}")
             for name, row in read_keyed_csv(summary, "FileName", ("VoiceVote", "VoiceLevel")).items()
         }
-        for path in audio_files(root / "AudioWAV"):
+        for path in audio_files(child(root, "AudioWAV")):
             match = _NAME.fullmatch(path.stem)
             if match is None or match[2] not in SENTENCES:
                 raise InputError(f"{path} is not named as CREMA-D's files (1001_IEO_ANG_HI.wav): rename or remove it")

@@ -19,7 +19,7 @@ from seq.conf import Scale
 from seq.corpora.agreement import Vote, describe_agreement, majority
 from seq.corpora.base import CorpusReader, Utterance
 from seq.corpora.tables import Row, has_columns, read_csv
-from seq.corpora.trees import find_below
+from seq.corpora.trees import child, find_below
 from seq.errors import InputError
 
 TABLE: Final = "metadata.csv"
@@ -54,7 +54,7 @@ with --corpus-dir; the README has the details."""
     def find_root(self, corpus_dir: Path) -> Path:
         """The folder of metadata.csv."""
         expected = f"{TABLE} with the columns {', '.join(REQUIRED)}"
-        return find_below(corpus_dir, lambda f: has_columns(f / TABLE, REQUIRED), expected)
+        return find_below(corpus_dir, lambda f: has_columns(child(f, TABLE), REQUIRED), expected)
 
     def read(self, root: Path, options: dict[str, str]) -> Iterator[Utterance]:
         """Yield the utterances in the order of their first rows; ties and agreement are said at the end.
@@ -65,7 +65,7 @@ with --corpus-dir; the README has the details."""
         Raises:
             InputError: a row is incomplete, contradicts another one of its utterance, or is there twice.
         """
-        by_id = _read_rows(root / options.get("table", TABLE))
+        by_id = _read_rows(root / options["table"] if "table" in options else child(root, TABLE))
         yield from (_utterance(rows, root) for rows in by_id.values())
         cells = [row.cells for rows in by_id.values() for row in rows]
         if len(cells) > len(by_id):

@@ -130,6 +130,14 @@ def read_numbered_jsonl(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]
         raise InputError(f"{path} cannot be read ({reason}): run the stage that writes it first") from error
 
 
+def leads_upwards(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link to a folder that it lies in, as one to / is: who follows it leaves, and comes back."""
+    if not entry.is_symlink():
+        return False
+    here, target = os.path.realpath(os.path.dirname(entry.path)), os.path.realpath(entry.path)
+    return os.path.commonpath([here, target]) == target
+
+
 def content_digest(*paths: Path) -> str:
     """SHA-256 of what gzipped files hold, one after the other: gzip writes the time into its header."""
     digest = hashlib.sha256()

@@ -164,6 +164,42 @@ def test_emodb_and_mead(tmp_path: Path) -> None:
     fails("mead", mead, "with one of angry, contempt")
 
 
+@pytest.mark.parametrize(
+    ("corpus", "files", "ids"),
+    [
+        ("ravdess", {"ACTOR_01/03-01-01-01-01-01-01.WAV": ""}, ["03-01-01-01-01-01-01"]),
+        ("esd", {"0001/neutral/0001_000001.wav": ""}, ["0001_000001"]),
+        ("emodb", {"WAV/03a01Fa.wav": ""}, ["03a01Fa"]),
+        ("mead", {"m003/Audio/Angry/Level_1/001.wav": ""}, ["M003-angry-1-001"]),
+        ("seqd", {"Metadata.CSV": "path,speaker,emotion\na.wav,s,sad\n"}, ["a"]),
+        ("iemocap", {
+            "session1/Sentences/WAV/Ses01F_impro01/Ses01F_impro01_M000.wav": "",
+            "session1/Dialog/emoevaluation/Ses01F_impro01.txt": "[0.0 - 1.0]\tSes01F_impro01_M000\tneu\t[2.5]\n",
+            "session1/Dialog/Transcriptions/Ses01F_impro01.txt": "",
+        }, ["Ses01F_impro01_M000"]),
+        ("cremad", {
+            "audiowav/1001_TIE_SAD_XX.wav": "",
+            "videodemographics.csv": "ActorID,Sex\n1001,Male\n",
+            "processedresults/SUMMARYTABLE.csv": "FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,50\n",
+        }, ["1001_TIE_SAD_XX"]),
+    ],
+)  # fmt: skip
+def test_names_in_another_case_are_the_same_names(
+    tmp_path: Path, corpus: str, files: dict[str, str], ids: list[str]
+) -> None:
+    touch(tmp_path, *files)
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert get_reader(corpus).find_root(tmp_path) == tmp_path
+    assert [u.id for u in read(corpus, tmp_path)] == ids
+
+
+def test_two_names_that_differ_in_case_only_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "AudioWAV/1001_TIE_SAD_XX.wav", "audiowav/1001_TIE_SAD_XX.wav")
+    with pytest.raises(InputError, match="has AudioWAV and audiowav, which differ in case only: put them together"):
+        get_reader("cremad").find_root(tmp_path)
+
+
 HEADER = "id,path,text,speaker,gender,emotion,intensity,annotator\n"
 
 
@@ -187,12 +223,13 @@ def test_seqd(tmp_path: Path, rows: str, message: str) -> None:
 
 
 def test_seqd_needs_paths_speakers_and_emotions(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,my audio/a.wav,s\n,/b.wav,t\n")
+    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,my audio/a.wav,s\n,/b.wav,t\n,../c.wav,t\n")
     assert get_reader("seqd").find_root(tmp_path) == tmp_path
-    first, second = read("seqd", tmp_path)
+    first, second, third = read("seqd", tmp_path)
     assert (first.id, first.audio, first.raw.get("emotion")) == ("my_audio_a", tmp_path / "my audio/a.wav", "sad")
     assert (first.text, first.gender, first.raw.get("intensity")) == (None, None, None)
     assert (second.id, second.audio, second.raw.get("emotion")) == ("_b", Path("/b.wav"), None)
+    assert third.id == "_c"
     (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,a/b.wav,s\nsad,a_b.wav,t\n")
     fails("seqd", tmp_path, "a_b has the path 'a/b.wav' and 'a_b.wav': keep one, or give each an id")
 
