@@ -22,6 +22,7 @@ from seq.utils.model_conf import (
     check_training,
     read_model,
 )
+from seq.utils.names import wrong_name
 from seq.utils.typed_values import NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
 from seq.utils.typed_yaml import Raw, apply_override, lay_over, read_yaml
 
@@ -236,10 +237,14 @@ def conf_from_dict(data: Raw, what: str = "the stored configuration") -> Conf:
 
     Raises:
         InputError: naming `what`, where a key is unknown or missing, a value is of another type or out of its bounds,
-            or values do not go together.
+            a corpus or a protocol has a name that files cannot have, or values do not go together.
     """
     conf = read_typed(data, Conf, what)
+    named = [("corpus.name", conf.corpus.name), *(("the name of a protocol", p.name) for p in conf.protocols)]
     try:
+        for key, name in named:
+            if wrong := wrong_name(name):
+                raise InputError(f"{key}, {name!r}, {wrong}: it names files, so choose another")
         check_training(conf.features, conf.augment, conf.model)
         for scale in conf.corpus.scales.values():
             if scale.low >= scale.high:

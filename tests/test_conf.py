@@ -106,6 +106,22 @@ def test_a_model_file_is_a_model_and_nothing_else(toy: Path, tmp_path: Path, mon
         read_conf(toy, [], "../default")
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("corpus.name=../x", r"corpus\.name, '\.\./x', has a slash"),
+        ("corpus.name=..", r"corpus\.name, '\.\.', begins with a dot"),
+        ("corpus.name=''", r"corpus\.name, '', is empty"),
+        (f"corpus.name={'é' * 101}", r"has 202 bytes, and 200 at most"),
+        ('corpus.name="a\\rb"', r"has a control character"),
+        ("protocols=[{name: ../../x, description: d, emotions: [happy]}]", r"protocol, '\.\./\.\./x', has a slash"),
+    ],
+)
+def test_names_that_would_lie_elsewhere_are_refused(toy: Path, override: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"^conf .*default\.yaml: .*{said}.*: it names files, so choose another$"):
+        load_conf(toy, [override])
+
+
 def models(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
     """Let local/conf hold these files."""
     monkeypatch.setattr(model_conf, "MODELS", folder / "models")

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,20 +168,34 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: the file is missing, or a line (which is named) is not JSON.
     """
+    return (row for _, row in read_numbered_jsonl(path))
+
+
+def read_numbered_jsonl(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same, each with the number of its line."""
     path = Path(path)
     try:
         with _open_text(path, "r", path.name) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     try:
-                        yield json.loads(line)
-                    except ValueError as error:
+                        row = json.loads(line)
+                    except (ValueError, RecursionError) as error:
                         raise InputError(
                             f"{path}, line {number} is not valid JSON: run the stage that writes it again"
                         ) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                    yield number, row
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}): run the stage that writes it first") from error
+
+
+def leads_upwards(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link to a folder that it lies in, as one to / is: who follows it leaves, and comes back."""
+    if not entry.is_symlink():
+        return False
+    here, target = os.path.realpath(os.path.dirname(entry.path)), os.path.realpath(entry.path)
+    return os.path.commonpath([here, target]) == target
 
 
 def content_digest(*paths: Path) -> str:

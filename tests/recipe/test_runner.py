@@ -214,6 +214,9 @@ def test_an_ignored_signal_stays_ignored(toy: Toy) -> None:
     assert runner.wait(timeout=20) == 143
 
 
+MANY = "protocols=[{name: a, description: d, emotions: [happy], random: {num_folds: 1000000000}}]"
+
+
 def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
     assert "num_epochs" in toy.run("--set", "train.num_epochs=many", code=2)
     assert toy.run().count("up to date") == 9
@@ -256,6 +259,11 @@ def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
             "train.num_epochs is '1e3': it must be a whole number",
         ),
         (["--set", "train.keep_last_k=0"], "train.keep_last_k is 0: it must be a whole number from 1"),
+        (["--set", "protocols=[{name: a, random: {num_folds: five}}]"], "protocols[0].random.num_folds is 'five'"),
+        (["--set", "protocols=[{name: a, folds: 5}]"], "protocols[0].folds is 5: it must be a list"),
+        (["--set", MANY], "protocol a has 1000000000 folds, and 100 are the most"),
+        (["--set", "corpus.name=../x"], "corpus.name, '../x', has a slash"),
+        (["--corpus-dir", "/data/caf\udce9"], "'/data/caf\\udce9' is not UTF-8: rename the file or folder"),
         (["--stage", "6", "--exp-name", "new"], "does not exist: run the stage that writes it first"),
     ],
 )
