@@ -43,8 +43,8 @@ def main() -> None:
         parser.add_argument(f"--{option.name}", default="", help=option.help)
     args = parser.parse_args()
     options = {option.name: getattr(args, option.name.replace("-", "_")) for option in reader_options}
-    check_out_file("--out", args.out, [args.conf])
-    check_out_file("--audio-table", args.audio_table, [args.conf])
+    for name, path in (("--out", args.out), ("--audio-table", args.audio_table)):
+        check_out_file(name, path, [args.conf])
     if conf.unified.corpora:
         unified.prepare_corpus(conf, args.data_dir, args.out, args.audio_table)
         return

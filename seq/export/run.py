@@ -21,7 +21,7 @@ from seq.score.calibration import calibrate
 from seq.score.predictions import read_rows
 from seq.tasks.predictions import Prediction
 from seq.tasks.registry import main_category
-from seq.utils.files import atomic_path, read_json, sha256, write_json, write_text
+from seq.utils.files import atomic_path, read_json, remove_leftovers, sha256, write_json, write_text
 from seq.utils.outputs import check_out_place
 from seq.utils.provenance import git_commit, without_private_paths
 from seq.utils.run_folder import RunFolder
@@ -123,6 +123,7 @@ def _staged(out: Path) -> Iterator[Path]:
     taken for a whole one while its files are replaced.
     """
     is_new = not out.exists()
+    remove_leftovers(out)
     staged = out / f".{os.getpid()}.tmp"
     try:
         staged.mkdir(parents=True)

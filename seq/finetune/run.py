@@ -30,7 +30,7 @@ from seq.train.device import pick_device
 from seq.train.experiment import Experiment
 from seq.train.run import train_run
 from seq.train.start import Start
-from seq.utils.files import read_json, write_json, write_text
+from seq.utils.files import read_json, remove_leftovers, write_json, write_text
 from seq.utils.lock import run_lock
 from seq.utils.outputs import check_out_place
 
@@ -71,6 +71,7 @@ def finetune(request: Request) -> str:
     emotions = source.emotions_with(own.emotions())
     conf = source.conf(own.conf, request.overrides)
     with run_lock(request.work / MARKER):
+        remove_leftovers(request.work)
         origin = {"model": source.description["sha256"], "corpus": str(own.table), "command": request.command}
         write_json(request.work / MARKER, origin)
         recipe = Recipe(request.work.resolve(), conf, ProtocolConf(PROTOCOL, "", emotions))

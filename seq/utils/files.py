@@ -10,13 +10,18 @@ import gzip
 import hashlib
 import json
 import os
+import re
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Final, cast
 
 from seq.errors import InputError
+from seq.utils.process import is_running
+
+_TEMPORARY: Final = re.compile(r"\.(\d+)\.tmp(\..*)?")
 
 # Names that stand for open files, links to them though they are: what is open there is written to, not replaced.
 _OPEN_FILES = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
@@ -56,12 +61,33 @@ def name_in_errors(path: Path | str, temporary: Path | None = None) -> Iterator[
         raise
 
 
+def temporary_beside(path: Path) -> Path:
+    """Where this process writes what will be `path`; the name keeps the suffixes (Lhotse chooses gzip by `.gz`)."""
+    name = path.name if len(os.fsencode(path.name)) <= _MAX_NAME_BYTES else path.name[-_KEPT_CHARACTERS:]
+    return path.with_name(f".{os.getpid()}.tmp.{name}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete from a folder, and from those in it, what processes that were killed had not written to its end."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            found = _TEMPORARY.fullmatch(name)
+            if found is None or is_running(int(found[1])):
+                continue
+            path = Path(parent, name)
+            if name in files:
+                path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+                folders.remove(name)
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` and move it there on success; remove it on failure.
 
-    The temporary name keeps the suffixes of `path` (Lhotse chooses gzip by `.gz`). Folders are created. Where `path` is
-    a symbolic link, what it points to is replaced; where it is a device or a pipe, it is yielded itself.
+    Folders are created. Where `path` is a symbolic link, what it points to is replaced; where it is a device or a pipe,
+    it is yielded itself. Of a process that is killed the temporary path stays, until `remove_leftovers` is called.
 
     Raises:
         OSError: what the system says, naming `path` where it names no file.
@@ -74,8 +100,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             yield path
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.name if len(os.fsencode(path.name)) <= _MAX_NAME_BYTES else path.name[-_KEPT_CHARACTERS:]
-    temporary = path.with_name(f".{os.getpid()}.tmp.{name}")
+    temporary = temporary_beside(path)
     try:
         with name_in_errors(path, temporary):
             yield temporary
@@ -143,9 +168,14 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: the file is missing, or a line (which is named) is not JSON.
     """
+    return (row for _, row in read_numbered_jsonl(path))
+
+
+def read_numbered_jsonl(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same, each with the number of its line."""
     for number, line in text_lines(path):
         try:
-            yield json.loads(line)
+            yield number, json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number} is not valid JSON: run the stage that writes it again") from error
 
@@ -171,6 +201,14 @@ def text_lines(
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}): {remedy}") from error
+
+
+def leads_upwards(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link to a folder that it lies in, as one to / is: who follows it leaves, and comes back."""
+    if not entry.is_symlink():
+        return False
+    here, target = os.path.realpath(os.path.dirname(entry.path)), os.path.realpath(entry.path)
+    return os.path.commonpath([here, target]) == target
 
 
 def content_digest(*paths: Path) -> str:
