@@ -22,7 +22,7 @@ from seq.utils.model_conf import (
     check_training,
     read_model,
 )
-from seq.utils.typed_values import NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
+from seq.utils.typed_values import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
 from seq.utils.typed_yaml import Raw, apply_override, lay_over, read_yaml
 
 
@@ -46,8 +46,8 @@ class RawValue:
 class Scale:
     """A numeric rating: `low` means 0 to the network, `high` means 1, and it is linear between them."""
 
-    low: float
-    high: float
+    low: Finite
+    high: Finite
 
 
 @dataclass

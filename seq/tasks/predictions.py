@@ -5,11 +5,16 @@ The shape of the file is a contract: `id, corpus, fold, seed, speaker`, then per
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, TypeVar
+
+from seq.utils.typed_values import Finite, NonNegativeFloat, read_typed
 
 # How a line begins; what follows are tasks.
 HEAD = ("id", "corpus", "fold", "seed", "speaker")
+# Of a category: the manifest has it.
+NOT_IN_FILE: Final = "votes"
+P = TypeVar("P", bound="TaskPrediction")
 
 
 @dataclass
@@ -33,7 +38,7 @@ class CategoryPrediction(TaskPrediction):
 
     ref: str | None
     hyp: str
-    probs: dict[str, float] | None = None
+    probs: dict[str, NonNegativeFloat] | None = None
     votes: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,10 +49,10 @@ class CategoryPrediction(TaskPrediction):
 class ScalePrediction(TaskPrediction):
     """A level (`hyp`), the value in [0, 1] that it is nearest to, and the probabilities of the thresholds."""
 
-    ref: float | None
-    hyp: float
-    value: float
-    probs: list[float] | None = None
+    ref: Finite | None
+    hyp: Finite
+    value: Finite
+    probs: list[NonNegativeFloat] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "value": self.value, "probs": self.probs}
@@ -57,8 +62,8 @@ class ScalePrediction(TaskPrediction):
 class ValuePrediction(TaskPrediction):
     """A number in the units of the corpus."""
 
-    ref: float | None
-    hyp: float
+    ref: Finite | None
+    hyp: Finite
 
 
 @dataclass
@@ -78,6 +83,17 @@ class SequencePrediction(TaskPrediction):
             if self.ref is not None:
                 row["ref_times"] = self.ref_times
         return row
+
+
+def read_answer(data: Any, kind: type[P], name: str) -> P:
+    """What a line of predictions.jsonl has of the task `name`; keys that `kind` lacks are left out.
+
+    Raises:
+        InputError: a key is missing, or a value is of another type.
+    """
+    known = {f.name for f in fields(kind)} - {NOT_IN_FILE}
+    kept = {key: value for key, value in data.items() if key in known} if isinstance(data, dict) else data
+    return read_typed(kept, kind, name)
 
 
 @dataclass
@@ -106,6 +122,11 @@ class ManifestRow:
     gender: str | None
     text: str | None = None
     custom: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str | None:
+        """What is said: the corpus's own name of it, or its text."""
+        return self.custom.get("sentence") or self.text
 
     @staticmethod
     def from_dict(cut: dict[str, Any]) -> ManifestRow:

@@ -77,7 +77,7 @@ def read_json(path: Path | str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): run the stage that writes it first") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage that writes it") from error
 
 
@@ -114,7 +114,7 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
                 if line.strip():
                     try:
                         yield json.loads(line)
-                    except ValueError as error:
+                    except (ValueError, RecursionError) as error:
                         raise InputError(
                             f"{path}, line {number} is not valid JSON: run the stage that writes it again"
                         ) from error
