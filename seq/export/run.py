@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import seq
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import Conf, conf_from_dict
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
@@ -21,7 +22,7 @@ from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Descrip
 from seq.score.calibration import calibrate
 from seq.tasks.registry import main_category
 from seq.train.record import read_record
-from seq.utils.files import atomic_path, read_json, sha256, write_json, write_text
+from seq.utils.files import atomic_path, sha256, write_json, write_text
 from seq.utils.provenance import git_commit, without_private_paths
 from seq.utils.run_folder import RunFolder
 
@@ -206,7 +207,7 @@ def _network(model: SpeechEqModel) -> dict[str, Any]:
 def _missing(run_dir: Path) -> str | None:
     """What the copy of the corpus lacked, if it was partial."""
     corpus_json = recipe_of(run_dir) / "data" / "corpus.json"
-    return read_json(corpus_json).get("missing") if corpus_json.is_file() else None
+    return read_corpus_json(corpus_json).get("missing") if corpus_json.is_file() else None
 
 
 def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:

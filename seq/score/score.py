@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from seq.conf import Conf
+from seq.corpora.record import read_corpus_json
 from seq.data.fold_files import choose_folds, read_summary
 from seq.data.folds import describe_protocol
 from seq.decode.choice import read_records
@@ -209,7 +210,7 @@ def score_experiment(
     setting = Setting(protocol, conf.corpus)
     chosen = choose_folds(folds_dir, sorted(set(folds)))
     summary = read_summary(folds_dir)
-    about = read_json(corpus_json) if corpus_json and corpus_json.exists() else {}
+    about = read_corpus_json(corpus_json) if corpus_json and corpus_json.exists() else None
     experiment = Scored(
         exp_dir=exp_dir,
         folds_dir=folds_dir,
@@ -239,9 +240,9 @@ def score_experiment(
         "ctc_backend": ", ".join(backends) or None,
         "unit": conf.lang.unit,
         "decoding": read_records(decoded),
-        "partial": about.get("partial"),
+        "partial": about.get("partial") if about else None,
         # What a partial copy lacks, and what that costs the folds, a sentence each.
-        "missing": [about["missing"], *summary.describe()] if about.get("missing") else summary.describe(),
+        "missing": [*([lost] if about and (lost := about.get("missing")) else []), *summary.describe()],
         "wall_seconds": sum(run.get("wall_seconds", 0.0) for run in runs) if runs else None,
         "peak_rss_mib": max(run.get("peak_rss_mib", 0.0) for run in runs) if runs else None,
         **scores,

@@ -341,7 +341,9 @@ def test_a_run_that_is_not_whole_is_refused(
 
 
 def test_the_card_says_that_the_corpus_was_incomplete(run_dir: Path, tmp_path: Path) -> None:
-    write_json(tmp_path / "egs/tiny/data/corpus.json", {"missing": "3 utterances, but a complete one has 4"})
+    write_json(
+        tmp_path / "egs/tiny/data/corpus.json", {"root": "x", "missing": "3 utterances, but a complete one has 4"}
+    )
     assert export_run(run_dir, tmp_path / "model")["missing"] == "3 utterances, but a complete one has 4"
     assert "**Incomplete corpus: 3 utterances, but a" in (tmp_path / "model/README.md").read_text(encoding="utf-8")
     # A run that was copied to a place less deep than a recipe's has no corpus beside it.
