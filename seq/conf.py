@@ -1,8 +1,7 @@
 """The configuration: dataclasses, filled from `local/conf/<model>.yaml`, `egs/<corpus>/conf/*.yaml` and `--set`.
 
-Unknown keys and values of the wrong type or size are errors. Anything that a YAML parser could turn into
-a number or a boolean (`01`, `no`) is kept as a quoted string inside a list of small records, since the
-keys of a mapping would escape the type check.
+Unknown keys and values of the wrong type or size are errors. What YAML could turn into a number or a boolean (`01`,
+`no`) is a quoted string inside a list of small records: as the key of a mapping it would escape the check.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from seq.utils.model_conf import (
     check_training,
     read_model,
 )
+from seq.utils.names import wrong_name
 from seq.utils.typed_values import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
 from seq.utils.typed_yaml import Raw, apply_override, lay_over, read_yaml
 
@@ -83,10 +83,7 @@ class CorpusConf:
 
 @dataclass
 class Selection:
-    """Utterances whose speaker is in `speakers` and whose sentence is in `sentences`; an empty list selects all.
-
-    A selection with both lists empty selects nothing.
-    """
+    """Utterances whose speaker is in `speakers` and whose sentence is in `sentences`; an empty list selects all, two none."""
 
     speakers: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
@@ -236,10 +233,14 @@ def conf_from_dict(data: Raw, what: str = "the stored configuration") -> Conf:
 
     Raises:
         InputError: naming `what`, where a key is unknown or missing, a value is of another type or out of its bounds,
-            or values do not go together.
+            a corpus or a protocol has a name that files cannot have, or values do not go together.
     """
     conf = read_typed(data, Conf, what)
+    named = [("corpus.name", conf.corpus.name), *(("the name of a protocol", p.name) for p in conf.protocols)]
     try:
+        for key, name in named:
+            if wrong := wrong_name(name):
+                raise InputError(f"{key}, {name!r}, {wrong}: it names files, so choose another")
         check_training(conf.features, conf.augment, conf.model)
         for scale in conf.corpus.scales.values():
             if scale.low >= scale.high:

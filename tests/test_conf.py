@@ -39,7 +39,7 @@ SCRATCH: dict[str, dict[str, Any]] = {
         "num_epochs": 40, "batch_duration": 40.0, "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_epochs": 3.0,
         "gradient_clip": 5.0, "label_smoothing": 0.1, "loss_scales": {},
         "class_balance": 1.0, "average_epochs": 5, "average_period": 1,
-        "teacher": "", "teacher_weight": 1.0, "teacher_temperature": 2.0, "teacher_relations": 0.0,
+        "teacher": "", "teacher_weight": 1.0, "teacher_temperature": 2.0, "teacher_statistics": 0.0,
         "select_by": "loss", "early_stop_epochs": 0, "precision": "auto", "num_threads": 1, "num_workers": 0,
         "save_every_batches": 0, "keep_last_k": 10, "keep_all_epochs": False,
     },
@@ -107,6 +107,22 @@ def test_a_model_file_is_a_model_and_nothing_else(toy: Path, tmp_path: Path, mon
         read_conf(toy, [], "../default")
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("corpus.name=../x", r"corpus\.name, '\.\./x', has a slash"),
+        ("corpus.name=..", r"corpus\.name, '\.\.', begins with a dot"),
+        ("corpus.name=''", r"corpus\.name, '', is empty"),
+        (f"corpus.name={'é' * 101}", r"has 202 bytes, and 200 at most"),
+        ('corpus.name="a\\rb"', r"has a control character"),
+        ("protocols=[{name: ../../x, description: d, emotions: [happy]}]", r"protocol, '\.\./\.\./x', has a slash"),
+    ],
+)
+def test_names_that_would_lie_elsewhere_are_refused(toy: Path, override: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"^conf .*default\.yaml: .*{said}.*: it names files, so choose another$"):
+        load_conf(toy, [override])
+
+
 def models(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
     """Let local/conf hold these files."""
     monkeypatch.setattr(model_conf, "MODELS", folder / "models")
@@ -171,7 +187,7 @@ train.num_epochs=-1 train.num_epochs=null train.num_epochs=2.5 train.num_epochs=
 train.batch_duration=null train.learning_rate=.nan train.learning_rate=-1 train.weight_decay=-1 train.warmup_epochs=-1
 train.gradient_clip=0 train.label_smoothing=1 train.loss_scales=null train.loss_scales={emotion:-1}
 train.class_balance=2 train.average_epochs=0 train.average_period=0 train.teacher=null train.teacher_weight=-1
-train.teacher_temperature=0 train.teacher_relations=-1 train.early_stop_epochs=-1 train.num_threads=0
+train.teacher_temperature=0 train.teacher_statistics=-1 train.early_stop_epochs=-1 train.num_threads=0
 train.num_threads=100000 train.num_workers=-1 train.num_workers=100000 train.save_every_batches=-1 train.keep_last_k=0
 train.keep_all_epochs=null lang.vocab_size=0 decode.bigram_scale=-1 unified.balance=2 unified.corpora=null
 corpus.num_utterances=0 corpus.num_speakers=-1 corpus.emotions=null corpus.scales=null protocols=null protocols=[null]

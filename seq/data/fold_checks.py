@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from seq.conf import ProtocolConf
+from seq.data.fold_files import check_num_folds
 from seq.errors import InputError
 from seq.labels import EMOTIONS
 
@@ -109,6 +110,7 @@ def check_protocol(protocol: ProtocolConf) -> None:
             )
     if (protocol.random is None) == (not protocol.folds):
         raise InputError(f"protocol {name} needs either folds or random, and not both: correct the conf")
+    check_num_folds(name, protocol.random.num_folds if protocol.random else len(protocol.folds))
     if protocol.random is not None and protocol.random.num_folds < 3:
         raise InputError(f"protocol {name}: random.num_folds is {protocol.random.num_folds}; it takes 3 or more")
     if protocol.random is not None and protocol.speaker_disjoint != (protocol.random.by == "speaker"):

@@ -21,6 +21,7 @@ from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import in_order
 from seq.utils.files import read_json, sha256, write_json
+from seq.utils.names import wrong_characters
 
 if TYPE_CHECKING:
     from seq.models.model import ModelSpec
@@ -71,6 +72,8 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
     if not table.is_file():
         raise InputError(f"--corpus {table} is not a file: name the CSV file of your recordings; {FORM}")
     table = table.resolve()
+    if wrong := wrong_characters(str(table)):
+        raise InputError(f"--corpus {str(table)!r} {wrong}: rename the file or folder")
     utterances = read_table(table)
     if not utterances:
         raise InputError(f"{table} has no rows: add one for every recording; {FORM}")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seq.conf import ModelConf
 from seq.errors import InputError
+from seq.models.dropout import Dropout
 from seq.models.encoder import make_encoder
 from seq.models.front_end import FbankFrontEnd, FrontEnd
 from seq.models.heads import apply_heads, make_heads
@@ -71,6 +72,8 @@ class ModelOutput:
     lengths: Tensor
     # (N, embedding_dim) the utterance vector that the heads read.
     embedding: Tensor
+    # (N, S) of a network in training that is taught: what it thinks the teachers' statistics are.
+    statistics: Tensor | None = None
 
 
 class SpeechEqModel(nn.Module):
@@ -90,21 +93,21 @@ class SpeechEqModel(nn.Module):
         self.pooling = AttentiveStatisticsPooling(self.encoder.dim)
         self.embedding = nn.Sequential(
             nn.LayerNorm(2 * self.encoder.dim),
-            nn.Dropout(conf.head_dropout),
+            Dropout(conf.head_dropout),
             nn.Linear(2 * self.encoder.dim, conf.embedding_dim),
             nn.SiLU(),
-            nn.Dropout(conf.head_dropout),
+            Dropout(conf.head_dropout),
         )
         # Of a front end that has statistics: they join what was pooled, and are most of what the heads hear.
         self.statistics = None
         if self.front_end.num_statistics:
             self.statistics = nn.Sequential(
-                nn.Dropout(conf.statistics_dropout),
+                Dropout(conf.statistics_dropout),
                 nn.Linear(self.front_end.num_statistics, conf.embedding_dim),
                 # Every member's part is normalised by itself.
                 nn.GroupNorm(conf.members, conf.embedding_dim),
                 nn.SiLU(),
-                nn.Dropout(conf.head_dropout),
+                Dropout(conf.head_dropout),
             )
         self.heads = make_heads(spec.outputs, conf.embedding_dim, self.encoder.dim)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from seq.conf import Conf, ProtocolConf
 from seq.corpora.base import ReaderOption, get_reader
 from seq.corpora.record import read_corpus_json
+from seq.data.fold_files import check_num_folds
 from seq.errors import InputError
 from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.files import RecipeFiles, experiment_name, experiment_prefix
@@ -120,6 +121,7 @@ def _count_named_folds(protocol: ProtocolConf) -> int:
         raise InputError(
             f"protocol {protocol.name} of the conf needs a list of folds, or random: {{num_folds: NUMBER, ...}}"
         )
+    check_num_folds(protocol.name, count)
     return count
 
 

@@ -22,6 +22,7 @@ from seq.data.fold_files import choose_folds
 from seq.errors import InputError
 from seq.models.pretrained.source import fetch_checkpoint
 from seq.recipe.children import run_child
+from seq.recipe.locks import RecipeLocks, recipe_locks
 from seq.recipe.options import Options, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
@@ -113,20 +114,26 @@ class Runner:
 
     def run(self) -> int:
         """Stage after stage; returns the exit code of the first that fails."""
+        self._fetch_encoder()
+        with recipe_locks(self.call.plan) as locks:
+            return self._run_stages(locks)
+
+    def _run_stages(self, locks: RecipeLocks) -> int:
         options = self.call.options
         ran = False
-        self._fetch_encoder()
         for item in self.listed:
             if item.number > options.stop_stage:
                 break
             if item.name == "manifests" and not options.allow_partial:
                 self._refuse_partial()
-            if item.name == "train" and options.allow_partial:
-                self._drop_skipped_folds()
+            if item.name == "train":
+                locks.enter_experiment()
+                if options.allow_partial:
+                    self._drop_skipped_folds()
             if item.number >= (options.stage or 0):
-                stale = self._stale(item)
+                stale = self._stale(item, locks)
                 ran = bool(stale)
-                if status := self._run_stage(item, stale):
+                if status := self._run_stage(item, stale, locks):
                     return status
         if not ran and options.stop_stage == self.listed[-1].number:
             self._print_table()
@@ -153,7 +160,7 @@ class Runner:
         folds = choose_folds(plan.folds_dir, self.call.options.asked_folds)
         self.call = replace(self.call, plan=replace(plan, folds=folds))
 
-    def _stale(self, item: Listed) -> list[tuple[Unit | None, Work]]:
+    def _stale(self, item: Listed, locks: RecipeLocks) -> list[tuple[Unit | None, Work]]:
         """The work of a stage that is not up to date, announced in its stamps; says why."""
         stage = item.stage
         stale: list[tuple[Unit | None, Work]] = []
@@ -171,6 +178,7 @@ class Runner:
         if not stale:
             print(f"{item}: up to date", flush=True)
             return []
+        locks.before_writing(str(item))
         for work, new in announced:
             begin(work, new)
         for line in dict.fromkeys(lines):
@@ -183,7 +191,7 @@ class Runner:
         assert stage.work is not None
         return [(None, stage.work(self.call))]
 
-    def _run_stage(self, item: Listed, stale: list[tuple[Unit | None, Work]]) -> int:
+    def _run_stage(self, item: Listed, stale: list[tuple[Unit | None, Work]], locks: RecipeLocks) -> int:
         """Run a stage's script on its stale work, and put its stamps; returns its exit code."""
         if not stale:
             return 0
@@ -193,7 +201,7 @@ class Runner:
             chosen = ["--folds", commas(folds), "--seeds", commas(seeds)] if units else []
             group = [work for unit, work in stale if unit is None or (unit[0] in folds and unit[1] in seeds)]
             arguments = [*self._conf_arguments(item), *group[0].arguments, *chosen]
-            if status := run_child([sys.executable, item.script, *arguments]):
+            if status := run_child([sys.executable, item.script, *arguments], locks.descriptors()):
                 return status
             for work in group:
                 record(work)

@@ -19,7 +19,7 @@ from typing import Any, TypedDict, get_type_hints
 from seq.conf import Conf, ProtocolConf
 from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
-from seq.utils.files import read_json, write_json
+from seq.utils.files import leads_upwards, read_json, write_json
 from seq.utils.typed_values import read_typed
 
 
@@ -104,14 +104,19 @@ def file_state(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} does not exist: run the stage that writes it first") from error
     rows = sorted(_walk(str(path), ""))
-    digest = hashlib.sha256("\n".join(f"{name}\t{size}\t{time}" for name, size, time in rows).encode()).hexdigest()
-    return {"files": len(rows), "bytes": sum(size for _, size, _ in rows), "digest": digest}
+    # The names of other files in the corpus may be in any encoding.
+    digest = hashlib.sha256(
+        "\n".join(f"{name}\t{size}\t{time}" for name, size, time in rows).encode("utf-8", "surrogateescape")
+    )
+    return {"files": len(rows), "bytes": sum(size for _, size, _ in rows), "digest": digest.hexdigest()}
 
 
 def _walk(folder: str, prefix: str) -> list[tuple[str, int, int]]:
     rows = []
     with os.scandir(folder) as entries:
         for entry in entries:
+            if leads_upwards(entry):
+                continue
             if entry.is_dir():
                 rows += _walk(entry.path, f"{prefix}{entry.name}/")
             elif entry.is_file():

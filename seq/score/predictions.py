@@ -14,7 +14,7 @@ from seq.errors import InputError
 from seq.tasks.base import Label, Outputs, Setting
 from seq.tasks.predictions import CategoryPrediction, ManifestRow, Prediction
 from seq.tasks.registry import all_tasks, get_task
-from seq.utils.files import read_jsonl
+from seq.utils.files import read_jsonl, read_numbered_jsonl
 from seq.utils.typed_values import read_typed
 
 
@@ -83,24 +83,32 @@ def read_predictions(
     """The predictions of exactly the utterances `ids`, in that order; references are the manifest's.
 
     Raises:
-        InputError: naming the first id that is missing, predicted twice, not of this part, whose references
-            are not the manifest's, or whose hypothesis is not of this label set.
+        InputError: naming the line and the first id that is predicted twice, not of this part, whose references are
+            not the manifest's, whose hypothesis is not of this label set, or whose numbers are no probabilities; or an
+            id that is missing.
     """
     expected, rows = set(ids), {}
     tasks: list[str] | None = None
     outputs = {task.name: task.outputs(setting) for task in all_tasks()}
-    for row in read_jsonl(path):
-        key = row.get("id") if isinstance(row, dict) else row
-        if not isinstance(key, str) or key not in expected:
-            raise InputError(f"{path}: {key} is not in this part of the fold: predict the ids of the fold's JSON alone")
+    for number, row in read_numbered_jsonl(path):
+        where = f"{path}, line {number}"
+        key = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(key, str):
+            raise InputError(
+                f'{where} is not a prediction, {{"id": ..., ...}}: give every line the id of its utterance'
+            )
+        if key not in expected:
+            raise InputError(
+                f"{where}: {key} is not in this part of the fold: predict the ids of the fold's JSON alone"
+            )
         if key in rows:
-            raise InputError(f"{path}: {key} is predicted twice: keep one line per utterance")
+            raise InputError(f"{where}: {key} is predicted twice: keep one line per utterance")
         if row.get("seed", seed) != seed:
-            raise InputError(f"{path}: {key} is of seed {row['seed']}, not {seed}: run stage 6 for this seed")
+            raise InputError(f"{where}: {key} is of seed {row['seed']}, not {seed}: run stage 6 for this seed")
         present = [task.name for task in all_tasks() if task.name in row]
         tasks = tasks or present
         if present != tasks or not tasks:
-            raise InputError(f"{path}: {key} has the tasks {present}, the first line {tasks}: give all lines the same")
+            raise InputError(f"{where}: {key} has the tasks {present}, the first line {tasks}: give all lines the same")
         reference = references[key]
         try:
             found = replace(parse_prediction(row), speaker=reference.speaker)
@@ -108,7 +116,7 @@ def read_predictions(
         except InputError as error:
             problem = f"lacks or misspells something ({error})"
         if problem:
-            raise InputError(f"{path}: {key} {problem}: run stage 6 again with the conf and protocol that you score")
+            raise InputError(f"{where}: {key} {problem}: run stage 6 again with the conf and protocol that you score")
         for name in found.tasks:
             if (label := _true(name, reference, outputs)) is not None:
                 # The file may have it rounded.

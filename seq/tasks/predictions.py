@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeVar
 
-from seq.utils.typed_values import Finite, NonNegativeFloat, read_typed
+from seq.utils.typed_values import read_typed
 
 # How a line begins; what follows are tasks.
 HEAD = ("id", "corpus", "fold", "seed", "speaker")
@@ -38,7 +38,7 @@ class CategoryPrediction(TaskPrediction):
 
     ref: str | None
     hyp: str
-    probs: dict[str, NonNegativeFloat] | None = None
+    probs: dict[str, float] | None = None
     votes: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,10 +49,10 @@ class CategoryPrediction(TaskPrediction):
 class ScalePrediction(TaskPrediction):
     """A level (`hyp`), the value in [0, 1] that it is nearest to, and the probabilities of the thresholds."""
 
-    ref: Finite | None
-    hyp: Finite
-    value: Finite
-    probs: list[NonNegativeFloat] | None = None
+    ref: float | None
+    hyp: float
+    value: float
+    probs: list[float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "value": self.value, "probs": self.probs}
@@ -62,8 +62,8 @@ class ScalePrediction(TaskPrediction):
 class ValuePrediction(TaskPrediction):
     """A number in the units of the corpus."""
 
-    ref: Finite | None
-    hyp: Finite
+    ref: float | None
+    hyp: float
 
 
 @dataclass

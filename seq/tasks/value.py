@@ -65,7 +65,11 @@ class ValueTask(UtteranceTask):
         return read_answer(data, ValuePrediction, self.name)
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
-        return self.other_number(row, ref)
+        if wrong := self.other_number(row, ref):
+            return wrong
+        if not math.isfinite(row.hyp):
+            return f"has the {self.name} {row.hyp}"
+        return None
 
     def number(self, row: TaskPrediction) -> float | None:
         return float(row.hyp)

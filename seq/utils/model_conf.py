@@ -36,7 +36,7 @@ Threads = Annotated[int, Bounds(1, 256)]
 
 @dataclass
 class FeaturesConf:
-    """Stage 0 trims (see `seq.audio.reading.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
+    """Stage 0 trims (see `seq.audio.trimming.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
 
     extractor: str = "kaldi-fbank"
     num_filters: Annotated[int, Bounds(1, 512)] = 80
@@ -127,7 +127,7 @@ class TrainConf:
     teacher: str = ""
     teacher_weight: NonNegativeFloat = 1.0
     teacher_temperature: PositiveFloat = 2.0
-    teacher_relations: NonNegativeFloat = 0.0
+    teacher_statistics: NonNegativeFloat = 0.0
     early_stop_epochs: NonNegativeInt = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: Threads = 1

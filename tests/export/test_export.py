@@ -322,7 +322,7 @@ def _record(run_dir: Path, **changes: object) -> None:
         (lambda r: _rows(r, lambda rows: rows[3]["emotion"].update(hyp=5)), "emotion: hyp is 5"),
         (lambda r: _rows(r, lambda rows: rows[3]["emotion"].update(hyp="x")), r"a emotion hypothesis \(x\)"),
         (lambda r: _rows(r, lambda rows: rows[3]["emotion"].update(probs=None)), "no probabilities of emotion"),
-        (lambda r: _rows(r, lambda rows: rows[3]["gender"]["probs"].update(F=torch.nan)), r"probs\.F is nan"),
+        (lambda r: _rows(r, lambda rows: rows[3]["gender"]["probs"].update(F=torch.nan)), "the gender probability nan"),
         (lambda r: _rows(r, lambda rows: rows[3]["intensity"].update(value="much")), "intensity: value is 'much'"),
         (lambda r: _rows(r, lambda rows: rows.append([1])), "is not what stage 6 writes"),
         (lambda r: _record(r, protocol=None), r"run\.json lacks protocol: run stage 5 again"),

@@ -234,6 +234,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     fails("--map joy: write it as WORD=CATEGORY", None, "--map", "joy")
     fails("has 2 speakers with labelled emotions", f"{head}a.wav,s,sad\nb.wav,t,sad\nc.wav,u,\n")
     fails("--set model.channels=8: finetuning keeps the network", None, "--set", "model.channels=8")
+    fails(r"corpus\.name, '\.\./x', has a slash", None, "--set", "corpus.name=../x")
     fails("train.num_epoch", None, "--set", "train.num_epoch=8")
     fails(r"the conf of .*model.*: train\.num_epochs is 0: it must be", None, "--set", "train.num_epochs=0")
     fails(r"augment\.frequency_mask_bins is 99", None, "--set", "augment.frequency_mask_bins=99")
@@ -252,6 +253,11 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     with pytest.raises(InputError, match="is the model that is to be finetuned"):
         finetune(model, table, model)
     fails("is in --out", None, "--work", str(tmp_path / "out/work"))
+    fails(
+        r"bad\.csv, lines 2 and 3: a\.wav is x and y: keep", "id,path,speaker,emotion\nx,a.wav,s,sad\ny,a.wav,t,sad\n"
+    )
+    with pytest.raises(InputError, match=r"'.*\\udce9\.csv' is not UTF-8: rename"):
+        finetune(model, Path(shutil.copy(table, tmp_path / "caf\udce9.csv")), tmp_path / "out")
     with pytest.raises(InputError, match=r"nothing\.csv is not a file"):
         finetune(model, tmp_path / "nothing.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.work").exists()

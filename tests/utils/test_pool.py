@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from seq.errors import InputError
 from seq.utils.pool import CHUNKS_PER_PROCESS, pool_map
 
 
@@ -65,6 +66,18 @@ def test_an_error_cancels_what_has_not_begun(tmp_path: Path) -> None:
         list(pool_map(mark, paths, 2))
     # What was handed to the two workers is finished; the rest is not begun.
     assert len(list(tmp_path.iterdir())) < 2 + CHUNKS_PER_PROCESS * 2
+
+
+def kill_if_three(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_worker_that_was_killed_is_one_sentence() -> None:
+    results = pool_map(kill_if_three, range(100), 2)
+    with pytest.raises(InputError, match=r"one of 2 processes was killed, as a rule because memory ran out: .*--nj"):
+        list(results)
 
 
 def is_alive(pid: int) -> bool:

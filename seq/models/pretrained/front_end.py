@@ -11,6 +11,7 @@ from seq.conf import ModelConf
 from seq.data.batches import feature_statistics
 from seq.data.encoded import Heard
 from seq.errors import InputError
+from seq.models.dropout import Dropout
 from seq.models.front_end import Frames, FrontEnd
 from seq.models.masking import frame_mask
 from seq.models.pretrained.adapt import adapted_layers
@@ -41,7 +42,7 @@ class PretrainedFrontEnd(FrontEnd):
         self.joined = conf.subsampling // 2
         self.frame_seconds = self.joined * FRAME_SECONDS
         self.norm = nn.LayerNorm(spec.dim)
-        self.project = nn.Sequential(nn.Dropout(conf.dropout), nn.Linear(self.joined * spec.dim, conf.channels))
+        self.project = nn.Sequential(Dropout(conf.dropout), nn.Linear(self.joined * spec.dim, conf.channels))
         self.dim = conf.channels
 
     def fit(self, heard: Iterable[Heard]) -> None:
