@@ -16,11 +16,11 @@ from pathlib import Path
 
 from lhotse import CutSet
 
+from seq.corpora.record import read_corpus_json
 from seq.data.folds import prepare_folds
 from seq.errors import InputError
 from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified.folds import combine_folds
-from seq.utils.files import read_json
 from seq.utils.script import run_main
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     if conf.unified.corpora:
         combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir)
         return
-    partial = read_json(args.corpus_json)["partial"]
+    partial = read_corpus_json(args.corpus_json).get("partial", False)
     prepare_folds(conf.corpus.name, CutSet.from_file(args.cuts), conf.protocol(args.protocol), args.out_dir, partial)
 
 

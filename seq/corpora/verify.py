@@ -15,9 +15,10 @@ from seq.audio.inspection import inspect_audio
 from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
 from seq.corpora.counts import CorpusCounts
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError, name_some
 from seq.labels import EMOTION, check_labels, map_labels
-from seq.utils.files import read_json, write_json, write_jsonl
+from seq.utils.files import write_json, write_jsonl
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
@@ -96,7 +97,7 @@ def _find_root(reader: CorpusReader, corpus_dir: str, data_dir: Path, out: Path)
     if corpus_dir:
         return _resolve(reader, Path(corpus_dir), "--corpus-dir ")
     if out.exists():
-        root = Path(read_json(out)["root"])
+        root = Path(read_corpus_json(out)["root"])
         if root.is_dir():
             return _resolve(reader, root, f"the corpus of {out}, ")
     for method in ("download", "make"):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from seq.conf import conf_from_dict, read_conf
 from seq.corpora.base import ReaderOption
+from seq.corpora.record import read_corpus_json
 from seq.data.fold_files import choose_folds
 from seq.errors import InputError
 from seq.models.pretrained.source import fetch_checkpoint
@@ -26,7 +27,6 @@ from seq.recipe.options import Options, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
 from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
-from seq.utils.files import read_json
 from seq.utils.typed_yaml import select
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,7 +142,7 @@ class Runner:
     def _refuse_partial(self) -> None:
         """A copy that was let through as partial once must not pass for a complete one in later runs."""
         plan = self.call.plan
-        if plan.corpus_json.exists() and read_json(plan.corpus_json).get("partial"):
+        if plan.corpus_json.exists() and read_corpus_json(plan.corpus_json).get("partial"):
             raise InputError(
                 f'this copy of {plan.corpus} is partial ("missing" in {self.recipe / plan.corpus_json}): complete it, '
                 "or pass --allow-partial to go on"

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from seq.conf import Conf
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.models.pretrained.spec import ENCODER_JSON, encoder_folder, read_encoder_json
 from seq.recipe.siblings import Sibling, open_siblings
-from seq.utils.files import atomic_path, read_json, read_jsonl, write_json, write_jsonl
+from seq.utils.files import atomic_path, read_jsonl, write_json, write_jsonl
 
 Cut = dict[str, Any]
 
@@ -44,11 +45,11 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
                     "take one out of unified.corpora in the conf"
                 )
             emotions[(cut["supervisions"][0].get("custom") or {}).get(EMOTION, "unlabelled")] += 1
-        about = read_json(sibling.corpus_json)
+        about = read_corpus_json(sibling.corpus_json)
         item = {"corpus": sibling.name, "utterances": emotions.total(), "emotions": dict(sorted(emotions.items()))}
         item |= {"protocol": sibling.protocol, "partial": about.get("partial", False)}
-        if about.get("missing"):
-            missing.append(about["missing"])
+        if lost := about.get("missing"):
+            missing.append(lost)
         corpora.append({**item, "num_silent": about.get("num_silent", 0)})
         listed = ", ".join(f"{name} {count}" for name, count in sorted(emotions.items()))
         print(f"{sibling.name}: {emotions.total()} utterances: {listed}")
