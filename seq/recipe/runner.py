@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -21,16 +20,15 @@ from seq.data.fold_files import choose_folds
 from seq.errors import InputError
 from seq.models.pretrained.source import fetch_checkpoint
 from seq.recipe.children import run_child
+from seq.recipe.environment import ROOT, enter_environment
 from seq.recipe.locks import RecipeLocks, recipe_locks
-from seq.recipe.options import Options, parse_options, usage
+from seq.recipe.options import Options, as_text, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
 from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
 from seq.utils.files import read_json
 from seq.utils.model_conf import raw_model
 from seq.utils.typed_yaml import select
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def run_recipe(recipe: Path, listed: Sequence[Listed], arguments: Sequence[str])
     Raises:
         InputError: an option is wrong, an input of a stage is missing, or the corpus is partial.
     """
-    recipe = recipe.resolve()
+    recipe = Path(as_text(str(recipe.resolve())))
     options, declared = parse_options(arguments, recipe / "conf/default.yaml", listed[-1].number, _reader_options)
     if options.help:
         lines = [f"{item.number} {item.name:<10} {item.about}" for item in listed]
@@ -82,19 +80,6 @@ def _reader_options(conf: Path) -> Sequence[ReaderOption]:
         # Without an environment yet, this is no more than what that is for.
         enter_environment()
         raise InputError(f"the reader that {conf} names cannot be imported ({error}): install what it needs") from error
-
-
-def enter_environment() -> None:
-    """Make or repair the environment, unless the user has one of their own, and go on in its Python."""
-    if os.environ.get("SPEECHEQ_PYTHON_ENV"):
-        return
-    if status := subprocess.run([ROOT / "tools/setup.sh", "--quiet"], check=False).returncode:
-        sys.exit(status)
-    environment = ROOT / ".venv"
-    if Path(sys.prefix).resolve() != environment.resolve():
-        python = str(environment / "bin/python3")
-        sys.stdout.flush()
-        os.execv(python, [python, *sys.argv])
 
 
 class Runner:
