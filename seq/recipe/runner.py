@@ -91,7 +91,6 @@ class Runner:
         raw = read_conf(options.conf, options.overrides, options.model or None)
         self.model = raw_model(raw)
         plan = resolve_plan(raw, options)
-        options = replace(options, reader={**remembered_options(plan.corpus_json), **options.reader})
         self.call = Call(plan, options, command)
         self.values = conf_values(raw, plan.protocol)
         self.conf_is_checked = False
@@ -101,7 +100,10 @@ class Runner:
     def run(self) -> int:
         """Stage after stage; returns the exit code of the first that fails."""
         self._fetch_encoder()
-        with recipe_locks(self.call.plan) as locks:
+        plan, options = self.call.plan, self.call.options
+        with recipe_locks(plan) as locks:
+            reader = {**remembered_options(plan.corpus_json), **options.reader}
+            self.call = replace(self.call, options=replace(options, reader=reader))
             return self._run_stages(locks)
 
     def _run_stages(self, locks: RecipeLocks) -> int:
