@@ -6,10 +6,12 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from typing import TypeVar
 
+from seq.errors import InputError
 from seq.utils.process import die_with_parent
 
 Item = TypeVar("Item")
@@ -36,6 +38,9 @@ def pool_map(
         chunk_size: how many items travel at once: more where one takes milliseconds.
         preload: modules that are imported once, for all workers; only the first pool of a program can say so.
         start_worker: called in each worker before its first item.
+
+    Raises:
+        InputError: a worker was killed.
     """
     if num_jobs <= 1:
         yield from map(function, items)
@@ -53,6 +58,11 @@ def pool_map(
                 yield from _first(pending)
         while pending:
             yield from _first(pending)
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a worker process was killed, as happens where memory is short: run the same command again, with fewer "
+            "processes if it happens again"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from seq.errors import InputError
 from seq.utils.pool import CHUNKS_PER_PROCESS, pool_map
 
 
@@ -65,6 +66,15 @@ def test_an_error_cancels_what_has_not_begun(tmp_path: Path) -> None:
         list(pool_map(mark, paths, 2))
     # What was handed to the two workers is finished; the rest is not begun.
     assert len(list(tmp_path.iterdir())) < 2 + CHUNKS_PER_PROCESS * 2
+
+
+def kill_oneself(number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="a worker process was killed, as happens where memory is short"):
+        list(pool_map(kill_oneself, range(4), 2))
 
 
 def is_alive(pid: int) -> bool:
