@@ -6,6 +6,7 @@ Only numpy and soundfile are imported here, so that prediction can share the mod
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,8 @@ def inspect_audio(path: Path | str, trim: bool) -> dict[str, Any]:
     """Decode a whole file and describe it: a row of the audio table, without its path.
 
     Keys: sampling_rate (Hz), num_channels, num_samples (at that rate), silent, start and end (seconds: the part
-    that `trim_silence` keeps, or everything where `trim` is off or the file is silent).
+    that `trim_silence` keeps, or everything where `trim` is off or the file is silent), digest (of the decoded samples:
+    copies have the same, in whatever format).
 
     Raises:
         InputError: as `read_audio`, and for a file that is too short for one frame of features (25 ms).
@@ -90,6 +92,7 @@ def inspect_audio(path: Path | str, trim: bool) -> dict[str, Any]:
         "silent": silent,
         "start": round(start, 6),
         "end": round(end, 6),
+        "digest": hashlib.blake2b(np.ascontiguousarray(samples), digest_size=16).hexdigest(),
     }
 
 

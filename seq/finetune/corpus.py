@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FORM = "egs/seqd/README.md describes its form"
 MIN_SPEAKERS = 3
+# Of what stages 0 to 2 write; raise it with theirs (`seq.recipe.stages`).
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "c
     features = recipe.features
     outputs = (recipe.corpus_json, audio_table, recipe.cuts, features)
     made_from = {
+        "version": VERSION,
         "table": sha256(own.table),
         "audio": _audio_state(own.utterances),
         "corpus": asdict(recipe.conf.corpus),
