@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seq.conf import CorpusConf, ProtocolConf, RawName
 from seq.corpora.base import Utterance
+from seq.corpora.counts import check_names
 from seq.corpora.seqd import RATED, TABLE, read_table
 from seq.corpora.verify import verify_corpus
 from seq.errors import InputError
@@ -21,7 +22,7 @@ from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import in_order
 from seq.utils.files import read_json, sha256, write_json
-from seq.utils.names import wrong_characters
+from seq.utils.names import wrong_path
 
 if TYPE_CHECKING:
     from seq.models.model import ModelSpec
@@ -74,9 +75,11 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
     if not table.is_file():
         raise InputError(f"--corpus {table} is not a file: name the CSV file of your recordings; {FORM}")
     table = table.resolve()
-    if wrong := wrong_characters(str(table)):
+    if wrong := wrong_path(str(table)):
         raise InputError(f"--corpus {str(table)!r} {wrong}: rename the file or folder")
     utterances = read_table(table)
+    for utterance in utterances:
+        check_names(utterance)
     if not utterances:
         raise InputError(f"{table} has no rows: add one for every recording; {FORM}")
     names = {**{name: name for name in EMOTIONS}, **mapping}
