@@ -21,6 +21,7 @@ from seq.score.score import score_experiment
 from seq.studies.baseline import run_baseline
 from seq.studies.functionals import choose_features
 from seq.utils.files import write_json
+from seq.utils.lock import reading
 from seq.utils.script import run_main
 
 
@@ -38,18 +39,19 @@ def main() -> None:
     seeds = parse_numbers(args.seeds, "--seeds")
     exp_dir = recipe.exp_dir(args.exp_name or f"baseline_{features}_{recipe.protocol.name}")
     command = shlex.join(["local/run_baseline.py", *sys.argv[1:]])
-    run_baseline(recipe, features, exp_dir, folds, seeds, args.nj, command)
-    scores = score_experiment(
-        recipe.conf,
-        recipe.protocol.name,
-        recipe.cuts,
-        recipe.folds_dir,
-        exp_dir,
-        folds,
-        seeds,
-        command,
-        recipe.corpus_json,
-    )
+    with reading(recipe.data_dir):
+        run_baseline(recipe, features, exp_dir, folds, seeds, args.nj, command)
+        scores = score_experiment(
+            recipe.conf,
+            recipe.protocol.name,
+            recipe.cuts,
+            recipe.folds_dir,
+            exp_dir,
+            folds,
+            seeds,
+            command,
+            recipe.corpus_json,
+        )
     write_json(exp_dir / "scores.json", scores)
     print(write_report(exp_dir / "scores.json", exp_dir, exp_dir / "report.md"))
     print(f"report: {exp_dir / 'report.md'}")

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from seq.errors import InputError
-from seq.recipe.children import Stopped, watch_signals
 from seq.recipe.runner import Listed, run_recipe
 from seq.utils.script import run_main
+from seq.utils.stopping import Stopped
 
 
 def main() -> int:
@@ -22,7 +22,6 @@ def main() -> int:
         raise InputError("local/run.sh calls this with its list of stages: run egs/<corpus>/run.sh, which calls that")
     end = sys.argv.index("--", 3)
     stages = [Listed.parse(line) for line in sys.argv[2:end]]
-    watch_signals()
     try:
         return run_recipe(Path(sys.argv[1]), stages, sys.argv[end + 1 :])
     except Stopped as stopped:

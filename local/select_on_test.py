@@ -19,6 +19,7 @@ from seq.recipe.files import experiment_name, experiment_prefix
 from seq.studies.selected_on_test import SUFFIX, select_on_test, selection_report
 from seq.tasks.registry import parse_names
 from seq.utils.files import write_text
+from seq.utils.lock import reading
 from seq.utils.script import run_main
 
 
@@ -38,7 +39,8 @@ def main() -> None:
     folds = choose_folds(recipe.folds_dir, [] if args.folds == "all" else parse_numbers(args.folds, "--folds"))
     command = shlex.join(["local/select_on_test.py", *sys.argv[1:]])
     seeds = parse_numbers(args.seeds, "--seeds")
-    report = selection_report(select_on_test(recipe, name, tasks, folds, seeds, args.nj, args.device, command))
+    with reading(recipe.data_dir):
+        report = selection_report(select_on_test(recipe, name, tasks, folds, seeds, args.nj, args.device, command))
     out = recipe.exp_dir(f"{name}_{SUFFIX}") / f"{SUFFIX}.md"
     write_text(out, report)
     print(report)

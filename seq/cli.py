@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from seq import __version__
 from seq.errors import InputError
 from seq.finetune.command import add_finetune
+from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("export", help="write a model folder from a trained run", allow_abbrev=False)
     parser.add_argument("exp", metavar="EXP", type=Path, help="exp/<name>/fold_<k>/seed_<s>, or exp/<name>")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--out", metavar="DIR", type=out_path, required=True, help="the model folder to write")
     parser.add_argument("--fold", type=int, help="below exp/<name>: a run of this fold (default: best on valid)")
     parser.add_argument("--seed", type=int, help="below exp/<name>: a run of this seed")
     parser.add_argument("--cuts", type=Path, help="manifest whose audio gives the norms of --describe")
@@ -103,7 +104,7 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "or - for audio from standard input",
     )
     parser.add_argument("--format", choices=("json", "csv", "table"), default="json", help="JSON lines by default")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write there instead of to standard output")
+    parser.add_argument("--out", metavar="FILE", type=out_path, help="write there instead of to standard output")
     parser.add_argument("--describe", action="store_true", help="add one sentence on how it was said")
     parser.add_argument("--jobs", type=_positive_int, default=_num_cpus(), help="threads (default: %(default)s)")
     parser.add_argument(
@@ -126,6 +127,8 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError("- (standard input) cannot be mixed with other paths: predict them in two commands")
     if options.paths != ["-"] and (options.every or options.raw):
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
+    if options.out is not None:
+        check_out_file("--out", options.out, _inputs(options.paths))
     model = load_model(options.model, batch_seconds=options.batch_seconds)
     num_failed = 0
     with _open_output(options.out) as stream:
@@ -136,6 +139,17 @@ def _predict(options: argparse.Namespace) -> int:
     if num_failed:
         print(f"{num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)
     return FAILED_EXIT_CODE if num_failed else 0
+
+
+def _inputs(paths: list[str]) -> Iterator[str | int]:
+    """What `predict` reads: lists and the recordings in them, or the descriptor of standard input."""
+    from seq.runtime.inputs import expand
+
+    if paths == ["-"]:
+        yield sys.stdin.fileno()
+        return
+    yield from paths
+    yield from (item.path for item in expand(paths))
 
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -192,6 +192,42 @@ def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Pa
         main(["predict", str(tmp_path / "none"), "x.wav"])
 
 
+def test_nothing_that_is_read_is_written(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = write(tmp_path / "in/a.wav").read_bytes()
+    scp = tmp_path / "wav.scp"
+    scp.write_text(f"a {tmp_path}/in/a.wav\n")
+    description = (model / "model.json").read_bytes()
+    for paths, out, message in (
+        ([tmp_path / "in/a.wav"], tmp_path / "in/a.wav", "is read by the same command"),
+        ([tmp_path / "in"], tmp_path / "in/a.wav", "is read by the same command"),
+        ([scp], tmp_path / "in/../in/a.wav", "is read by the same command"),
+        ([scp], scp, "is read by the same command"),
+        ([scp], model / "model.json", "lies in the model folder"),
+        ([scp], tmp_path, "is a folder"),
+        ([scp], "", "is empty"),
+    ):
+        with pytest.raises(InputError, match=message):
+            main(["predict", str(model), *map(str, paths), "--out", str(out)])
+    with open(tmp_path / "in/a.wav", "rb") as stdin, pytest.raises(InputError, match="is read by the same command"):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        main(["predict", str(model), "-", "--out", str(tmp_path / "in/a.wav")])
+    for command, out, message in (
+        (["finetune", str(model), "--corpus", str(scp)], "/", "is the root"),
+        (["finetune", str(model), "--corpus", str(scp)], model / "new", "lies in the model folder"),
+        (
+            ["finetune", str(model), "--corpus", str(scp), "--work", str(model / "w")],
+            tmp_path / "o",
+            "--work .* lies in",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            main([*command, "--out", str(out)])
+    with pytest.raises(InputError, match="lies in the model folder"):
+        export_run(tmp_path, model / "new")
+    assert (tmp_path / "in/a.wav").read_bytes() == content and (model / "model.json").read_bytes() == description
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "wav.scp"]
+
+
 def run_command(arguments: list[str], stdin: bytes = b"", stdout: object = subprocess.PIPE) -> tuple[int, bytes, str]:
     done = subprocess.run(
         [sys.executable, "-m", "seq.cli", *arguments],
@@ -247,7 +283,7 @@ def test_command_is_light_and_survives_a_closed_pipe_and_a_full_disk(model: Path
     write(tmp_path / "a.wav")
     program = (
         "import sys; from seq.cli import main; code = main(sys.argv[1:]); "
-        "heavy = {'torch', 'lhotse', 'scipy', 'sklearn', 'k2', 'soxr', 'jsonargparse'} & set(sys.modules); "
+        "heavy = {'torch', 'lhotse', 'scipy', 'sklearn', 'k2', 'soxr'} & set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )
     home = tmp_path / "home"

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from seq.errors import InputError
 from seq.models.pretrained.source import CONFIG, PREPROCESSOR
-from seq.utils.files import write_json
+from seq.utils.files import temporary_beside, write_json
 from seq.utils.script import run_main
 
 SINGLE, INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -42,7 +42,7 @@ def convert(folder: Path, new: Path) -> int:
     if new.exists():
         raise InputError(f"{new} is there already: name a new folder, or use that one as it is")
     parts = _parts(folder)
-    temporary = new.with_name(f".{os.getpid()}.tmp.{new.name}")
+    temporary = temporary_beside(new)
     temporary.mkdir(parents=True)
     try:
         # Part by part: no more than one is ever in memory.

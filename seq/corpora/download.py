@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 from seq.errors import InputError
-from seq.utils.files import name_in_errors
+from seq.utils.files import name_in_errors, temporary_beside
 from seq.utils.progress import progress_bar
 
 BLOCK_BYTES = 1 << 20
@@ -112,8 +112,7 @@ def unzip(archive: Path, target: Path) -> None:
     Raises:
         InputError: the archive is broken, or has a member that would be written outside `target`.
     """
-    temporary = target.with_name(f".tmp.{target.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = temporary_beside(target)
     try:
         with zipfile.ZipFile(archive) as file:
             for member in progress_bar(file.infolist(), desc="unpack", unit="file"):
@@ -122,11 +121,13 @@ def unzip(archive: Path, target: Path) -> None:
                     raise InputError(f"{archive} has a member outside its folder ({member.filename}): do not use it")
                 with name_in_errors(destination):
                     file.extract(member, temporary)
+        os.replace(temporary, target)
     except zipfile.BadZipFile as error:
         raise InputError(
             f"{archive} is not a complete zip file ({error}): delete it and run the same command"
         ) from error
-    os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _md5(path: Path) -> str:

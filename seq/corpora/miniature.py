@@ -15,7 +15,7 @@ from seq.corpora.base import Utterance, get_reader
 from seq.corpora.layouts.studio import Studio
 from seq.errors import InputError
 from seq.labels import EMOTION, map_labels
-from seq.utils.files import write_text
+from seq.utils.files import temporary_beside, write_text
 from seq.utils.typed_yaml import read_yaml
 
 LAYOUTS: Final = ("casia", "cremad", "emodb", "esd", "iemocap", "mead", "ravdess", "seqd")
@@ -41,7 +41,7 @@ def write_miniature(layout: str, target: Path, conf_path: Path, seed: int = 1) -
         raise InputError(f"{target} exists and is not empty: choose another folder")
     conf = load_conf(conf_path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}.tmp.{target.name}")
+    temporary = temporary_beside(target)
     temporary.mkdir()
     try:
         importlib.import_module(f"seq.corpora.layouts.{layout}").write(temporary, Studio(seed))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq.audio.reading import inspect_audio
+from seq.audio.inspection import inspect_audio
 from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
 from seq.corpora.copies import COPIES, find_copies, warn_of_copies

@@ -21,7 +21,8 @@ from seq.score.calibration import calibrate
 from seq.score.predictions import read_rows
 from seq.tasks.predictions import Prediction
 from seq.tasks.registry import main_category
-from seq.utils.files import atomic_path, read_json, sha256, write_json, write_text
+from seq.utils.files import atomic_path, read_json, remove_leftovers, sha256, write_json, write_text
+from seq.utils.outputs import check_out_place
 from seq.utils.provenance import git_commit, without_private_paths
 from seq.utils.run_folder import RunFolder
 
@@ -122,6 +123,7 @@ def _staged(out: Path) -> Iterator[Path]:
     taken for a whole one while its files are replaced.
     """
     is_new = not out.exists()
+    remove_leftovers(out)
     staged = out / f".{os.getpid()}.tmp"
     try:
         staged.mkdir(parents=True)
@@ -140,9 +142,12 @@ def _staged(out: Path) -> Iterator[Path]:
 
 
 def check_out(out: Path) -> None:
-    """Raises InputError where `out` is neither a model folder, whole or left by a killed export, nor new or empty."""
+    """Raises InputError where `out` is neither a model folder, whole or left by a killed export, nor new or empty, or
+    lies in one.
+    """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file: name a folder")
+    check_out_place("--out", out)
     # Hidden files are what a killed export leaves; without model.json, it was killed while its files took their places.
     names = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.is_dir() else set()
     is_ours = DESCRIPTION in names or (WEIGHTS in names and names <= {*_FILES})

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from seq.conf import Conf, CorpusConf, apply_override, check_names, conf_from_dict
+from seq.conf import Conf, CorpusConf, apply_override, conf_from_dict
 from seq.errors import InputError
 from seq.export.waveform_model import load_network
 from seq.labels import EMOTION, EMOTIONS
@@ -89,7 +89,6 @@ class Source:
                     f"speakers; what can be set begins with {', '.join(FREE_SECTIONS)}"
                 )
             apply_override(raw, override)
-        check_names(raw, f"--corpus, or --set {' '.join(overrides)}")
         return conf_from_dict(raw, f"the conf of {self.folder} with {' '.join(overrides) or 'the defaults'}")
 
 

@@ -3,54 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
 
 from seq.utils.process import RUNNER_VARIABLE
+from seq.utils.stopping import Stopped
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long after Ctrl-C a stage may end by itself: a terminal sends it to the stage as well.
 GRACE_SECONDS = 1.0
+# <sys/prctl.h>: the signal that a process gets when the one that started it is gone.
+_PR_SET_PDEATHSIG = 1
 
 
-class Stopped(BaseException):
-    """A signal told the runner to stop."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-    @property
-    def exit_code(self) -> int:
-        """As a shell has it: 130 for Ctrl-C, 143 for TERM, 129 for HUP."""
-        return 128 + self.number
-
-
-def watch_signals() -> None:
-    """Let signals that stop a program raise `Stopped`; those that were ignored (nohup) still are."""
-
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        raise Stopped(number)
-
-    for number in STOPPING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, stop)
-
-
-def run_child(command: Sequence[str | Path]) -> int:
+def run_child(command: Sequence[str | Path], descriptors: Sequence[int] = ()) -> int:
     """Run a command to its end; returns its exit code, 128 and the signal's number where a signal ended it.
+
+    It ends when this process is gone, even by kill -9: on Linux from its first instant on, by the kernel; elsewhere as
+    soon as its imports are done (`seq.utils.process.die_with_runner`).
+
+    Args:
+        descriptors: open files that it inherits; a lock that this process holds is then held until both are gone.
 
     Raises:
         Stopped: this process was told to stop; the child was told, too, and has ended.
     """
-    # It ends by itself when this process is gone (seq/utils/process.py): even kill -9 leaves nothing running.
-    environment = {**os.environ, RUNNER_VARIABLE: str(os.getpid())}
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    read_end, write_end = os.pipe()
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, RUNNER_VARIABLE: str(read_end)},
+        pass_fds=[read_end, *descriptors],
+        preexec_fn=None if prctl is None else lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
+    )
+    os.close(read_end)
     try:
         status = child.wait()
     except Stopped as stopped:
@@ -60,4 +50,6 @@ def run_child(command: Sequence[str | Path]) -> int:
         child.send_signal(stopped.number)
         child.wait()
         raise
+    finally:
+        os.close(write_end)
     return status if status >= 0 else 128 - status

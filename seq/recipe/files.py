@@ -17,20 +17,24 @@ class RecipeFiles(ABC):
         """The recipe's folder, the corpus's name and the protocol's name."""
 
     @property
+    def data_dir(self) -> Path:
+        """What stages 0 to 4 write, for all experiments."""
+        return self.place()[0] / "data"
+
+    @property
     def corpus_json(self) -> Path:
         """What stage 0 found."""
-        return self.place()[0] / "data/corpus.json"
+        return self.data_dir / "corpus.json"
 
     @property
     def audio_table(self) -> Path:
         """A row per audio file."""
-        return self.place()[0] / "data/audio.jsonl"
+        return self.data_dir / "audio.jsonl"
 
     @property
     def cuts(self) -> Path:
         """The manifest of stage 1."""
-        folder, corpus, _ = self.place()
-        return folder / f"data/manifests/{corpus}_cuts.jsonl.gz"
+        return self.data_dir / f"manifests/{self.place()[1]}_cuts.jsonl.gz"
 
     @property
     def fbank_cuts(self) -> Path:
@@ -39,18 +43,16 @@ class RecipeFiles(ABC):
 
     def feature_cuts(self, encoder: str) -> Path:
         """The manifest of stage 2 with what a network reads: filter banks, or what the encoder of this name heard."""
-        folder, corpus, _ = self.place()
-        return folder / "data" / features_folder(encoder) / f"{corpus}_cuts.jsonl.gz"
+        return self.data_dir / features_folder(encoder) / f"{self.place()[1]}_cuts.jsonl.gz"
 
     def feature_storage(self, encoder: str) -> Path:
         """The features themselves."""
-        return self.place()[0] / "data" / features_folder(encoder) / "storage"
+        return self.data_dir / features_folder(encoder) / "storage"
 
     @property
     def folds_dir(self) -> Path:
         """The folds of stage 3."""
-        folder, _, protocol = self.place()
-        return folder / "data/folds" / protocol
+        return self.data_dir / "folds" / self.place()[2]
 
     def fold_json(self, number: int) -> Path:
         """Who is train, valid and test in a fold."""
@@ -59,7 +61,7 @@ class RecipeFiles(ABC):
     @property
     def lang_dir(self) -> Path:
         """Phones and transcripts of stage 4."""
-        return self.place()[0] / "data/lang_phone"
+        return self.data_dir / "lang_phone"
 
     def exp_dir(self, name: str) -> Path:
         """The folder of the experiment called `name`."""

@@ -15,18 +15,18 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
-from seq.conf import load_conf, read_conf
+from seq.conf import conf_from_dict, read_conf
 from seq.corpora.base import ReaderOption
 from seq.data.fold_files import choose_folds
 from seq.errors import InputError
 from seq.models.pretrained.source import fetch_checkpoint
 from seq.recipe.children import run_child
+from seq.recipe.locks import RecipeLocks, recipe_locks
 from seq.recipe.options import Options, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
 from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
 from seq.utils.files import read_json
-from seq.utils.model_conf import raw_model
 from seq.utils.typed_yaml import select
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,31 +103,37 @@ class Runner:
         self.recipe = recipe
         self.listed = listed
         raw = read_conf(options.conf, options.overrides, options.model or None)
-        self.model = raw_model(raw)
-        plan = resolve_plan(raw, options)
+        # Before anything else, whatever is up to date: a mistake in it must cost neither a stamp nor a download.
+        self.conf = conf_from_dict(raw, f"conf {options.conf}")
+        plan = resolve_plan(self.conf, options)
         options = replace(options, reader={**remembered_options(plan.corpus_json), **options.reader})
         self.call = Call(plan, options, command)
         self.values = conf_values(raw, plan.protocol)
-        self.conf_is_checked = False
         why = f"asked for by --stage {options.stage}" if options.stage is not None else None
         self.always = "asked for by --force" if options.force else why
 
     def run(self) -> int:
         """Stage after stage; returns the exit code of the first that fails."""
+        self._fetch_encoder()
+        with recipe_locks(self.call.plan) as locks:
+            return self._run_stages(locks)
+
+    def _run_stages(self, locks: RecipeLocks) -> int:
         options = self.call.options
         ran = False
-        self._fetch_encoder()
         for item in self.listed:
             if item.number > options.stop_stage:
                 break
             if item.name == "manifests" and not options.allow_partial:
                 self._refuse_partial()
-            if item.name == "train" and options.allow_partial:
-                self._drop_skipped_folds()
+            if item.name == "train":
+                locks.enter_experiment()
+                if options.allow_partial:
+                    self._drop_skipped_folds()
             if item.number >= (options.stage or 0):
-                stale = self._stale(item)
+                stale = self._stale(item, locks)
                 ran = bool(stale)
-                if status := self._run_stage(item, stale):
+                if status := self._run_stage(item, stale, locks):
                     return status
         if not ran and options.stop_stage == self.listed[-1].number:
             self._print_table()
@@ -146,9 +152,7 @@ class Runner:
         """An encoder that is not at hand is said, or fetched, before anything else works."""
         plan = self.call.plan
         if plan.encoder and not plan.features.exists() and not plan.siblings and self.call.options.stop_stage >= 2:
-            # A mistyped value must not cost a download.
-            self._check_conf()
-            fetch_checkpoint(self.model.pretrained)
+            fetch_checkpoint(self.conf.model.pretrained)
 
     def _drop_skipped_folds(self) -> None:
         """Of a partial copy, stage 3 may have skipped folds; it said which."""
@@ -156,7 +160,7 @@ class Runner:
         folds = choose_folds(plan.folds_dir, self.call.options.asked_folds)
         self.call = replace(self.call, plan=replace(plan, folds=folds))
 
-    def _stale(self, item: Listed) -> list[tuple[Unit | None, Work]]:
+    def _stale(self, item: Listed, locks: RecipeLocks) -> list[tuple[Unit | None, Work]]:
         """The work of a stage that is not up to date, announced in its stamps; says why."""
         stage = item.stage
         stale: list[tuple[Unit | None, Work]] = []
@@ -174,7 +178,7 @@ class Runner:
         if not stale:
             print(f"{item}: up to date", flush=True)
             return []
-        self._check_conf()
+        locks.before_writing(str(item))
         for work, new in announced:
             begin(work, new)
         for line in dict.fromkeys(lines):
@@ -187,14 +191,7 @@ class Runner:
         assert stage.work is not None
         return [(None, stage.work(self.call))]
 
-    def _check_conf(self) -> None:
-        """A full check of the conf takes 0.3 s, which only work is worth; a mistake in it must not cost a stamp."""
-        options = self.call.options
-        if not self.conf_is_checked:
-            load_conf(options.conf, options.overrides, options.model or None)
-            self.conf_is_checked = True
-
-    def _run_stage(self, item: Listed, stale: list[tuple[Unit | None, Work]]) -> int:
+    def _run_stage(self, item: Listed, stale: list[tuple[Unit | None, Work]], locks: RecipeLocks) -> int:
         """Run a stage's script on its stale work, and put its stamps; returns its exit code."""
         if not stale:
             return 0
@@ -204,7 +201,7 @@ class Runner:
             chosen = ["--folds", commas(folds), "--seeds", commas(seeds)] if units else []
             group = [work for unit, work in stale if unit is None or (unit[0] in folds and unit[1] in seeds)]
             arguments = [*self._conf_arguments(item), *group[0].arguments, *chosen]
-            if status := run_child([sys.executable, item.script, *arguments]):
+            if status := run_child([sys.executable, item.script, *arguments], locks.descriptors()):
                 return status
             for work in group:
                 record(work)

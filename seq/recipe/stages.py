@@ -27,7 +27,7 @@ class Call:
 
     def data_stamp(self, name: str) -> Path:
         """The stamp of a stage that prepares data."""
-        return self.plan.place()[0] / f"data/.stages/{name}.json"
+        return self.plan.data_dir / f".stages/{name}.json"
 
     def exp_stamp(self, name: str) -> Path:
         """The stamp of a stage that works in the experiment's folder."""
@@ -45,7 +45,7 @@ def _corpus(call: Call) -> Work:
         call.data_stamp("0_corpus"),
         inputs=[*(Path(value) for value in options.reader.values() if Path(value).exists()), *call.sibling_files()],
         outputs=[plan.corpus_json, plan.audio_table],
-        arguments=["--corpus-dir", options.corpus_dir, "--data-dir", plan.corpus_json.parent,
+        arguments=["--corpus-dir", options.corpus_dir, "--data-dir", plan.data_dir,
                    "--out", plan.corpus_json, "--audio-table", plan.audio_table, "--nj", str(options.nj),
                    *(["--allow-partial"] if options.allow_partial else []), *reader_arguments],
         options={"corpus-dir": options.corpus_dir, **options.reader},

@@ -36,35 +36,26 @@ class Work:
 
 
 def conf_values(raw: dict[str, Any], protocol: str) -> dict[str, Any]:
-    """A conf as flat `section.key` values, defaults filled in; the protocol called `protocol` as `protocol.*`.
+    """A conf that was checked (`seq.conf`) as flat `section.key` values, as they are written, defaults filled in.
 
-    Raises:
-        InputError: a section or key is unknown, or there is no such protocol. Types are not checked here.
+    The protocol called `protocol`, which there must be, is `protocol.*`.
     """
-    known = {f.name for f in fields(Conf)}
-    _refuse_unknown("", raw, known)
-    chosen = [p for p in raw.get("protocols") or [] if isinstance(p, dict) and p.get("name") == protocol]
-    if not chosen:
-        raise InputError(f"the conf has no protocol {protocol!r}: name one of its protocols")
+    chosen = next(found for found in raw["protocols"] if found["name"] == protocol)
     hints = get_type_hints(Conf)
     sections = {f.name: hints[f.name] for f in fields(Conf) if is_dataclass(hints[f.name])}
     values: dict[str, Any] = {}
     for name, cls in {**sections, "protocol": ProtocolConf}.items():
-        section = chosen[0] if name == "protocol" else raw.get(name) or {}
-        if not isinstance(section, dict):
-            raise InputError(f"conf section {name} is not a mapping of keys and values")
-        values |= _section_values(name, section, cls)
+        values |= _section_values(name, chosen if name == "protocol" else raw.get(name, {}), cls)
     return values
 
 
-def _section_values(name: str, section: dict[str, Any], cls: type) -> dict[str, Any]:
+def _section_values(name: str, section: dict[str, Any], cls: Any) -> dict[str, Any]:
     """The values of a section, and of those in it, by dotted key."""
-    _refuse_unknown(f"{name}.", section, {f.name for f in fields(cls)})
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
     for key in fields(cls):
         dotted = f"{name}.{key.name}"
-        if is_dataclass(hints[key.name]) and isinstance(section.get(key.name, {}), dict):
+        if is_dataclass(hints[key.name]):
             values |= _section_values(dotted, section.get(key.name, {}), hints[key.name])
         elif key.name in section:
             values[dotted] = section[key.name]
@@ -73,12 +64,6 @@ def _section_values(name: str, section: dict[str, Any], cls: type) -> dict[str, 
         elif key.default_factory is not MISSING:
             values[dotted] = key.default_factory()
     return values
-
-
-def _refuse_unknown(prefix: str, given: dict[str, Any], known: set[str]) -> None:
-    for key in given:
-        if key not in known:
-            raise InputError(f"unknown conf key {prefix}{key}: choose from {', '.join(sorted(known))}")
 
 
 def file_state(path: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seq.audio.reading import SAMPLING_RATE, audio_duration, read_audio, resample
+from seq.audio.opening import audio_duration
+from seq.audio.reading import SAMPLING_RATE, read_audio, resample
 from seq.audio.streams import stream_audio
 from seq.runtime.engine import Engine, Piece
 from seq.runtime.folder import Description

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq.audio.reading import check_finite
+from seq.audio.opening import check_finite, is_rate
 from seq.errors import InputError
 
 MAX_CHANNELS = 64
@@ -12,7 +12,7 @@ MAX_CHANNELS = 64
 
 def check_rate(rate: int) -> int:
     """The rate itself. Raises InputError unless it is a plausible number of samples a second."""
-    if not 1000 <= rate <= 1_000_000:
+    if not is_rate(rate):
         raise InputError(f"a rate of {rate} Hz is not one of audio: pass samples a second, for example 16000")
     return int(rate)
 

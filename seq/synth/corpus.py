@@ -19,7 +19,7 @@ import numpy as np
 
 from seq.errors import InputError
 from seq.synth import speech as synthesis
-from seq.utils.files import read_json, write_json, write_text
+from seq.utils.files import read_json, remove_leftovers, write_json, write_text
 from seq.utils.pool import pool_map
 
 _SETTINGS_FILE: Final = "synthesis.json"
@@ -60,8 +60,7 @@ def make_corpus(target: Path, settings: Settings, num_processes: int = 2) -> Non
     _check_sizes(settings)
     _claim(target, settings)
     jobs = list(_jobs(target, settings))
-    for leftover in target.glob("*/*/.*.tmp.*"):
-        leftover.unlink()
+    remove_leftovers(target)
     missing = [job for job in jobs if not job.path.exists()]
     if missing:
         # Each file depends on its job alone, so the number of processes is free.

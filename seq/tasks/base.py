@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
+from seq.utils.typed_values import read_typed
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -61,10 +63,9 @@ class Outputs:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Outputs:
-        """Inverse of `to_dict`. Raises TypeError or KeyError for other keys."""
-        lists = {"labels": tuple(data["labels"]), "levels": tuple(float(level) for level in data["levels"])}
-        return Outputs(**{**data, **lists})
+    def from_dict(data: Any) -> Outputs:
+        """Inverse of `to_dict`. Raises InputError for other keys and values."""
+        return read_typed(data, Outputs, "what the numbers of a head stand for")
 
 
 class Supervision(Protocol):

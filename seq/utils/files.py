@@ -5,17 +5,49 @@ A run that is killed leaves either the old file or the new one, never half of on
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import os
+import re
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Final, cast
 
 from seq.errors import InputError
+from seq.utils.process import is_running
+
+_TEMPORARY: Final = re.compile(r"\.(\d+)\.tmp(\..*)?")
+
+# Names that stand for open files, links to them though they are: what is open there is written to, not replaced.
+_OPEN_FILES = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
+_MAX_LINKS = 40
+# A name has 255 bytes at most. A longer one than this has no room for what makes it a temporary one: its end does.
+_MAX_NAME_BYTES = 230
+_KEPT_CHARACTERS = 50
+
+
+def written_place(path: Path) -> Path:
+    """Where what is written to `path` goes: symbolic links of a file are followed, and stay.
+
+    Raises:
+        OSError: the links go in a circle.
+    """
+    place = path
+    for _ in range(_MAX_LINKS):
+        if os.path.abspath(place).startswith(_OPEN_FILES) or not place.is_symlink():
+            return place
+        place = place.parent / os.readlink(place)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def is_replaced(place: Path) -> bool:
+    """Whether a file is replaced, or made, there: a device, a pipe, or what stands for an open file is written to."""
+    return not os.path.abspath(place).startswith(_OPEN_FILES) and (place.is_file() or not place.exists())
 
 
 @contextmanager
@@ -29,18 +61,46 @@ def name_in_errors(path: Path | str, temporary: Path | None = None) -> Iterator[
         raise
 
 
+def temporary_beside(path: Path) -> Path:
+    """Where this process writes what will be `path`; the name keeps the suffixes (Lhotse chooses gzip by `.gz`)."""
+    name = path.name if len(os.fsencode(path.name)) <= _MAX_NAME_BYTES else path.name[-_KEPT_CHARACTERS:]
+    return path.with_name(f".{os.getpid()}.tmp.{name}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete from a folder, and from those in it, what processes that were killed had not written to its end."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            found = _TEMPORARY.fullmatch(name)
+            if found is None or is_running(int(found[1])):
+                continue
+            path = Path(parent, name)
+            if name in files:
+                path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+                folders.remove(name)
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` and move it there on success; remove it on failure.
 
-    The temporary name keeps the suffixes of `path` (Lhotse chooses gzip by `.gz`). Folders are created.
+    Folders are created. Where `path` is a symbolic link, what it points to is replaced; where it is a device or a pipe,
+    it is yielded itself. Of a process that is killed the temporary path stays, until `remove_leftovers` is called.
 
     Raises:
         OSError: what the system says, naming `path` where it names no file.
     """
-    path = Path(path)
+    path = written_place(Path(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not is_replaced(path):
+        with name_in_errors(path):
+            yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    temporary = temporary_beside(path)
     try:
         with name_in_errors(path, temporary):
             yield temporary

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
-# local/run.sh puts its process id here. A stage that is started by hand may outlive its shell; one that the
-# runner started must not outlive the runner, or a second run would meet it in the same folder.
-RUNNER_VARIABLE = "SPEECHEQ_RUNNER_PID"
+# The file descriptor of a pipe that a stage of local/run.sh inherits. A stage that is started by hand may outlive its
+# shell; one that the runner started must not outlive the runner, or a second run would meet it in the same folder.
+RUNNER_VARIABLE = "SPEECHEQ_RUNNER_PIPE"
 POLL_SECONDS = 0.3
 
 
 def die_with_runner() -> None:
     """End this process when local/run.sh, which started it, is gone, even by kill -9; nothing without a runner."""
-    runner = os.environ.get(RUNNER_VARIABLE, "")
-    if not runner.isdigit() or os.getppid() != int(runner):
+    # Taken away, since the number says nothing to this process's own children.
+    pipe = os.environ.pop(RUNNER_VARIABLE, "")
+    if not pipe.isdigit():
         return
 
     def watch() -> None:
-        while os.getppid() == int(runner):
-            time.sleep(POLL_SECONDS)
+        # The runner writes nothing, and the kernel closes its end however it ends.
+        os.read(int(pipe), 1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -40,3 +40,14 @@ def die_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this number is on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -119,6 +122,21 @@ class Toy:
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout if code == 0 else done.stderr
+
+    def start(self, *options: str, ignored: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+        """Start the recipe, silently; returns when its first stage script is there, which does nothing for a minute."""
+        hang, hanging = self.recipe / "hang", self.recipe / "hanging"
+        hang.touch()
+        # Tests that a shell started with & inherit an ignored Ctrl-C, which bash cannot take back.
+        runner = subprocess.Popen([self.recipe / "run.sh", *options], env=self.env, stdout=-3, stderr=-3, preexec_fn=(
+            lambda: [signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+                     for number in (signal.SIGINT, signal.SIGHUP)]))  # fmt: skip
+        deadline = time.monotonic() + 30
+        while not hanging.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        hanging.unlink()
+        hang.unlink()
+        return runner
 
     def calls(self) -> list[tuple[str, dict[str, str]]]:
         """Stage scripts that ran since the last call of this method, with their arguments."""

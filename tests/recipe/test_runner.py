@@ -13,11 +13,10 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from toy_recipe import CONF, READER, ROOT, SCRIPTS, Toy
+from toy_recipe import CONF, READER, ROOT, Toy
 
 from seq.conf import ModelConf, read_conf
 from seq.recipe.options import parse_options
@@ -26,25 +25,6 @@ from seq.recipe.siblings import Sibling
 from seq.recipe.stages import STAGES, Call
 from seq.recipe.stamps import conf_values
 from seq.utils.typed_yaml import select
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    toy = Toy(tmp_path_factory.mktemp("finished") / "tree")
-    toy.build()
-    toy.run("--corpus-dir", str(toy.corpus))
-    assert tuple(toy.names()) == SCRIPTS
-    return toy.root
-
-
-@pytest.fixture
-def toy(finished: Path) -> Iterator[Toy]:
-    """The finished toy recipe; its state is put back afterwards."""
-    saved = finished.with_name("saved")
-    shutil.copytree(finished, saved)
-    yield Toy(finished)
-    shutil.rmtree(finished)
-    saved.rename(finished)
 
 
 def test_second_run_skips_every_stage_and_prints_the_table(toy: Toy) -> None:
@@ -218,65 +198,15 @@ def test_failed_stage_stops_the_run_and_is_not_done(toy: Toy) -> None:
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_signal_reaches_the_stage_and_leaves_no_stamp(toy: Toy, sent: signal.Signals, code: int) -> None:
-    (toy.recipe / "hang").touch()
-    runner = subprocess.Popen(
-        [toy.recipe / "run.sh", "--stage", "2"],
-        env=toy.env,
-        stdout=-3,
-        stderr=-3,
-        # Tests that a shell started with & inherit an ignored Ctrl-C, which bash cannot take back.
-        preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
-    )
-    deadline = time.monotonic() + 20
-    while not (toy.recipe / "hanging").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    runner = toy.start("--stage", "2")
     runner.send_signal(sent)
     assert runner.wait(timeout=20) == code
-    (toy.recipe / "hang").unlink()
     assert "stage 2 features: not finished yet" in toy.run()
-
-
-def test_a_killed_runner_leaves_no_stage_behind(toy: Toy) -> None:
-    """The stub does as every stage does (`seq.utils.script.run_main`)."""
-    stub = toy.root / "local/compute_features.py"
-    stub.write_text(
-        "import os, time\nfrom seq.utils.process import die_with_runner\ndie_with_runner()\n"
-        "open('stage.pid', 'w').write(str(os.getpid()) + '\\n')\ntime.sleep(60)\n"
-    )
-    runner = subprocess.Popen([toy.recipe / "run.sh", "--stage", "2"], env=toy.env, stdout=-3, stderr=-3)
-    pid_file = toy.recipe / "stage.pid"
-    deadline = time.monotonic() + 20
-    while not (pid_file.exists() and pid_file.read_text().endswith("\n")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stage = int(pid_file.read_text())
-    runner.kill()
-    runner.wait()
-    deadline = time.monotonic() + 10
-    while _is_running(stage) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _is_running(stage)
-
-
-def _is_running(pid: int) -> bool:
-    """Whether a process is there; one that has ended and was not waited for counts as gone."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_an_ignored_signal_stays_ignored(toy: Toy) -> None:
     """As nohup has it: the terminal may go."""
-    (toy.recipe / "hang").touch()
-    runner = subprocess.Popen(
-        [toy.recipe / "run.sh", "--stage", "2"], env=toy.env, stdout=-3, stderr=-3,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-    )  # fmt: skip
-    deadline = time.monotonic() + 20
-    while not (toy.recipe / "hanging").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    runner = toy.start("--stage", "2", ignored=[signal.SIGHUP])
     runner.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
         runner.wait(timeout=1.5)
@@ -319,9 +249,18 @@ def test_mistyped_conf_value_costs_no_stamp(toy: Toy) -> None:
         (["--set", "trian.num_epochs=3"], "trian"),
         (["--set", "nothing"], "nothing"),
         (["--set", "protocols=[{name: 4}]"], "quote a number"),
-        (["--set", "protocols=[{name: a, random: 5}]"], "protocol a needs a list of folds"),
-        (["--set", "protocols=[{name: a, random: {num_folds: five}}]"], "protocol a needs a list of folds"),
-        (["--set", "protocols=[{name: a, folds: 5}]"], "protocol a needs a list of folds"),
+        (["--set", "protocols=[{name: a, random: 5}]"], "protocols[0].random is 5: it must be a mapping"),
+        (["--set", "protocols=[{name: a, description: b, emotions: [happy]}]"], "protocol a of the conf needs a list"),
+        (["--set", "protocols=[]"], "--protocol NAME: the conf of toy has none"),
+        (["--set", "train=null"], "train is null: it must be a mapping"),
+        # Of a stage that is not asked for, or has nothing to do.
+        (
+            ["--set", "train.num_epochs=1e3", "--stop-stage", "3"],
+            "train.num_epochs is '1e3': it must be a whole number",
+        ),
+        (["--set", "train.keep_last_k=0"], "train.keep_last_k is 0: it must be a whole number from 1"),
+        (["--set", "protocols=[{name: a, random: {num_folds: five}}]"], "protocols[0].random.num_folds is 'five'"),
+        (["--set", "protocols=[{name: a, folds: 5}]"], "protocols[0].folds is 5: it must be a list"),
         (["--set", MANY], "protocol a has 1000000000 folds, and 100 are the most"),
         (["--set", "corpus.name=../x"], "corpus.name, '../x', has a slash"),
         (["--corpus-dir", "/data/caf\udce9"], "'/data/caf\\udce9' is not UTF-8: rename the file or folder"),
@@ -408,7 +347,7 @@ def test_joint_scores_follow_the_corpora_s_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["seq", "seq.recipe.stages", "seq.recipe.plan", "seq.recipe.runner"])
 def test_light_modules_load_nothing_heavy(module: str) -> None:
-    heavy = ("torch", "lhotse", "k2", "jsonargparse", "numpy")
+    heavy = ("torch", "lhotse", "k2", "numpy")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

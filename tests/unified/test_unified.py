@@ -17,7 +17,6 @@ from seq.data.balance import balanced_cuts, draws_per_utterance
 from seq.data.epoch import Epoch
 from seq.data.fold_files import FoldsSummary, fold_numbers, read_summary
 from seq.errors import InputError
-from seq.recipe.siblings import raw_siblings
 from seq.score.score import score_experiment
 from seq.unified.folds import combine_folds
 from seq.unified.prepare import merge_features, merge_manifests, prepare_corpus
@@ -248,8 +247,6 @@ def test_bad_input(merged: tuple[Conf, Path], egs: Path, tmp_path: Path) -> None
         stage_0(make_conf(egs, "one", "one"))
     with pytest.raises(InputError, match="names one alone"):
         stage_0(make_conf(egs, "one"))
-    with pytest.raises(InputError, match=r"must be a list of"):
-        raw_siblings({"unified": {"corpora": ["one"]}}, "")
     copy = tmp_path / "copy"
     shutil.copytree(egs / "one", copy)
     for name in ("manifests", "fbank"):
