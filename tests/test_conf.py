@@ -186,7 +186,7 @@ train.num_epochs=-1 train.num_epochs=null train.num_epochs=2.5 train.num_epochs=
 train.batch_duration=null train.learning_rate=.nan train.learning_rate=-1 train.weight_decay=-1 train.warmup_epochs=-1
 train.gradient_clip=0 train.label_smoothing=1 train.loss_scales=null train.loss_scales={emotion:-1}
 train.class_balance=2 train.average_epochs=0 train.average_period=0 train.teacher=null train.teacher_weight=-1
-train.teacher_temperature=0 train.teacher_relations=-1 train.early_stop_epochs=-1 train.num_threads=0
+train.teacher_temperature=0 train.teacher_statistics=-1 train.early_stop_epochs=-1 train.num_threads=0
 train.num_threads=100000 train.num_workers=-1 train.num_workers=100000 train.save_every_batches=-1 train.keep_last_k=0
 train.keep_all_epochs=null lang.vocab_size=0 decode.bigram_scale=-1 unified.balance=2 unified.corpora=null
 corpus.num_utterances=0 corpus.num_speakers=-1 corpus.emotions=null corpus.scales=null protocols=null protocols=[null]
