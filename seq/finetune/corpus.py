@@ -104,6 +104,9 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
         emotions=[RawName(word, name) for word, name in names.items()],
         scales={name: scale for name, scale in RATED.items() if any(u.raw.get(name) for u in utterances)},
     )
+    for utterance in utterances:
+        # A rating outside its scale is said before anything is written.
+        map_labels(utterance.id, utterance.raw, conf)
     return OwnCorpus(table, utterances, conf)
 
 

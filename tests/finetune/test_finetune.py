@@ -253,6 +253,8 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     fails(
         r"bad\.csv, lines 2 and 3: a\.wav is x and y: keep", "id,path,speaker,emotion\nx,a.wav,s,sad\ny,a.wav,t,sad\n"
     )
+    scored = "path,speaker,emotion,intensity\na.wav,s,neutral,nan\nb.wav,t,sad,\nc.wav,u,sad,\n"
+    fails("a has the intensity nan, outside the scale from 0 to 3", scored)
     fails("is longer than the system allows: rename", f"id,path,speaker,emotion\nx,{'a' * 300}.wav,s,sad\n")
     with pytest.raises(InputError, match=r"'.*\\udce9\.csv' is not UTF-8: rename"):
         finetune(model, Path(shutil.copy(table, tmp_path / "caf\udce9.csv")), tmp_path / "out")
