@@ -231,8 +231,10 @@ def make_steps(folder: Path) -> list[Step]:
     run = recipe / "exp/kills/fold_1/seed_0"
     speecheq = [sys.executable, "-m", "seq.cli"]
     model, answers, tuned = folder / "model", folder / "answers.jsonl", folder / "tuned"
-    stages: list[str | Path] = [recipe / "run.sh", "--corpus-dir", corpus, "--conf", corpus / "miniature.yaml", "--model", "scratch",
-              "--folds", "1", "--exp-name", "kills", "--nj", "2"]  # fmt: skip
+    stages: list[str | Path] = [
+        *(recipe / "run.sh", "--corpus-dir", corpus, "--conf", corpus / "miniature.yaml", "--model", "scratch"),
+        *("--folds", "1", "--exp-name", "kills", "--nj", "2"),
+    ]
     after = tuned.with_name("tuned.work")
     return [
         Step("stages", [*stages, *(part for key, value in SMALL.items() for part in ("--set", f"{key}={value}"))],
