@@ -18,11 +18,11 @@ from pathlib import Path
 from lhotse import CutSet
 
 from seq.corpora.copies import read_copies
+from seq.corpora.record import read_corpus_json
 from seq.data.folds import prepare_folds
 from seq.errors import InputError
 from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified.folds import combine_folds
-from seq.utils.files import read_json
 from seq.utils.script import run_main
 
 
@@ -37,7 +37,8 @@ def main() -> None:
     conf = open_conf(args)
     if not args.cuts.exists():
         raise InputError(f"{args.cuts} does not exist: run stage 1 first")
-    partial, copies = read_json(args.corpus_json)["partial"], read_copies(args.corpus_json)
+    partial = read_corpus_json(args.corpus_json).get("partial", False)
+    copies = read_copies(args.corpus_json)
     if conf.unified.corpora:
         combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir, copies)
         return

@@ -5,13 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import Final
 
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
-from seq.utils.files import read_json
-
-# In corpus.json: groups of utterance ids.
-COPIES: Final = "copies"
 
 
 def find_copies(utterances: Iterable[tuple[str, Hashable]]) -> list[list[str]]:
@@ -30,10 +26,10 @@ def find_copies(utterances: Iterable[tuple[str, Hashable]]) -> list[list[str]]:
 
 def read_copies(corpus_json: Path) -> list[list[str]]:
     """What stage 0 found. Raises InputError where there is no corpus.json, or one of an earlier version."""
-    about = read_json(corpus_json)
-    if COPIES not in about:
+    copies = read_corpus_json(corpus_json).get("copies")
+    if copies is None:
         raise InputError(f"{corpus_json} is of an earlier version of SpeechEQ: run stage 0 again")
-    return about[COPIES]
+    return copies
 
 
 def warn_of_copies(corpus: str, groups: list[list[str]]) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 from seq.audio.inspection import inspect_audio
 from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
-from seq.corpora.copies import COPIES, find_copies, warn_of_copies
+from seq.corpora.copies import find_copies, warn_of_copies
 from seq.corpora.counts import CorpusCounts
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError, name_some
 from seq.labels import EMOTION, check_labels, map_labels
-from seq.utils.files import read_json, write_json, write_jsonl
+from seq.utils.files import write_json, write_jsonl
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
@@ -94,7 +95,7 @@ def verify_corpus(
             "partial": is_partial,
             "missing": counts.comparison() if is_partial else None,
             "options": options,
-            COPIES: copies,
+            "copies": copies,
         },
     )
     print(f"{conf.corpus.name}: {counts.summary()}")
@@ -106,7 +107,7 @@ def _find_root(reader: CorpusReader, corpus_dir: str, data_dir: Path, out: Path)
     if corpus_dir:
         return _resolve(reader, Path(corpus_dir), "--corpus-dir ")
     if out.exists():
-        root = Path(read_json(out)["root"])
+        root = Path(read_corpus_json(out)["root"])
         if root.is_dir():
             return _resolve(reader, root, f"the corpus of {out}, ")
     for method in ("download", "make"):

@@ -10,7 +10,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from seq.conf import FoldConf, ProtocolConf, Selection
 from seq.data.fold_checks import (
@@ -34,14 +34,22 @@ if TYPE_CHECKING:
     from lhotse.cut import MonoCut
 
 
+class ProtocolRecord(TypedDict):
+    """What scores.json, run.json and a model folder say of a protocol."""
+
+    name: str
+    description: str
+    speaker_disjoint: bool
+
+
 def protocol_emotion(emotion: str | None, protocol: ProtocolConf) -> str | None:
     """The class that a canonical emotion belongs to under a protocol: merged, or None where it is outside."""
     merged = protocol.merged(emotion) if emotion is not None else None
     return merged if merged in protocol.emotions else None
 
 
-def describe_protocol(protocol: ProtocolConf) -> dict[str, str | bool]:
-    """What scores.json and a model folder say of a protocol."""
+def describe_protocol(protocol: ProtocolConf) -> ProtocolRecord:
+    """A protocol for people who do not have its conf."""
     return {
         "name": protocol.name,
         "description": protocol.description,

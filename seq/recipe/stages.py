@@ -182,6 +182,6 @@ STAGES: Final = {
     "lang": Stage(("lang",), _lang),
     "train": Stage(WEIGHTS, unit_work=_train, ignores=NO_WEIGHTS),
     "decode": Stage((*WEIGHTS, "decode"), unit_work=_decode, version=2, ignores=NO_WEIGHTS),
-    "score": Stage(("corpus", "protocol", "unified"), _score, ignores=_TARGETS),
-    "report": Stage((), _report, version=2),
+    "score": Stage(("corpus", "protocol", "unified"), _score, version=2, ignores=_TARGETS),
+    "report": Stage((), _report, version=3),
 }

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from seq.conf import Conf
-from seq.corpora.copies import COPIES, find_copies, warn_of_copies
+from seq.corpora.copies import find_copies, warn_of_copies
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.models.pretrained.spec import ENCODER_JSON, encoder_folder, read_encoder_json
 from seq.recipe.siblings import Sibling, open_siblings
-from seq.utils.files import atomic_path, read_json, read_jsonl, write_json, write_jsonl
+from seq.utils.files import atomic_path, read_jsonl, write_json, write_jsonl
 
 Cut = dict[str, Any]
 
@@ -49,11 +50,11 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
                 )
             heard.append((cut["id"], _sound(cut, sounds)))
             emotions[(cut["supervisions"][0].get("custom") or {}).get(EMOTION, "unlabelled")] += 1
-        about = read_json(sibling.corpus_json)
+        about = read_corpus_json(sibling.corpus_json)
         item = {"corpus": sibling.name, "utterances": emotions.total(), "emotions": dict(sorted(emotions.items()))}
         item |= {"protocol": sibling.protocol, "partial": about.get("partial", False)}
-        if about.get("missing"):
-            missing.append(about["missing"])
+        if lost := about.get("missing"):
+            missing.append(lost)
         corpora.append({**item, "num_silent": about.get("num_silent", 0)})
         listed = ", ".join(f"{name} {count}" for name, count in sorted(emotions.items()))
         print(f"{sibling.name}: {emotions.total()} utterances: {listed}")
@@ -72,14 +73,14 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
             "partial": any(item["partial"] for item in corpora),
             "missing": "; ".join(missing) or None,
             "options": {},
-            COPIES: copies,
+            "copies": copies,
         },
     )
 
 
 def _sounds(sibling: Sibling) -> dict[str, str]:
     """A digest of the samples of every audio file that is not silent, by its path."""
-    root, rows = read_json(sibling.corpus_json)["root"], read_jsonl(sibling.audio_table)
+    root, rows = read_corpus_json(sibling.corpus_json)["root"], read_jsonl(sibling.audio_table)
     try:
         return {os.path.normpath(os.path.join(root, row["path"])): row["digest"] for row in rows if not row["silent"]}
     except KeyError as error:

@@ -236,6 +236,9 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     fails("--set model.channels=8: finetuning keeps the network", None, "--set", "model.channels=8")
     fails(r"corpus\.name, '\.\./x', has a slash", None, "--set", "corpus.name=../x")
     fails("train.num_epoch", None, "--set", "train.num_epoch=8")
+    fails(r"the conf of .*model.*: train\.num_epochs is 0: it must be", None, "--set", "train.num_epochs=0")
+    fails(r"augment\.frequency_mask_bins is 99", None, "--set", "augment.frequency_mask_bins=99")
+    fails(f"--seed {10**30}: a number from 0 to 999999999", None, "--seed", str(10**30))
     fails("not a model folder", None, start=tmp_path / "none")
     altered = Path(shutil.copytree(model, tmp_path / "altered"))
     with open(altered / "model.safetensors", "ab") as file:

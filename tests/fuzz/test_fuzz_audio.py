@@ -16,7 +16,8 @@ from fuzzing import attempt, examples, spoilt_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq.audio.reading import SAMPLING_RATE, inspect_audio, read_audio
+from seq.audio.inspection import inspect_audio
+from seq.audio.reading import SAMPLING_RATE, read_audio
 
 # What a file of a few kB may cost.
 MAX_MIB: Final = 300
