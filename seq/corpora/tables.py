@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from seq.corpora.texts import read_bytes
 from seq.errors import InputError
 
 
@@ -20,13 +22,11 @@ def read_table(path: Path, required: bool = False) -> dict[str, str]:
     if not required and not path.exists():
         return {}
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not UTF-8 (byte {error.start}): convert it, for example with iconv -f gb18030 -t utf-8"
         ) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): pass an existing file") from error
     table: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -54,8 +54,8 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> list[Row]:
         InputError: the file cannot be read or decoded, lacks one of `columns` or has a column twice, or has a row of
             another length.
     """
-    with _open_csv(path) as file:
-        reader = csv.DictReader(file)
+    with _csv_lines(path) as lines:
+        reader = csv.DictReader(lines)
         names = reader.fieldnames or ()
         missing = [name for name in columns if name not in names]
         if missing:
@@ -97,22 +97,18 @@ def has_columns(path: Path, columns: tuple[str, ...]) -> bool:
     """
     if not path.is_file():
         return False
-    with _open_csv(path) as file:
-        return set(columns) <= set(next(csv.reader(file), []))
+    with _csv_lines(path) as lines:
+        return set(columns) <= set(next(csv.reader(lines), []))
 
 
 @contextmanager
-def _open_csv(path: Path) -> Iterator[TextIO]:
-    """The open file; what goes wrong while it is read is a sentence."""
+def _csv_lines(path: Path) -> Iterator[TextIO]:
+    """The text of the file; what goes wrong while it is read is a sentence."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            yield file
+        yield io.StringIO(read_bytes(path).decode("utf-8-sig"), newline="")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not UTF-8: save it as UTF-8, for example with iconv -f gb18030 -t utf-8"
         ) from error
     except csv.Error as error:
         raise InputError(f"{path} is not CSV ({error}): convert it") from error
-    except OSError as error:
-        way_out = "change its permissions" if path.exists() else "copy it from the corpus's page"
-        raise InputError(f"{path} cannot be read ({error.strerror}): {way_out}") from error

@@ -18,10 +18,7 @@ def read_lines(path: Path, language: str) -> list[str]:
     Raises:
         InputError: the file cannot be read, or a line is in none of these encodings; it is named.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): copy it again") from error
+    data = read_bytes(path)
     wide = _utf16(data)
     for encoding in (wide,) if wide else ("utf-8-sig", *_LEGACY[language]):
         try:
@@ -31,6 +28,17 @@ def read_lines(path: Path, language: str) -> list[str]:
                 number = data[: error.start].decode(wide, errors="ignore").count("\n") + 1
                 raise InputError(f"{path}, line {number} is not UTF-16 as the rest is: correct it") from error
     return [_decode_line(path, number, line, language) for number, line in enumerate(data.splitlines(), start=1)]
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file of a corpus holds. Raises InputError where it cannot be read, or is a folder or a pipe."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file: copy it again")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        way_out = "change its permissions" if path.exists() else "copy it from the corpus's page, or name the right one"
+        raise InputError(f"{path} cannot be read ({error.strerror}): {way_out}") from error
 
 
 def _decode_line(path: Path, number: int, line: bytes, language: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -51,6 +52,15 @@ def test_esd_transcripts(tmp_path: Path, content: bytes, message: str) -> None:
     touch(tmp_path, "0001/Neutral/0001_000001.wav")
     (tmp_path / "0001/0001.txt").write_bytes(content)
     fails("esd", tmp_path, message)
+
+
+def test_a_pipe_where_a_file_should_be_is_not_waited_for(tmp_path: Path) -> None:
+    touch(tmp_path, "0001/Neutral/0001_000001.wav", "AudioWAV/1001_TIE_SAD_XX.wav", "casia/f/angry/1.wav")
+    for name in ("0001/0001.txt", "VideoDemographics.csv", "casia/transcripts.txt"):
+        os.mkfifo(tmp_path / name)
+    fails("esd", tmp_path, "0001.txt is not a file: copy it again")
+    fails("cremad", tmp_path, "VideoDemographics.csv is not a file: copy it again")
+    fails("casia", tmp_path / "casia", "transcripts.txt is not a file: copy it again")
 
 
 def test_esd_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

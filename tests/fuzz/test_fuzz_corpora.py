@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from seq.conf import Conf, load_conf
 from seq.corpora.base import AUDIO_SUFFIXES
 from seq.corpora.miniature import CONF_NAME, LAYOUTS, write_miniature
+from seq.corpora.trees import audio_files
 from seq.corpora.verify import prepare_corpus
 from seq.data.manifests import prepare_manifests
 from seq.finetune.corpus import read_own_corpus
@@ -41,7 +42,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, C
         write_miniature(layout, folder, ROOT / "egs" / layout / "conf/default.yaml")
         conf = load_conf(folder / CONF_NAME)
         (folder / CONF_NAME).unlink()
-        for number, path in enumerate(sorted(p for p in folder.rglob("*") if p.suffix in AUDIO_SUFFIXES)):
+        for number, path in enumerate(audio_files(folder)):
             # IEMOCAP's dialogues must be as long as what is cut out of them.
             seconds = soundfile.info(path).duration if layout == "iemocap" else 0.2
             soundfile.write(path, spoken(seconds, 16000, seed=number, before=0.0, after=0.0), 16000)
