@@ -1,8 +1,7 @@
 """The configuration: dataclasses, filled from `local/conf/<model>.yaml`, `egs/<corpus>/conf/*.yaml` and `--set`.
 
-Unknown keys and values of the wrong type or size are errors. Anything that a YAML parser could turn into
-a number or a boolean (`01`, `no`) is kept as a quoted string inside a list of small records, since the
-keys of a mapping would escape the type check.
+Unknown keys and values of the wrong type or size are errors. What YAML could turn into a number or a boolean (`01`,
+`no`) is a quoted string inside a list of small records: as the key of a mapping it would escape the check.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from seq.utils.model_conf import (
     read_model,
 )
 from seq.utils.names import wrong_name
-from seq.utils.typed_values import NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
+from seq.utils.typed_values import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
 from seq.utils.typed_yaml import Raw, apply_override, lay_over, read_yaml
 
 
@@ -47,8 +46,8 @@ class RawValue:
 class Scale:
     """A numeric rating: `low` means 0 to the network, `high` means 1, and it is linear between them."""
 
-    low: float
-    high: float
+    low: Finite
+    high: Finite
 
 
 @dataclass
@@ -84,10 +83,7 @@ class CorpusConf:
 
 @dataclass
 class Selection:
-    """Utterances whose speaker is in `speakers` and whose sentence is in `sentences`; an empty list selects all.
-
-    A selection with both lists empty selects nothing.
-    """
+    """Utterances whose speaker and sentence are listed; one empty list selects all, two select nothing."""
 
     speakers: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)

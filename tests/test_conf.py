@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -194,12 +195,13 @@ corpus.num_utterances=0 corpus.num_speakers=-1 corpus.emotions=null corpus.scale
 
 
 def test_a_value_that_a_key_cannot_have_is_named(toy: Path) -> None:
+    whole = read_conf(toy, [])
     for override in IMPOSSIBLE.split():
-        # Of a mapping, which takes a space.
-        override = override.replace(":-", ": -")
-        key = override.partition("=")[0]
-        with pytest.raises(InputError, match=rf"default\.yaml: {key}[\w.\[\]]* is .*: it must be ") as error:
-            load_conf(toy, [override])
+        raw, key = copy.deepcopy(whole), override.partition("=")[0]
+        # A mapping takes a space.
+        apply_override(raw, override.replace(":-", ": -"))
+        with pytest.raises(InputError, match=rf"^conf: {key}[\w.\[\]]* is .*: it must be ") as error:
+            conf_from_dict(raw, "conf")
         assert "\n" not in str(error.value) and len(str(error.value)) < 300
 
 

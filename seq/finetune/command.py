@@ -64,8 +64,8 @@ def add_finetune(
 def _finetune(options: argparse.Namespace) -> int:
     from seq.finetune.run import Request, finetune
 
-    if options.seed < 0:
-        raise InputError(f"--seed {options.seed}: a number from 0")
+    if not 0 <= options.seed < 10**9:
+        raise InputError(f"--seed {options.seed}: a number from 0 to {10**9 - 1}")
     overrides = [
         f"{key}={value}"
         for key, value in (("train.num_epochs", options.epochs), ("train.learning_rate", options.learning_rate))

@@ -147,6 +147,15 @@ def kept_weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name not in frozen}
 
 
+def check_finite(weights: Mapping[str, Tensor], what: str) -> None:
+    """Raises InputError, naming `what`, where a weight is infinite or undefined: whatever it says means nothing."""
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise InputError(
+                f"{what} has weights that are not finite ({name}): train again, with a lower learning rate"
+            )
+
+
 def load_kept_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Inverse of `kept_weights`. Raises RuntimeError where `weights` are of another network."""
     kept = kept_weights(model).keys()

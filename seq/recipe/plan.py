@@ -11,6 +11,7 @@ from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
 from seq.corpora.base import ReaderOption, get_reader
+from seq.corpora.record import read_corpus_json
 from seq.data.fold_files import check_num_folds
 from seq.errors import InputError
 from seq.models.pretrained.spec import encoder_folder
@@ -18,7 +19,6 @@ from seq.recipe.files import RecipeFiles, experiment_name, experiment_prefix
 from seq.recipe.options import Options
 from seq.recipe.siblings import Sibling, count_folds, open_siblings
 from seq.tasks.registry import parse_names
-from seq.utils.files import read_json
 from seq.utils.run_folder import RunFolder
 
 # One fold and one seed: what is trained and decoded at once. Folds count from 1.
@@ -112,7 +112,7 @@ def resolve_plan(conf: Conf, options: Options) -> Plan:
 
 def remembered_options(corpus_json: Path) -> dict[str, str]:
     """The reader's options with which stage 0 last ran; they hold until they are given anew."""
-    return read_json(corpus_json).get("options", {}) if corpus_json.exists() else {}
+    return read_corpus_json(corpus_json).get("options", {}) if corpus_json.exists() else {}
 
 
 def _count_named_folds(protocol: ProtocolConf) -> int:

@@ -11,7 +11,7 @@ import onnxruntime
 
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.errors import InputError
-from seq.runtime.folder import ONNX, read_catalogue, read_model_folder
+from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
 from seq.tasks.base import Stretch
@@ -43,7 +43,10 @@ class Graph:
         except Exception as error:  # onnxruntime's own exceptions have no common base class.
             raise InputError(f"{path} cannot be loaded by onnxruntime: export the model again") from error
         self._path = path
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        outputs = self._session.get_outputs()
+        self._outputs = [output.name for output in outputs]
+        # By name, how many numbers an output has for each utterance or each frame.
+        self.sizes = {output.name: output.shape[-1] for output in outputs}
 
     def run(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs of the graph (see `seq.export.waveform_model`) for N waveforms (S_i,), by name.
@@ -76,6 +79,14 @@ class Engine:
         self.description = read_model_folder(folder)
         self.catalogue = read_catalogue(self.description)
         self.graph = Graph(Path(folder) / ONNX, num_threads)
+        sizes = self.graph.sizes
+        for task in self.catalogue.tasks:
+            number = task.size(self.catalogue.outputs[task.name])
+            if sizes.get(task.name) != number:
+                raise InputError(
+                    f"{folder}: {DESCRIPTION} names {number} numbers of {task.name}, and {ONNX} has "
+                    f"{sizes.get(task.name, 'none')}: export the model again"
+                )
 
     def run(self, pieces: Sequence[Piece]) -> list[Answer]:
         """One answer per piece, in the same order; the pieces that can go through the network together do.
@@ -105,7 +116,8 @@ class Engine:
         answers: dict[str, TaskAnswer] = {}
         for task in self.catalogue.tasks:
             numbers = raw[task.name][: int(raw["frames"])] if task.kind == "sequence" else raw[task.name]
-            temperature = self.description["calibration"].get(task.name, {}).get("temperature", 1.0)
+            fitted = self.description["calibration"].get(task.name)
+            temperature = fitted["temperature"] if fitted else 1.0
             with np.errstate(all="ignore"):
                 answer = task.answer(numbers, self.catalogue.outputs[task.name], stretch, temperature)
             # Of symbols only the best are left, and NaN has no best.

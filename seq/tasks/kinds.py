@@ -11,12 +11,12 @@ The torch side of a kind, its loss and its target, is in `seq.train.losses` and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from seq.tasks.answers import Category, Level, TaskAnswer
 from seq.tasks.base import Outputs, Stretch, Task
-from seq.tasks.predictions import CategoryPrediction, ScalePrediction, TaskPrediction
+from seq.tasks.predictions import CategoryPrediction, ScalePrediction, TaskPrediction, read_answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,8 +91,8 @@ class CategoryTask(UtteranceTask):
         label = cast("Category", answer).label
         return self.words.get(label, label)
 
-    def parse(self, data: Mapping[str, Any]) -> CategoryPrediction:
-        return CategoryPrediction(data["ref"], data["hyp"], data.get("probs"))
+    def parse(self, data: Any) -> CategoryPrediction:
+        return read_answer(data, CategoryPrediction, self.name)
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
         classes = outputs.labels
@@ -177,8 +177,8 @@ class ScaleTask(UtteranceTask):
     def number(self, row: TaskPrediction) -> float:
         return cast("ScalePrediction", row).value
 
-    def parse(self, data: Mapping[str, Any]) -> ScalePrediction:
-        return ScalePrediction(data["ref"], data["hyp"], data["value"], data.get("probs"))
+    def parse(self, data: Any) -> ScalePrediction:
+        return read_answer(data, ScalePrediction, self.name)
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
         if wrong := self.other_number(row, ref):

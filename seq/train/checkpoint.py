@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from seq.errors import InputError
-from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights
+from seq.models.model import ModelSpec, SpeechEqModel, check_finite, kept_weights, load_kept_weights
 from seq.utils.files import atomic_path, write_text
 from seq.utils.run_folder import RunFolder
 from seq.utils.typed_values import NonNegativeInt, PositiveInt, read_typed
@@ -206,7 +206,7 @@ def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path, encode
             the network was trained.
 
     Raises:
-        InputError: the checkpoint does not fit this version, or the encoder is needed and not at hand.
+        InputError: the checkpoint does not fit this version, weights are not finite, or the encoder is not at hand.
     """
     another = "was written by another version of the model, or is damaged: run stage 5 again"
     spec = ModelSpec.from_dict(state["spec"], f"a checkpoint in {run_dir} {another}")
@@ -217,4 +217,5 @@ def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path, encode
         load_kept_weights(model, weights)
     except RuntimeError as error:
         raise InputError(f"a checkpoint in {run_dir} {another}") from error
+    check_finite(weights, str(run_dir))
     return model.eval()

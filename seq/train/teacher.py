@@ -29,8 +29,8 @@ from seq.tasks.kinds import UtteranceTask
 from seq.tasks.registry import get_task, in_order
 from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 from seq.train.experiment import Experiment
-from seq.train.record import RunRecord
-from seq.utils.files import read_json, sha256
+from seq.train.record import read_record
+from seq.utils.files import sha256
 from seq.utils.progress import progress_bar
 from seq.utils.run_folder import RunFolder
 
@@ -161,7 +161,7 @@ def _means(found: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
 
 def _check_run(run: Path, speakers: set[str]) -> None:
     """A teacher that heard a speaker of valid or test would whisper the answers."""
-    record: RunRecord = read_json(RunFolder(run).run_json)
+    record = read_record(RunFolder(run).run_json)
     if "train_speakers" not in record or "best_valid" not in record:
         raise InputError(f"{run} does not say whom it heard: train it again with this version")
     if others := sorted(set(record["train_speakers"]) - speakers):

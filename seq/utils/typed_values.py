@@ -32,10 +32,10 @@ class Bounds:
     odd: bool = False
 
     def hold(self, value: float) -> bool:
-        """Whether a number lies between them."""
+        """Whether a number lies between them; none that is infinite or undefined does."""
         above = value >= self.low if self.with_low else value > self.low
         below = value <= self.high if self.with_high else value < self.high
-        return above and below and not (self.odd and value % 2 == 0)
+        return math.isfinite(value) and above and below and not (self.odd and value % 2 == 0)
 
     def __str__(self) -> str:
         """`from 0 to 1`, `above 0`."""
@@ -45,6 +45,7 @@ class Bounds:
         return " ".join(ends)
 
 
+Finite = Annotated[float, Bounds()]
 PositiveInt = Annotated[int, Bounds(1)]
 NonNegativeInt = Annotated[int, Bounds(0)]
 # Of a network: a slip of the finger must not ask for all memory.
@@ -69,8 +70,8 @@ class _Wrong(Exception):
 def read_typed(value: Any, hint: type[T], complaint: str) -> T:
     """A value of plain types as one of the type `hint`.
 
-    A dataclass is made, with its defaults, and has no other keys; a TypedDict may have more keys than its type. Numbers
-    are finite, a whole number is a number, and true is none.
+    A dataclass is made, with its defaults, and has no other keys; a TypedDict may have more keys than its type. A whole
+    number is a number, and true is none; only a float without bounds may be undefined (NaN), as a metric of nothing is.
 
     Args:
         hint: a dataclass or a TypedDict, whose keys are int, float, str, bool, None, Any, lists, tuples of any length,
@@ -119,9 +120,9 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
 
 def _convert_number(value: Any, hint: type[int] | type[float], name: str) -> float:
     number = float(value) if hint is float and isinstance(value, str) and _EXPONENT.fullmatch(value) else value
-    # Larger ones fit into no array; NaN is below nothing.
-    too_large = math.inf if isinstance(number, float) else 2**63
-    if isinstance(number, (int, hint)) and not isinstance(number, bool) and abs(number) < too_large:
+    # Larger whole ones fit into no array.
+    is_too_large = isinstance(number, int) and abs(number) >= 2**63
+    if isinstance(number, (int, hint)) and not isinstance(number, bool) and not is_too_large:
         return hint(number)
     raise _wrong(value, hint, name)
 
@@ -177,7 +178,7 @@ def _words(hint: Any) -> str:
     """`a whole number from 1`."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return f"{'an odd whole number' if inner[1].odd else _words(inner[0])} {inner[1]}"
+        return f"{'an odd whole number' if inner[1].odd else _words(inner[0])} {inner[1]}".rstrip()
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
     if origin in (Union, UnionType):

@@ -24,6 +24,7 @@ from seq.recipe.plan import Plan
 from seq.recipe.siblings import Sibling
 from seq.recipe.stages import STAGES, Call
 from seq.recipe.stamps import conf_values
+from seq.utils.files import read_json
 from seq.utils.typed_yaml import select
 
 
@@ -135,6 +136,26 @@ def test_a_reader_that_cannot_be_imported_is_named(toy: Toy) -> None:
 def test_changed_corpus_reruns_stage_0(toy: Toy) -> None:
     (toy.corpus / "b.wav").unlink()
     assert f"stage 0 corpus: corpus {toy.corpus} changed (3 -> 2 files)" in toy.run("--stop-stage", "0")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "{}", '{"made_from": 5}', '{"made_from": {"version": 1, "conf": []}}', "[" * 9999],
+)
+def test_a_damaged_stamp_runs_its_stage_again(toy: Toy, content: str) -> None:
+    stamp = toy.recipe / "data/.stages/4_lang.json"
+    whole = read_json(stamp)
+    stamp.write_text(content)
+    output = toy.run("--stop-stage", "4")
+    assert "stage 4 lang: its stamp data/.stages/4_lang.json is damaged" in output and toy.names() == ["prepare_lang"]
+    assert read_json(stamp) == whole
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"root": 5}', '{"root": "x", "options": [1]}'])
+def test_a_damaged_corpus_json_is_named(toy: Toy, content: str) -> None:
+    (toy.recipe / "data/corpus.json").write_text(content)
+    message = toy.run(code=2)
+    assert "data/corpus.json is" in message and "delete it and run" in message and message.count("\n") == 1
 
 
 def test_changed_input_and_missing_output_are_named(toy: Toy) -> None:
@@ -321,13 +342,6 @@ def test_an_environment_is_made_when_it_is_needed_and_not_before(toy: Toy) -> No
     shutil.rmtree(toy.root / ".venv")
     (toy.root / "seq/corpora/toy.py").write_text("import yaml\n" + READER)
     assert "--transcripts VALUE" in toy.run("--help")
-
-
-def test_run_sh_is_the_same_in_every_recipe() -> None:
-    scripts = sorted(ROOT.glob("egs/*/run.sh"))
-    assert len(scripts) >= 3
-    assert len({script.read_bytes() for script in scripts}) == 1
-    assert all(os.access(script, os.X_OK) for script in scripts)
 
 
 def test_joint_scores_follow_the_corpora_s_own(tmp_path: Path) -> None:

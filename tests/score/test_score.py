@@ -51,7 +51,7 @@ def test_known_values(tmp_path: Path) -> None:
     assert pooled["gender"]["accuracy"] == pytest.approx(23 / 24)
     assert pooled["phone"]["PER"] == pytest.approx(2 / (4 * 23))
     assert (pooled["phone"]["n"], pooled["emotion"]["n"]) == (23, 24)
-    assert pooled["text_overlap"] == 1.0
+    assert (pooled["text_overlap"], pooled["speaker_overlap"]) == (1.0, 0.0)
     assert scores["pooled_without_search"]["emotion"]["UA"] == 1.0
     assert scores["valid"]["pooled"]["emotion"]["UA"] == 1.0
     spread = scores["mean_std"]["gender"]["accuracy"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypedDict
 
 import pytest
 
 from seq.errors import InputError
-from seq.utils.typed_values import PositiveInt, Share, read_typed
+from seq.utils.typed_values import Finite, PositiveInt, Share, read_typed
 
 
 class Inner(TypedDict):
@@ -24,7 +25,8 @@ class Record(_Optional):
     """Every kind of type."""
 
     count: PositiveInt
-    scale: float
+    scale: Finite
+    metric: float
     names: list[str]
     inner: dict[str, Inner | None]
     choice: Literal["a", 2]
@@ -33,14 +35,16 @@ class Record(_Optional):
     rest: Any
 
 
-GOOD = {"count": 1, "scale": 2, "names": ["x"], "inner": {"k": {"share": 1}, "n": None}, "choice": 2, "pair": "p",
-        "flag": True, "rest": [None], "more": "kept"}  # fmt: skip
+GOOD = {"count": 1, "scale": 2, "metric": -1, "names": ["x"], "inner": {"k": {"share": 1}, "n": None}, "choice": 2,
+        "pair": "p", "flag": True, "rest": [None], "more": "kept"}  # fmt: skip
 
 
 def test_what_fits_is_kept_with_numbers_as_the_type_has_them() -> None:
     found: Any = read_typed({**GOOD, "note": None, "scale": "1e-3"}, Record, "it")
     assert found == {**GOOD, "note": None, "scale": 0.001} and isinstance(found["inner"]["k"]["share"], float)
     assert isinstance(read_typed(GOOD, Record, "it")["scale"], float)
+    # Of no utterances.
+    assert math.isnan(read_typed({**GOOD, "metric": float("nan")}, Record, "it")["metric"])
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,7 @@ def test_what_fits_is_kept_with_numbers_as_the_type_has_them() -> None:
         ("scale", float("-inf"), "scale is -inf: it must be a number"),
         ("scale", "0.5", "scale is '0.5': it must be a number"),
         ("scale", 10**400, "scale is 1000"),
+        ("metric", "nan", "metric is 'nan': it must be a number"),
         ("names", None, "names is null: it must be a list"),
         ("names", "xy", "names is 'xy': it must be a list"),
         ("names", ["x", 1], "names[1] is 1: it must be text (quote a number)"),
