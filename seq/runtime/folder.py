@@ -20,6 +20,7 @@ from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks
 from seq.tasks.stand_in import stand_in
 from seq.utils.files import read_json, sha256
+from seq.utils.outputs import MODEL_FILES
 from seq.utils.typed_values import (
     Bounds,
     Finite,
@@ -31,8 +32,8 @@ from seq.utils.typed_values import (
 )
 
 FORMAT = 2
-DESCRIPTION = "model.json"
-ONNX = "model.onnx"
+# These tell a model folder from others: nothing else is written into one.
+DESCRIPTION, ONNX = MODEL_FILES
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
 

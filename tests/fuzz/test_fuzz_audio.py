@@ -56,7 +56,7 @@ def test_a_damaged_recording_is_heard_or_refused(recording: tuple[str, bytes]) -
         samples = attempt(lambda: read_audio(path), Path(folder)).answer
     if row is not None:
         seconds = row["num_samples"] / row["sampling_rate"]
-        assert row["num_samples"] > 0 and 1_000 <= row["sampling_rate"] <= 1_000_000 and row["channels"] >= 1
+        assert row["num_samples"] > 0 and 1_000 <= row["sampling_rate"] <= 1_000_000 and row["num_channels"] >= 1
         assert math.isfinite(seconds) and 0 <= row["start"] <= row["end"] <= seconds + 1e-6
         assert samples is not None, "stage 0 lets through what stage 2 cannot read"
         assert len(samples) == round(seconds * SAMPLING_RATE) or abs(len(samples) - seconds * SAMPLING_RATE) <= 2
