@@ -83,7 +83,7 @@ class CorpusConf:
 
 @dataclass
 class Selection:
-    """Utterances whose speaker is in `speakers` and whose sentence is in `sentences`; an empty list selects all, two none."""
+    """Utterances whose speaker is in `speakers` and sentence in `sentences`: an empty list selects all, two none."""
 
     speakers: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
