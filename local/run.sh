@@ -5,7 +5,7 @@
 # In:  RECIPE_DIR/conf/*.yaml, local/conf/*.yaml and a corpus
 # Out: RECIPE_DIR/data and RECIPE_DIR/exp
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 recipe=${1:?usage: local/run.sh RECIPE_DIR [options]}
 shift
 

@@ -83,7 +83,7 @@ class CorpusConf:
 
 @dataclass
 class Selection:
-    """Utterances whose speaker is in `speakers` and sentence in `sentences`: an empty list selects all, two none."""
+    """Utterances whose speaker and sentence are listed; one empty list selects all, two select nothing."""
 
     speakers: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)

@@ -84,9 +84,8 @@ def map_labels(utterance_id: str, raw: Mapping[str, str | None], conf: CorpusCon
     if not rates_intensity(conf):
         given.pop(INTENSITY, None)
     elif labels.get(EMOTION) == NEUTRAL:
-        # A 0 says the same, wherever the scale begins; what nobody can have rated is a mistake here, too.
-        ratings = [rating for rating in _numbers(given.pop(INTENSITY, "")) if rating != 0.0]
-        _check_scale(utterance_id, INTENSITY, ratings, conf)
+        if (rated := given.pop(INTENSITY, None)) is not None:
+            _check_neutral(utterance_id, rated, conf)
         labels[INTENSITY] = 0.0
     return labels | {task: _map_rating(utterance_id, task, label, conf) for task, label in given.items()}
 
@@ -142,6 +141,15 @@ def _numbers(raw: str) -> list[float]:
         return [float(rating) for rating in raw.split(";")]
     except ValueError:
         return []
+
+
+def _check_neutral(utterance_id: str, raw: str, conf: CorpusConf) -> None:
+    """What neutral overrides may be a code that nobody maps, or a 0, wherever the scale begins; no other mistake."""
+    ratings = _numbers(raw)
+    if ratings:
+        _check_scale(utterance_id, INTENSITY, [rating for rating in ratings if rating != 0.0], conf)
+    elif not conf.intensities:
+        _map_rating(utterance_id, INTENSITY, raw, conf)
 
 
 def _check_scale(utterance_id: str, task: str, ratings: list[float], conf: CorpusConf) -> None:

@@ -35,7 +35,7 @@ while (($#)); do
   esac
 done
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 python=${SPEECHEQ_PYTHON_ENV:-$root/.venv}/bin/python
 [[ -x $python ]] || die "$python is not there: run tools/setup.sh first"
 

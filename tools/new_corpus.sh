@@ -5,7 +5,7 @@
 # Out:   seq/corpora/NAME.py, egs/NAME/{run.sh,README.md,conf/default.yaml}, tests/test_NAME_corpus.py
 # CONTRIBUTING.md walks through what to change in them.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
 fail() {
   echo "error: $1" >&2

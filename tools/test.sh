@@ -4,7 +4,7 @@
 # Usage: tools/test.sh [pytest arguments]      e.g. tools/test.sh tests/recipe/test_runner.py -k skips
 # Out:   exit code 0 where all of them pass; pytest's closing line comes last
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 [[ -n ${SPEECHEQ_PYTHON_ENV:-} ]] || "$root/tools/setup.sh" --quiet
 . "$root/path.sh"
 cd "$root"

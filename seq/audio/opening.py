@@ -68,30 +68,22 @@ def mono_blocks(
     A block has at most 30 s; only the part is decoded.
 
     Raises:
-        InputError: there is nothing in this part, less than the header says, or samples that cannot be (see
-            `check_finite`), or its channels cancel each other; after some blocks where that lies further on.
+        InputError: there is nothing in this part, less than the header says, or what `Mixer` refuses; after some blocks
+            where that lies further on.
     """
     path = Path(path)
     first, wanted = _part(file, path, start, duration)
     if first:
         file.seek(first)
     size = max(min(BLOCK_SECONDS * file.samplerate, MAX_BLOCK_SAMPLES // file.channels), 1)
-    power, mono_power = 0.0, 0.0
-    num_samples = wanted
+    mixer = Mixer(path)
     while wanted > 0:
         block = file.read(min(wanted, size), dtype="float32", always_2d=True)
         if not len(block):
             raise InputError(truncated(path))
         wanted -= len(block)
-        mono = check_finite(block[:, 0] if file.channels == 1 else block.mean(axis=1), path)
-        if file.channels > 1:
-            power += float(np.vdot(block, block)) / file.channels
-            mono_power += float(np.vdot(mono, mono))
-        yield mono
-    if power > _SILENT_POWER * num_samples and mono_power < _CANCELLED * power:
-        raise InputError(
-            f"{path} has channels that cancel each other, one is the other turned upside down: write one of them alone"
-        )
+        yield mixer.mix(block)
+    mixer.finish()
 
 
 def audio_duration(path: Path | str) -> float:
@@ -105,16 +97,48 @@ def is_rate(rate: int) -> bool:
     return MIN_RATE <= rate <= MAX_RATE
 
 
-def check_finite(samples: np.ndarray, name: Path | str) -> np.ndarray:
-    """The samples themselves. Raises InputError where one is NaN, infinite, or beyond every scale of audio."""
-    if not np.isfinite(samples).all():
-        raise InputError(f"{name} has samples that are NaN or infinite: convert it again from its source, or remove it")
-    if len(samples) and (peak := float(np.abs(samples).max())) > MAX_MAGNITUDE:
-        raise InputError(
-            f"{name} has samples as large as {peak:.0e}, where audio reaches 1: integers are divided before they are "
-            "written as floats, those of 16 bits by 32768; convert it again from its source"
-        )
-    return samples
+class Mixer:
+    """Averages the channels of a signal that comes in blocks, and looks at what it averages.
+
+    Args:
+        name: what to call the signal in an error.
+    """
+
+    def __init__(self, name: Path | str) -> None:
+        self._name = name
+        self._num_samples = 0
+        # Of the mean channel, and of the mean of channels.
+        self._power, self._mono_power = 0.0, 0.0
+
+    def mix(self, block: np.ndarray) -> np.ndarray:
+        """(T, channels) floats -> (T,) float32.
+
+        Raises:
+            InputError: a sample is NaN, infinite, or beyond every scale of audio.
+        """
+        mono = np.asarray(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1), dtype=np.float32)
+        if not np.isfinite(mono).all():
+            raise InputError(
+                f"{self._name} has samples that are NaN or infinite: convert it again from its source, or remove it"
+            )
+        if len(mono) and (peak := float(np.abs(mono).max())) > MAX_MAGNITUDE:
+            raise InputError(
+                f"{self._name} has samples as large as {peak:.0e}, where audio reaches 1: integers are divided before "
+                "they are written as floats, those of 16 bits by 32768; convert it again from its source"
+            )
+        if block.shape[1] > 1:
+            self._num_samples += len(block)
+            self._power += float(np.vdot(block, block)) / block.shape[1]
+            self._mono_power += float(np.vdot(mono, mono))
+        return mono
+
+    def finish(self) -> None:
+        """Raises InputError where the channels cancelled each other: their mean holds nothing of them."""
+        if self._power > _SILENT_POWER * self._num_samples and self._mono_power < _CANCELLED * self._power:
+            raise InputError(
+                f"{self._name} has channels that cancel each other, one is the other turned upside down: write one of "
+                "them alone"
+            )
 
 
 def _check_header(path: Path, file: soundfile.SoundFile) -> None:

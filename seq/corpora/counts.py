@@ -7,7 +7,7 @@ from collections import Counter
 from seq.conf import CorpusConf
 from seq.corpora.base import Utterance
 from seq.errors import InputError
-from seq.utils.names import wrong_characters, wrong_name
+from seq.utils.names import wrong_characters, wrong_name, wrong_path
 
 
 class CorpusCounts:
@@ -29,7 +29,7 @@ class CorpusCounts:
         Raises:
             InputError: its id was seen before, or it has a name that manifests and files cannot have.
         """
-        _check_names(utterance)
+        check_names(utterance)
         if utterance.id in self._ids:
             raise InputError(
                 f"corpus {self.conf.name} has the utterance id {utterance.id} twice, the second time in "
@@ -100,9 +100,10 @@ class CorpusCounts:
         return f"{self.num_utterances} utterances, {len(self.speakers)} speakers: {emotions}"
 
 
-def _check_names(utterance: Utterance) -> None:
+def check_names(utterance: Utterance) -> None:
+    """Check the names of an utterance. Raises InputError for one that manifests and files cannot have."""
     audio = str(utterance.audio)
-    if wrong := wrong_characters(audio):
+    if wrong := wrong_path(audio):
         raise InputError(f"the path {audio!r} {wrong}: rename the file or folder")
     if wrong := wrong_characters(utterance.speaker):
         raise InputError(f"{audio}: its speaker, {utterance.speaker!r}, {wrong}: correct the name")

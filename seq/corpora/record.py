@@ -16,6 +16,8 @@ class _Counted(TypedDict, total=False):
     # Whether files are missing, and what that comes to.
     partial: bool
     missing: str | None
+    # Utterances that sound alike, sample for sample (`seq.corpora.copies`), by their ids.
+    copies: list[list[str]]
     # The reader's, with which it ran.
     options: dict[str, str]
 

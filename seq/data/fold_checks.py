@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -87,6 +88,30 @@ def check_fold(fold: Fold, speakers: dict[str, str] | None = None) -> None:
                 )
             shared = {speakers[id_] for id_ in ids_first} & {speakers[id_] for id_ in ids_second}
             _fail_if_shared("speaker", shared, fold, first, second)
+
+
+def check_copies(fold: Fold, copies: Sequence[list[str]]) -> None:
+    """Check that nothing is tested that was trained on, or chosen by, under another id.
+
+    Args:
+        copies: groups of utterance ids that are one recording (`seq.corpora.copies`).
+
+    Raises:
+        InputError: naming two, and the number of such groups.
+    """
+    part_of = {id_: part for part in PARTS for id_ in getattr(fold, part)}
+    heard = [
+        (tested, other)
+        for group in copies
+        if (tested := next((id_ for id_ in group if part_of.get(id_) == "test"), None)) is not None
+        and (other := next((id_ for id_ in group if part_of.get(id_) in ("train", "valid")), None)) is not None
+    ]
+    if heard:
+        tested, other = heard[0]
+        raise InputError(
+            f"fold {fold.fold}: {tested} in test is the same recording as {other} in {part_of[other]} ({len(heard)} "
+            "such): remove all but one of each from the corpus, and run stage 0 again"
+        )
 
 
 def _fail_if_shared(what: str, shared: set[str], fold: Fold, first: str, second: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -18,6 +18,7 @@ from seq.data.fold_checks import (
     Fold,
     FoldItem,
     Folds,
+    check_copies,
     check_fold,
     check_names,
     check_protocol,
@@ -56,16 +57,19 @@ def describe_protocol(protocol: ProtocolConf) -> ProtocolRecord:
     }
 
 
-def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = False) -> Folds:
+def make_folds(
+    cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = False, copies: Sequence[list[str]] = ()
+) -> Folds:
     """Split the utterances of a corpus as the protocol says, and check every fold.
 
     Args:
         partial: the corpus is a partial copy. Folds then go without the speakers and sentences that it lacks, and a
             fold with nobody left to train on, to choose on or to test is skipped: others never take their place.
+        copies: see `check_copies`.
 
     Raises:
-        InputError: the protocol names an unknown emotion, speaker or sentence, tests a speaker in two folds, or
-            gives an overlapping or an empty part; or a partial copy leaves no fold.
+        InputError: the protocol names an unknown emotion, speaker or sentence, tests a speaker in two folds or a copy
+            of what is trained on, or gives an overlapping or an empty part; or a partial copy leaves no fold.
     """
     check_protocol(protocol)
     items, excluded = _select(cuts, protocol)
@@ -80,6 +84,7 @@ def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = 
     result = Folds(folds, excluded, skipped, absent, {item.id: item.speaker for item in items})
     for fold in folds:
         check_fold(fold, result.speakers)
+        check_copies(fold, copies)
     check_tests(result, protocol)
     return result
 
@@ -118,10 +123,15 @@ def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = No
 
 
 def prepare_folds(
-    corpus: str, cuts: Iterable[MonoCut], protocol: ProtocolConf, out_dir: Path, partial: bool = False
+    corpus: str,
+    cuts: Iterable[MonoCut],
+    protocol: ProtocolConf,
+    out_dir: Path,
+    partial: bool = False,
+    copies: Sequence[list[str]] = (),
 ) -> None:
     """Make the folds and write them to `out_dir`; see `make_folds` and `seq.data.fold_files`."""
-    result = make_folds(cuts, protocol, partial)
+    result = make_folds(cuts, protocol, partial, copies)
     summary = FoldsSummary(len(result.folds) + len(result.skipped), result.skipped, result.absent)
     write_folds(out_dir, corpus, protocol.name, ((fold, result.excluded) for fold in result.folds), summary)
     kind = "speaker-disjoint" if protocol.speaker_disjoint else "SPEAKER-DEPENDENT"

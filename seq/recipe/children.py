@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from seq.errors import InputError
 from seq.utils.process import RUNNER_VARIABLE
 from seq.utils.stopping import Stopped
 
@@ -20,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_child(command: Sequence[str | Path], descriptors: Sequence[int] = ()) -> int:
-    """Run a command to its end; returns its exit code, 128 and the signal's number where a signal ended it.
+    """Run a command to its end; returns its exit code.
 
     It ends when this process is gone, even by kill -9: on Linux from its first instant on, by the kernel; elsewhere as
     soon as its imports are done (`seq.utils.process.die_with_runner`).
@@ -29,6 +30,7 @@ def run_child(command: Sequence[str | Path], descriptors: Sequence[int] = ()) ->
         descriptors: open files that it inherits; a lock that this process holds is then held until both are gone.
 
     Raises:
+        InputError: it was killed, and this process was not told to stop.
         Stopped: this process was told to stop; the child was told, too, and has ended.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
@@ -52,4 +54,9 @@ def run_child(command: Sequence[str | Path], descriptors: Sequence[int] = ()) ->
         raise
     finally:
         os.close(write_end)
-    return status if status >= 0 else 128 - status
+    if status < 0:
+        raise InputError(
+            f"{Path(command[1]).name} was killed (signal {-status}), as happens where memory is short: run the same "
+            "command again, with a smaller --nj if it happens again"
+        )
+    return status

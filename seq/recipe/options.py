@@ -135,7 +135,7 @@ def _read(arguments: Sequence[str], known: dict[str, Option]) -> tuple[dict[str,
     overrides: list[str] = []
     rest = list(arguments)
     while rest:
-        argument = rest.pop(0)
+        argument = as_text(rest.pop(0))
         name, equals, value = argument[2:].partition("=")
         if not argument.startswith("--") or not argument[2:]:
             raise InputError(f"{argument} is not an option: options begin with --, and --help lists them")
@@ -163,7 +163,18 @@ def _stage(name: str, value: str, last_stage: int) -> int:
 
 def _absolute(path: str) -> str:
     """A path that does not depend on where a script stands; what is already absolute stays."""
-    return os.path.join(os.getcwd(), path) if path else ""
+    return as_text(os.path.join(os.getcwd(), path)) if path else ""
+
+
+def as_text(path: str) -> str:
+    """A path or an argument as it is. Raises InputError where it is no UTF-8, as manifests and tables are."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{path} holds bytes that are no UTF-8: rename it, or make a symbolic link to it and give that"
+        ) from None
+    return path
 
 
 def _with_absolute_path(override: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -22,14 +21,13 @@ from seq.data.fold_files import choose_folds
 from seq.errors import InputError
 from seq.models.pretrained.source import fetch_checkpoint
 from seq.recipe.children import run_child
+from seq.recipe.environment import ROOT, enter_environment
 from seq.recipe.locks import RecipeLocks, recipe_locks
-from seq.recipe.options import Options, parse_options, usage
+from seq.recipe.options import Options, as_text, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
 from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
 from seq.utils.typed_yaml import select
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def run_recipe(recipe: Path, listed: Sequence[Listed], arguments: Sequence[str])
     Raises:
         InputError: an option is wrong, an input of a stage is missing, or the corpus is partial.
     """
-    recipe = recipe.resolve()
+    recipe = Path(as_text(str(recipe.resolve())))
     options, declared = parse_options(arguments, recipe / "conf/default.yaml", listed[-1].number, _reader_options)
     if options.help:
         lines = [f"{item.number} {item.name:<10} {item.about}" for item in listed]
@@ -83,19 +81,6 @@ def _reader_options(conf: Path) -> Sequence[ReaderOption]:
         raise InputError(f"the reader that {conf} names cannot be imported ({error}): install what it needs") from error
 
 
-def enter_environment() -> None:
-    """Make or repair the environment, unless the user has one of their own, and go on in its Python."""
-    if os.environ.get("SPEECHEQ_PYTHON_ENV"):
-        return
-    if status := subprocess.run([ROOT / "tools/setup.sh", "--quiet"], check=False).returncode:
-        sys.exit(status)
-    environment = ROOT / ".venv"
-    if Path(sys.prefix).resolve() != environment.resolve():
-        python = str(environment / "bin/python3")
-        sys.stdout.flush()
-        os.execv(python, [python, *sys.argv])
-
-
 class Runner:
     """One call of run.sh, in the recipe's folder."""
 
@@ -106,7 +91,6 @@ class Runner:
         # Before anything else, whatever is up to date: a mistake in it must cost neither a stamp nor a download.
         self.conf = conf_from_dict(raw, f"conf {options.conf}")
         plan = resolve_plan(self.conf, options)
-        options = replace(options, reader={**remembered_options(plan.corpus_json), **options.reader})
         self.call = Call(plan, options, command)
         self.values = conf_values(raw, plan.protocol)
         why = f"asked for by --stage {options.stage}" if options.stage is not None else None
@@ -115,7 +99,10 @@ class Runner:
     def run(self) -> int:
         """Stage after stage; returns the exit code of the first that fails."""
         self._fetch_encoder()
-        with recipe_locks(self.call.plan) as locks:
+        plan, options = self.call.plan, self.call.options
+        with recipe_locks(plan) as locks:
+            reader = {**remembered_options(plan.corpus_json), **options.reader}
+            self.call = replace(self.call, options=replace(options, reader=reader))
             return self._run_stages(locks)
 
     def _run_stages(self, locks: RecipeLocks) -> int:

@@ -41,7 +41,7 @@ class Sibling(RecipeFiles):
     def inputs(self) -> list[Path]:
         """The files of it that are read."""
         folds = [self.fold_json(number) for number in self.fold_numbers()]
-        return [self.corpus_json, self.cuts, self.feature_cuts(self.encoder), *folds]
+        return [self.corpus_json, self.audio_table, self.cuts, self.feature_cuts(self.encoder), *folds]
 
     def own_scores(self, prefix: str) -> Path:
         """The scores of its own experiment, made by its recipe; they need not be there."""

@@ -43,7 +43,8 @@ class ValueTask(UtteranceTask):
         return ValuePrediction(known, self.reference(probs[0], outputs))
 
     def answer(self, numbers: np.ndarray, outputs: Outputs, stretch: Stretch, temperature: float = 1.0) -> Value:
-        place = 1.0 / (1.0 + math.exp(-float(numbers[0])))
+        # The logistic function, which math.exp would end with an OverflowError from -710 on.
+        place = 0.5 + 0.5 * math.tanh(0.5 * float(numbers[0]))
         return Value(self.reference(place, outputs), outputs.low, outputs.high)
 
     def merge(self, answers: Sequence[TaskAnswer], parts: Sequence[tuple[float, float]], outputs: Outputs) -> Value:

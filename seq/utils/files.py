@@ -142,10 +142,10 @@ def read_json(path: Path | str) -> Any:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage that writes it") from error
 
 
-def _open_text(path: Path, mode: str, name: str) -> IO[str]:
+def _open_text(path: Path, mode: str, name: str, errors: str = "strict") -> IO[str]:
     if name.endswith(".gz"):
-        return cast(IO[str], gzip.open(path, mode + "t", encoding="utf-8"))
-    return open(path, mode, encoding="utf-8")
+        return cast(IO[str], gzip.open(path, mode + "t", encoding="utf-8", errors=errors, newline="\n"))
+    return open(path, mode, encoding="utf-8", errors=errors, newline="\n")
 
 
 @contextmanager
@@ -173,21 +173,34 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
 
 def read_numbered_jsonl(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The same, each with the number of its line."""
+    for number, line in text_lines(path):
+        try:
+            yield number, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}, line {number} is not valid JSON: run the stage that writes it again") from error
+
+
+def text_lines(
+    path: Path | str, errors: str = "strict", remedy: str = "run the stage that writes it first"
+) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text, gzip or not, with their numbers from 1; empty ones are passed over.
+
+    Args:
+        errors: what becomes of bytes that are not UTF-8, as `open` has it.
+        remedy: what to do about a file that cannot be read.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     path = Path(path)
     try:
-        with _open_text(path, "r", path.name) as lines:
+        with _open_text(path, "r", path.name, errors) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    try:
-                        row = json.loads(line)
-                    except (ValueError, RecursionError) as error:
-                        raise InputError(
-                            f"{path}, line {number} is not valid JSON: run the stage that writes it again"
-                        ) from error
-                    yield number, row
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+                    yield number, line
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read ({reason}): run the stage that writes it first") from error
+        raise InputError(f"{path} cannot be read ({reason}): {remedy}") from error
 
 
 def leads_upwards(entry: os.DirEntry[str]) -> bool:

@@ -41,8 +41,8 @@ class FolderLock:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
-            # Whoever may not write here will change nothing, and may read all the same.
-            self.descriptor = os.open(file.parent, os.O_RDONLY)
+            # Another user's. Whoever cannot even make the file will change nothing, and may read all the same.
+            self.descriptor = os.open(file if file.exists() else file.parent, os.O_RDONLY)
 
     def write(self) -> None:
         """Hold it alone. Raises InputError, naming who has it, where that is not possible within a few seconds."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-# Names of files have 255 bytes at most, and more is added to these: `<id>.npy`, `<corpus>_cuts.jsonl.gz`.
+# Linux's limits.
+SYSTEM_MAX_BYTES, SYSTEM_MAX_PATH_BYTES = 255, 4095
+# More is added to these: `<id>.npy`, `<corpus>_cuts.jsonl.gz`.
 MAX_BYTES: Final = 200
 
 
@@ -19,6 +21,16 @@ def wrong_name(name: str) -> str | None:
         return "begins with a dot"
     size = len(name.encode("utf-8"))
     return f"has {size} bytes, and {MAX_BYTES} at most can name a file" if size > MAX_BYTES else None
+
+
+def wrong_path(path: str) -> str | None:
+    """Why nothing can lie at a path, or no line can name it, as the end of a sentence; None where it can."""
+    if wrong := wrong_characters(path):
+        return wrong
+    sizes = [len(part.encode("utf-8")) for part in path.split("/")]
+    if max(sizes) > SYSTEM_MAX_BYTES or sum(sizes) + len(sizes) > SYSTEM_MAX_PATH_BYTES:
+        return "is longer than the system allows"
+    return None
 
 
 def wrong_characters(text: str) -> str | None:

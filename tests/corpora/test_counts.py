@@ -30,6 +30,7 @@ def count(id_: str = "u", audio: str = "/c/a.wav", speaker: str = "s") -> None:
         ({"id_": "a\rb"}, r"its id, 'a\rb', has a control character"),
         ({"speaker": "a\nb"}, r"its speaker, 'a\nb', has a control character"),
         ({"audio": "/c/a\r.wav"}, r"the path '/c/a\r.wav' has a control character (such as a line break): rename"),
+        ({"audio": f"/c/{'a' * 252}.wav"}, "is longer than the system allows: rename the file or folder"),
         ({"audio": "/caf\udce9/a.wav"}, r"the path '/caf\udce9/a.wav' is not UTF-8: rename the file or folder"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,10 @@ from seq.errors import InputError
 from seq.runtime import load_model
 
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb0043") + bytes(range(256)) * 8
+HALF_AN_UPLOAD = (
+    b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 90000\r\n\r\n"
+    + bytes(5000)
+)
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +151,7 @@ def test_a_client_that_hangs_up_leaves_nothing(
     server: DemoServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_connection(("127.0.0.1", server.server_address[1])) as connection:
-        head = "POST /api/predict HTTP/1.1\r\nHost: [::1]\r\nContent-Type: audio/wav\r\nContent-Length: 90000\r\n\r\n"
-        connection.sendall(head.encode("ascii") + bytes(5000))
+        connection.sendall(HALF_AN_UPLOAD)
     assert upload(server, wav(tmp_path / "a.wav", 0.5))[0] == 200
     assert capfd.readouterr().err == ""
 
@@ -210,20 +215,78 @@ def test_the_command(folder: Path, server: DemoServer, capsys: pytest.CaptureFix
             main(["demo", *map(str, arguments)])
     with pytest.raises(SystemExit):
         main(["demo", str(folder), "--max-mb", "0"])
-    command = [sys.executable, "-m", "seq.cli", "demo", str(folder), "--port", "0"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    for number in (signal.SIGTERM, signal.SIGINT):
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            # What a shell starts with & inherits an ignored Ctrl-C; this test wants one that works.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        assert process.stdout is not None
-        assert re.match(r"open http://127\.0\.0\.1:\d+/ ", process.stdout.readline())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_ends_it_and_leaves_no_recording(folder: Path, tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seq.cli", "demo", str(folder), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(tmp_path)},
+        # What a shell starts with & inherits an ignored Ctrl-C; this test wants one that works.
+        preexec_fn=lambda: [signal.signal(ignored, signal.SIG_DFL) for ignored in (signal.SIGINT, signal.SIGHUP)],
+    )
+    assert process.stdout is not None
+    address = re.match(r"open http://127\.0\.0\.1:(\d+)/ ", process.stdout.readline())
+    assert address is not None
+    with socket.create_connection(("127.0.0.1", int(address[1]))) as connection:
+        connection.sendall(HALF_AN_UPLOAD)
+        deadline = time.monotonic() + 10
+        while not list(tmp_path.glob("*/*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert list(tmp_path.glob("*/*"))
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
-        assert (process.returncode, errors) == (0, "stopped\n")
+    assert (process.returncode, errors) == (0, "stopped\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_many_may_ask_at_once(folder: Path) -> None:
+    server = DemoServer(load_model(folder), port=0)
+    with contextlib.ExitStack() as stack:
+        # Nobody takes them off the queue yet.
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=2))
+            for _ in range(60)
+        ]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for client in clients:
+            client.sendall(b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert {client.makefile("rb").read()[:15] for client in clients} == {b"HTTP/1.1 200 OK"}
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "sentence"),
+    [
+        (f"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {'9' * 5000}\r\n\r\n", 413, "is too large"),
+        ("BREW / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, "does not answer for the host 'evil.example'"),
+        ("BREW / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 501, "GET, HEAD and POST"),
+        ("GET / HTTP/1.1 or so\r\n\r\n", 400, "Bad request"),
+        (f"GET /{'a' * 70000} HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "Too Long"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_json(server: DemoServer, request_: str, status: int, sentence: str) -> None:
+    head, _, body = raw(server, request_.encode("ascii")).partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    assert sentence in json.loads(body)["error"]
+
+
+def test_who_trickles_is_hung_up_on(
+    server: DemoServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for limit in ("TIMEOUT_SECONDS", "UPLOAD_SECONDS"):
+        monkeypatch.setattr(f"seq.demo.handler.{limit}", 0.5)
+    for start, answer in ((b"GET / HTTP/1.1\r\nX-Slow: ", b""), (HALF_AN_UPLOAD, b"HTTP/1.1 408")):
+        with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=0.1) as connection:
+            connection.sendall(start)
+            found, deadline = None, time.monotonic() + 10
+            while found is None and time.monotonic() < deadline:
+                connection.sendall(b"a")
+                with contextlib.suppress(TimeoutError):
+                    found = connection.recv(12)
+        assert found == answer
+    assert not list(server.folder.iterdir()) and capfd.readouterr().err == ""

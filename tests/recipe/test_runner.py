@@ -344,13 +344,6 @@ def test_an_environment_is_made_when_it_is_needed_and_not_before(toy: Toy) -> No
     assert "--transcripts VALUE" in toy.run("--help")
 
 
-def test_run_sh_is_the_same_in_every_recipe() -> None:
-    scripts = sorted(ROOT.glob("egs/*/run.sh"))
-    assert len(scripts) >= 3
-    assert len({script.read_bytes() for script in scripts}) == 1
-    assert all(os.access(script, os.X_OK) for script in scripts)
-
-
 def test_joint_scores_follow_the_corpora_s_own(tmp_path: Path) -> None:
     sibling = Sibling("one", tmp_path / "one", "emobox")
     plan = Plan("unified", "joint", [1], [0], ["emotion"], "scratch_joint", [sibling], alone="scratch")

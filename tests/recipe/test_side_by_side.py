@@ -89,3 +89,9 @@ def test_what_a_killed_stage_left_half_written_goes(toy: Toy) -> None:
     running.touch()
     toy.run("--stage", "4")
     assert not any(half.exists() for half in halves) and not unpacked.parent.exists() and running.exists()
+
+
+def test_a_stage_that_is_killed_is_one_sentence(toy: Toy) -> None:
+    (toy.root / "local/prepare_lang.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    message = toy.run("--stage", "4", code=2)
+    assert message.startswith("error: prepare_lang.py was killed (signal 9)") and message.count("\n") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import threading
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from seq.errors import InputError
 from seq.utils.files import atomic_path, write_text
 from seq.utils.outputs import MODEL_FILES, check_out_file, check_out_place, out_path
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_an_input_is_refused_by_whatever_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,3 +82,32 @@ def test_a_folder_is_refused_before_anything_is_written_and_a_long_name_is_none_
         assert (tmp_path / name).read_text() == "x"
     with pytest.raises(OSError, match="too long"):
         write_text(tmp_path / ("a" * 256), "x")
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("report_scores", "--scores X --exp-dir . --out X"),
+        ("report_scores", "--scores X --exp-dir . --out report.md --results X"),
+        ("score_predictions", "--conf c.yaml --cuts X --folds-dir . --exp-dir . --out X"),
+        (
+            "score_predictions",
+            "--conf c.yaml --cuts c --folds-dir . --exp-dir E --out E/fold_1/seed_0/predictions.jsonl",
+        ),
+        ("compare_published", "--scores casia:loso=X --out X"),
+        ("compute_features", "--conf c.yaml --cuts X --out X --storage s"),
+        ("prepare_manifests", "--conf c.yaml --corpus-json X --out X"),
+        ("prepare_corpus", "--conf C --audio-table C"),
+    ],
+)
+def test_every_script_refuses_to_write_what_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, arguments: str
+) -> None:
+    for name in ("X", "E/fold_1/seed_0/predictions.jsonl"):
+        write_text(tmp_path / name, "{}")
+    write_text(tmp_path / "C", (ROOT / "egs/ravdess/conf/default.yaml").read_text(encoding="utf-8"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [script, *arguments.split()])
+    with pytest.raises(InputError, match="is read by the same command"):
+        runpy.run_path(str(ROOT / "local" / f"{script}.py"))["main"]()
+    assert (tmp_path / "X").read_text() == "{}"
