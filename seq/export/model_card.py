@@ -10,18 +10,20 @@ from seq.score.calibration import Calibration
 from seq.score.shared import describe_shared
 from seq.tasks.registry import in_order
 from seq.train.validation import ValidScores
+from seq.utils.markdown_text import code, plain
 
 
 def model_card(description: Description) -> str:
     """The card, in Markdown, of what model.json holds."""
     protocol, origin = description["protocol"], description.get("finetuned_from")
+    corpus = plain(description["corpus"])
     catalogue = read_catalogue(description)
     parts = {"valid": description["shared"]["valid"], "test": description["shared"]["test"]}
     shared = [describe_shared(name, part["speakers"], part["sentences"]) for name, part in parts.items()]
     if not protocol["speaker_disjoint"]:
         shared.append("**speakers of train are in test**: the scores do not hold for new speakers")
     sections = [
-        f"# SpeechEQ model: {description['corpus']}",
+        f"# SpeechEQ model: {corpus}",
         f"One network of {description['num_parameters']:,} parameters that names, for an utterance: "
         f"{', '.join(description['tasks'])}. Written by `speecheq export` {description['version']}"
         f" (commit {description['commit'] or 'unknown'}).",
@@ -31,17 +33,17 @@ def model_card(description: Description) -> str:
         *_encoder(description),
         *_origin(origin),
         "## How it was chosen and how well it does",
-        f"Corpus {description['corpus']}, protocol `{protocol['name']}` ({protocol['description']}), fold "
+        f"Corpus {corpus}, protocol {code(protocol['name'])} ({plain(protocol['description'])}), fold "
         f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {'; '.join(shared)}. "
         f"Chosen on valid; test was decoded once, after. {_caution(origin)}",
-        *([f"**Incomplete corpus: {missing}.**"] if (missing := description.get("missing")) else []),
+        *([f"**Incomplete corpus: {plain(missing)}.**"] if (missing := description.get("missing")) else []),
         _score_table(description["scores"], origin),
         "## Calibration",
         _calibration(description),
         "## Limits",
-        f"It learnt from {_teachers(description)} alone. On other languages, microphones, ages and spontaneous speech "
-        "it does worse, and the scores above say nothing about how much. It hears how something is said, not what a "
-        "person feels. Do not use it to decide about people.",
+        f"It learnt from {plain(_teachers(description))} alone. On other languages, microphones, ages and spontaneous "
+        "speech it does worse, and the scores above say nothing about how much. It hears how something is said, not "
+        "what a person feels. Do not use it to decide about people.",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -52,8 +54,9 @@ def _encoder(description: Description) -> list[str]:
     if found := description.get("encoder"):
         trained = ", its last layers trained further" if found["num_upper"] else ", frozen"
         text = (
-            f"{found['name']} ({found['family']}{trained}), revision {found['revision'] or 'not known'}, "
-            f"SHA-256 of its weights {found['sha256']}. Licence of its weights: {found['licence'] or 'not known'}."
+            f"{plain(found['name'])} ({found['family']}{trained}), revision {found['revision'] or 'not known'}, "
+            f"SHA-256 of its weights {found['sha256']}. Licence of its weights: "
+            f"{plain(found['licence'] or 'not known')}."
         )
         if not may_be_passed_on(found["licence"]):
             text += " **Whether they may be passed on inside this model is not known here: ask who made them.**"
@@ -90,8 +93,8 @@ def _origin(origin: Origin | None) -> list[str]:
     if origin is None:
         return []
     text = (
-        f"The model `{origin['name']}` (corpus {origin['corpus']}, protocol `{origin['protocol']}`, SHA-256 of its "
-        f"model.json {origin['sha256']}), by `speecheq finetune`: it began with those weights."
+        f"The model {code(origin['name'])} (corpus {plain(origin['corpus'])}, protocol {code(origin['protocol'])}, "
+        f"SHA-256 of its model.json {origin['sha256']}), by `speecheq finetune`: it began with those weights."
     )
     if origin["new_emotions"]:
         text += f" New emotions, which that model did not have: {', '.join(origin['new_emotions'])}."

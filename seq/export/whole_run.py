@@ -68,9 +68,11 @@ def _read_part(
     if not path.is_file():
         raise InputError(f"{path} is not there, and calibration is fitted on it: decode first (stage 6)")
     rows = read_rows(path)
+    if not rows:
+        raise InputError(f"{path} is empty: decode again (stage 6)")
     ids = {row.id for row in rows}
     wanted = ids if fold is None else set(getattr(fold, part))
-    if not rows or len(ids) < len(rows) or ids != wanted:
+    if len(ids) < len(rows) or ids != wanted:
         raise InputError(
             f"{path} has {len(rows)} predictions of {len(ids)} utterances, {len(ids & wanted)} of them among the "
             f"{len(wanted)} of {part}: decode again (stage 6)"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 # Nothing is loaded and nothing runs, whatever a conf's description says.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_FOREIGN = ("html", "link", "image_link", "reference", "image_reference", "short_reference", "short_image_ref",
+            "autolink", "automail")  # fmt: skip
 _STYLE = """
 :root { --ground: #f4f5f9; --card: #fff; --ink: #1b2a41; --soft: #55617a; --line: #dde1ec; --accent: #3457d5; }
 @media (prefers-color-scheme: dark) {
@@ -36,9 +38,14 @@ figcaption { font-size: 0.9rem; text-align: center; }
 def build_page(title: str, body: str, figures: Sequence[tuple[str, Path]]) -> str:
     """A document with a title, a body (Markdown with tables) and figures (caption, path of a PNG)."""
     # Only this page needs it, and the other stages do not have to wait for it.
-    from markdown import markdown
+    from markdown import Markdown
 
-    content = markdown(body, extensions=["tables"], output_format="html")
+    converter = Markdown(extensions=["tables"], output_format="html")
+    # A report has tables, lists and bold text; whatever else looks like markup came out of a conf or a file.
+    converter.preprocessors.deregister("html_block")
+    for pattern in _FOREIGN:
+        converter.inlinePatterns.deregister(pattern)
+    content = converter.convert(body)
     content = content.replace("<table>", '<div class="table" tabindex="0"><table>').replace(
         "</table>", "</table></div>"
     )

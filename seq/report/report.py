@@ -18,7 +18,7 @@ from seq.score.shared import describe_shared
 from seq.score.types import About, PooledScores, PoolScores, Scores, Spread, task_scores
 from seq.tasks.registry import in_order
 from seq.utils.files import read_json, write_text
-from seq.utils.markdown_text import markdown_table, replace_block
+from seq.utils.markdown_text import code, markdown_table, plain, replace_block
 from seq.utils.provenance import without_private_paths
 
 POST_HOC_WARNING = "weights were chosen by hand and not by valid. Not a result, unless it is said who chose, and when."
@@ -41,24 +41,25 @@ def header_lines(scores: Scores) -> list[str]:
     if is_post_hoc(scores.get("decoding", [])):
         lines += [f"> **POST-HOC: {POST_HOC_WARNING}**", ""]
     if note := partial_note(scores):
-        lines += [f"> **{note}**", ""]
+        lines += [f"> **{plain(note)}**", ""]
     folds = [row["fold"] for row in scores["folds"]]
     disjoint = "test speakers disjoint" if protocol["speaker_disjoint"] else "speaker-dependent"
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in scores["versions"].items())
     lines += [
-        f"- corpus {scores['corpus']}, protocol **{protocol['name']}** ({disjoint}): {protocol['description']}",
+        f"- corpus {plain(scores['corpus'])}, protocol **{plain(protocol['name'])}** ({disjoint}): "
+        f"{plain(protocol['description'])}",
         f"- folds {_join(folds)} of {protocol['num_folds']}; seeds {_join(scores['seeds'])}"
         + (" (metrics averaged over seeds)" if len(scores["seeds"]) > 1 else ""),
-        f"- command: `{without_private_paths(scores['command']) or 'not recorded'}`",
-        f"- commit {scores['commit'] or 'not recorded'}{_trained_at(scores)}; {versions}",
+        f"- command: {code(without_private_paths(scores['command']) or 'not recorded')}",
+        plain(f"- commit {scores['commit'] or 'not recorded'}{_trained_at(scores)}; {versions}"),
         f"- 95 % intervals over speakers: pooled {_methods([pooled], scores)}; "
         f"single folds (in scores.json) {_methods(scores['folds'], scores)}",
     ]
     if decoding := describe_records(scores.get("decoding", [])):
-        lines.append(f"- {decoding}")
+        lines.append(plain(f"- {decoding}"))
     numbers = {task: (task_scores(pooled, task) or {}).get("n", 0) for task in scores["tasks"]}
     used = [f"{task} {number}" for task, number in numbers.items() if number < pooled["num_utterances"]]
-    lines += [f"- {name} is not trained: {reason}" for name, reason in sorted(_masked(scores))]
+    lines += [plain(f"- {name} is not trained: {reason}") for name, reason in sorted(_masked(scores))]
     if used:
         lines.append(f"- of {pooled['num_utterances']} utterances, those with a reference are scored: {_join(used)}")
     valid = scores.get("valid")
@@ -228,7 +229,7 @@ def write_report(
     title = f"{scores['corpus']}: {exp_dir.name}"
     drawn = draw_figures(scores, exp_dir, added.figures)
     figures = [f"![{caption}]({Path(os.path.relpath(path, out.parent)).as_posix()})" for caption, path in drawn]
-    write_text(out, "\n\n".join([f"# {title}", body, *figures]) + "\n")
+    write_text(out, "\n\n".join([f"# {plain(title)}", body, *figures]) + "\n")
     write_text(out.with_suffix(".html"), build_page(title, body, drawn))
     if results is not None:
         name = Path(os.path.relpath(exp_dir, results.parent)).as_posix()

@@ -71,10 +71,15 @@ def parse_prediction(row: Any) -> Prediction:
 
 def read_rows(path: Path) -> list[Prediction]:
     """The predictions of a run that was scored, as they are. Raises InputError, naming the file, for another shape."""
-    try:
-        return [parse_prediction(row) for row in read_jsonl(path)]
-    except InputError as error:
-        raise InputError(f"{path} is not what stage 6 writes ({error}): run stage 6 again") from error
+    rows = []
+    for number, row in read_numbered_jsonl(path):
+        try:
+            rows.append(parse_prediction(row))
+        except InputError as error:
+            raise InputError(
+                f"{path}, line {number} is not what stage 6 writes ({error}): run stage 6 again"
+            ) from error
+    return rows
 
 
 def read_predictions(

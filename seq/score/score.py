@@ -22,7 +22,7 @@ from seq.decode.choice import read_records
 from seq.errors import InputError
 from seq.score.intervals import intervals, mean_values, method_name
 from seq.score.predictions import Reference, read_predictions, read_references
-from seq.score.shared import overlap, share
+from seq.score.shared import overlaps
 from seq.score.types import FoldScores, PartScores, PooledScores, PoolScores, Scores, Spread, TaskScores, metric
 from seq.tasks.base import Outputs, Setting, Task
 from seq.tasks.predictions import Prediction
@@ -115,7 +115,7 @@ def score_part(experiment: Scored, part: DecodedPart) -> PartScores | None:
     def pool(folds: Sequence[int]) -> PooledScores:
         runs = [[row for fold in folds for row in runs_of_folds[fold][i]] for i in range(len(experiment.seeds))]
         speakers = {row.speaker for row in runs[0]}
-        shared = _shared_with_train(experiment, [parts_of_folds[fold] for fold in folds], part)
+        shared = overlaps([parts_of_folds[fold] for fold in folds], part, experiment.references)
         scores = {task.name: score_task(task, runs, task.outputs(experiment.setting)) for task in tasks}
         sizes = {"num_utterances": len(runs[0]), "num_speakers": len(speakers)}
         return cast("PooledScores", {**sizes, **scores, **shared})
@@ -156,22 +156,6 @@ def _read_fold(experiment: Scored, fold: int) -> dict[str, list[str]]:
         if unknown is not None:
             raise InputError(f"{path}: {unknown} ({part}) is not in the cuts manifest: run stage 3 again")
     return parts
-
-
-def _shared_with_train(
-    experiment: Scored, folds: Sequence[dict[str, list[str]]], part: DecodedPart
-) -> dict[str, float | None]:
-    """The shares of a part's sentences and speakers that are in train of the same fold, too."""
-
-    def names(ids: Sequence[str], what: str) -> list[str]:
-        found = (getattr(experiment.references[key], what) for key in ids)
-        return [name for name in found if name is not None]
-
-    shares = {}
-    for key, what in (("text_overlap", "sentence"), ("speaker_overlap", "speaker")):
-        counts = [overlap(names(parts[part], what), names(parts["train"], what)) for parts in folds]
-        shares[key] = share(sum(seen for seen, _ in counts), sum(total for _, total in counts))
-    return shares
 
 
 def _mean_std(task: Task, folds: Sequence[PoolScores]) -> dict[str, Spread]:

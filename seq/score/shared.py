@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+
+from seq.score.predictions import Reference
 
 
 def overlap(part: Iterable[str], train: Iterable[str]) -> tuple[int, int]:
@@ -14,6 +16,26 @@ def overlap(part: Iterable[str], train: Iterable[str]) -> tuple[int, int]:
 def share(seen: int, total: int) -> float | None:
     """What `overlap` counted, as a fraction; None where there are no names."""
     return seen / total if total else None
+
+
+def overlaps(
+    folds: Sequence[Mapping[str, Sequence[str]]], part: str, references: Mapping[str, Reference]
+) -> dict[str, float | None]:
+    """The shares of a part's sentences and speakers that are in train of the same fold, too, as scores.json has them.
+
+    Args:
+        folds: of each, the ids of every part.
+    """
+
+    def names(ids: Sequence[str], what: str) -> list[str]:
+        found = (getattr(references[id_], what) for id_ in ids)
+        return [name for name in found if name is not None]
+
+    shares = {}
+    for key, what in (("text_overlap", "sentence"), ("speaker_overlap", "speaker")):
+        counts = [overlap(names(parts[part], what), names(parts["train"], what)) for parts in folds]
+        shares[key] = share(sum(seen for seen, _ in counts), sum(total for _, total in counts))
+    return shares
 
 
 def describe_shared(part: str, speakers: float | None, sentences: float | None) -> str:

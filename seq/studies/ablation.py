@@ -20,7 +20,7 @@ from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import default_names, in_order, main_task
 from seq.utils.files import read_json, read_jsonl
-from seq.utils.markdown_text import markdown_table
+from seq.utils.markdown_text import code, markdown_table, plain
 
 
 @dataclass(frozen=True)
@@ -129,15 +129,16 @@ def ablation_report(recipe: Recipe, rows: list[AblationRow], prefix: str, comman
     lines = [
         f"# {recipe.conf.corpus.name}: ablation over tasks",
         "",
-        f"- protocol **{recipe.protocol.name}** ({disjoint}): {recipe.protocol.description}",
+        f"- protocol **{plain(recipe.protocol.name)}** ({disjoint}): {plain(recipe.protocol.description)}",
         f"- folds {', '.join(map(str, folds))} of {base['protocol']['num_folds']}; seeds {', '.join(map(str, seeds))}",
-        f"- settings: {train.num_epochs} epochs" + (f", conf changed by {', '.join(overrides)}" if overrides else ""),
-        f"- command: `{command}`",
+        f"- settings: {train.num_epochs} epochs"
+        + (f", conf changed by {plain(', '.join(overrides))}" if overrides else ""),
+        f"- command: {code(command)}",
         f"- commits {', '.join(sorted({str(block['commit']) for block in scores.values()}))}",
         f"- 95 % intervals: {interval}. Tests: sign-flip over speakers against the first "
         "row, not corrected for the number of rows; the difference is that of the means over speakers.",
     ]
     if note := partial_note(base):
-        lines.append(f"- **{note}**")
+        lines.append(f"- **{plain(note)}**")
     lines += [f"- {row.name}: not run, {row.missing}" for row in rows if row.missing]
     return "\n".join([*lines, "", ablation_table(rows, scores)]) + "\n"

@@ -21,6 +21,7 @@ from seq.tasks.registry import get_task
 from seq.train.experiment import Experiment
 from seq.train.run import train_experiment
 from seq.utils.files import read_json, update_json, write_json
+from seq.utils.markdown_text import code, plain
 
 LABEL: Final = "SELECTED ON TEST"
 WARNING: Final = (
@@ -94,10 +95,10 @@ def selection_report(result: SelectedOnTest) -> str:
             f"> **{WARNING}**",
             "",
             f"- {LABEL}: {numbers} ({task.name}, pooled)",
-            f"- protocol {protocol['name']}: {protocol['description']}",
+            plain(f"- protocol {protocol['name']}: {protocol['description']}"),
             f"- folds {folds} of {protocol['num_folds']}, seeds {', '.join(map(str, result['seeds']))}",
-            f"- command: `{result['command']}`; commit {result['commit']}",
-            *([f"- **{note}**"] if note else []),
+            f"- command: {code(result['command'])}; commit {result['commit']}",
+            *([f"- **{plain(note)}**"] if note else []),
             "",
         ]
     )

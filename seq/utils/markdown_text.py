@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from seq.errors import InputError
 from seq.utils.files import write_text
@@ -12,10 +14,31 @@ START_MARKER = "<!-- results:"
 END_MARKER = "<!-- end -->"
 
 
+# What begins markup within a line; an underscore inside a word does not.
+_MARKUP: Final = re.compile(r"[\\`*\[\]<]|(?<!\w)_|_(?!\w)")
+
+
+def plain(text: object) -> str:
+    """What comes from a conf or a file, in a line of Markdown: it is read as it is, and is no markup."""
+    found = " ".join(str(text).split())
+    return _MARKUP.sub(lambda mark: "&lt;" if mark[0] == "<" else f"\\{mark[0]}", found)
+
+
+def code(text: str) -> str:
+    """The same as code, such as a command."""
+    found = " ".join(text.split())
+    # A longer fence than any inside; blanks next to it are dropped again.
+    fence = "`" * (1 + max((len(ticks) for ticks in re.findall("`+", found)), default=0))
+    return f"`{found}`" if fence == "`" else f"{fence} {found} {fence}"
+
+
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, padded so that it can be read in a terminal; first column left, others right."""
-    rows = [list(row) for row in rows]
-    widths = [max(3, *(len(row[i]) for row in [list(header), *rows])) for i in range(len(header))]
+    """A Markdown table, padded so that it can be read in a terminal; first column left, others right.
+
+    Cells may have markup, and hold together whatever they have.
+    """
+    header, *rows = [[" ".join(cell.replace("|", "\\|").splitlines()) for cell in row] for row in (header, *rows)]
+    widths = [max(3, *(len(row[i]) for row in (header, *rows))) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,31 @@ def test_unit_and_weights_are_said(tmp_path: Path) -> None:
     assert write_report(**paths).startswith("| POST-HOC ")
     text = paths["out"].read_text(encoding="utf-8")
     assert "> **POST-HOC" in text and "--epoch 7 --avg 5, plain models (post-hoc: not chosen by valid)" in text
+
+
+HOSTILE = (
+    "a <script>alert(1)</script> <img src=x onerror=alert(2)> [link](javascript:alert(3)) ![image](http://a.b/c.png) "
+    "<https://a.b> *bold* `code` | cell \n\n# heading\n\n<div>block</div>\n\n[ref]: http://a.b\n[ref]"
+)
+
+
+def test_what_a_conf_or_a_file_says_is_text_and_no_markup(tmp_path: Path) -> None:
+    paths = make_scores(tmp_path)
+    scores = read_json(paths["scores_path"])
+    write_report(**paths)
+    before = set(re.findall(r"<\w+", paths["out"].with_suffix(".html").read_text(encoding="utf-8")))
+    scores |= {"corpus": HOSTILE, "command": HOSTILE, "commit": HOSTILE, "missing": [HOSTILE], "partial": True}
+    scores["protocol"] |= {"name": HOSTILE, "description": HOSTILE}
+    scores["versions"]["python"] = HOSTILE
+    scores["runs"] = [{"masked": {"phone": HOSTILE}}]
+    write_json(paths["scores_path"], scores)
+    write_report(**paths)
+    page = paths["out"].with_suffix(".html").read_text(encoding="utf-8")
+    # The line on the partial copy is ours.
+    assert set(re.findall(r"<\w+", page)) - before <= {"<blockquote", "<p"} and page.count("<h1") == 1
+    assert page.count("alert(1)") >= 8 and "&lt;script" in page and "onerror" not in re.sub(r"&lt;img.*?&gt;", "", page)
+    text = paths["out"].read_text(encoding="utf-8")
+    assert "\n# heading" not in text and "\n[ref]" not in text
 
 
 def test_a_speaker_dependent_protocol_is_said_loudly(tmp_path: Path) -> None:
