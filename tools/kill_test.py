@@ -229,13 +229,14 @@ def make_steps(folder: Path) -> list[Step]:
     rows = [f"{path},{path.stem.split('-')[6]},{emotions[path.stem.split('-')[2]]}\n" for path in audio]
     table.write_text("path,speaker,emotion\n" + "".join(rows), encoding="utf-8")
     run = recipe / "exp/kills/fold_1/seed_0"
-    speecheq = [sys.executable, "-m", "seq.cli"]
+    speecheq: list[str | Path] = [sys.executable, "-m", "seq.cli"]
     model, answers, tuned = folder / "model", folder / "answers.jsonl", folder / "tuned"
-    stages = [recipe / "run.sh", "--corpus-dir", corpus, "--conf", corpus / "miniature.yaml", "--model", "scratch",
-              "--folds", "1", "--exp-name", "kills", "--nj", "2"]  # fmt: skip
+    stages: list[str | Path] = [recipe / "run.sh", "--corpus-dir", corpus, "--conf", corpus / "miniature.yaml"]
+    stages += ["--model", "scratch", "--folds", "1", "--exp-name", "kills", "--nj", "2"]
+    stages += [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
     after = tuned.with_name("tuned.work")
     return [
-        Step("stages", [*stages, *(part for key, value in SMALL.items() for part in ("--set", f"{key}={value}"))],
+        Step("stages", stages,
              [recipe / "data", recipe / "exp"],
              [recipe / "data/fbank/storage", recipe / "data/folds", recipe / "data/lang_phone", run / "epoch-3.pt",
               run / "predictions.jsonl", run / "valid_predictions.jsonl", recipe / "exp/kills/scores.json"]),
