@@ -15,6 +15,7 @@ from pathlib import Path
 from seq.errors import InputError
 from seq.studies.published import COMPARED, comparison
 from seq.utils.files import write_text
+from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
 
 
@@ -36,9 +37,11 @@ def main() -> None:
     parser.add_argument("--egs", type=Path, default=Path(__file__).resolve().parent.parent / "egs")
     parser.add_argument("--scores", action="append", default=[], metavar="CORPUS:PROTOCOL=FILE")
     parser.add_argument("--with-ravdess", action="store_true", help="RAVDESS too, which the paper has not")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=out_path, required=True)
     args = parser.parse_args()
-    report = comparison(args.egs, dict(parse_scores(text) for text in args.scores), args.with_ravdess)
+    scores = dict(parse_scores(text) for text in args.scores)
+    check_out_file("--out", args.out, scores.values())
+    report = comparison(args.egs, scores, args.with_ravdess)
     write_text(args.out, report)
     print(report)
 

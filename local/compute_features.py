@@ -17,6 +17,7 @@ from pathlib import Path
 from seq.data.features import prepare_features
 from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified import prepare as unified
+from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
 
 
@@ -24,11 +25,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     add_conf_arguments(parser)
     parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
-    parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
+    parser.add_argument("--out", type=out_path, required=True, help="cut manifest to write (.jsonl.gz)")
     parser.add_argument("--storage", type=Path, required=True, help="folder of the features")
     parser.add_argument("--nj", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--device", default="auto", help="where an encoder hears: auto, cpu or cuda")
     args = parser.parse_args()
+    check_out_file("--out", args.out, [args.conf, args.cuts])
     conf = open_conf(args)
     if conf.unified.corpora:
         unified.merge_features(conf, args.cuts, args.out, args.storage)

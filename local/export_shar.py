@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 from seq.data.shar import export_shar
+from seq.utils.outputs import check_out_place, out_path
 from seq.utils.script import run_main
 
 
@@ -21,9 +22,10 @@ def main() -> None:
     """Parse arguments and export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cuts", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=out_path, required=True)
     parser.add_argument("--shard-size", type=int, default=1000, help="utterances per shard")
     args = parser.parse_args()
+    check_out_place("--out", args.out)
     number = export_shar(args.cuts, args.out, args.shard_size)
     print(f"{args.out}: {number} utterances in shards of {args.shard_size}")
 

@@ -17,6 +17,7 @@ from seq.corpora.base import get_reader
 from seq.corpora.verify import prepare_corpus
 from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified import prepare as unified
+from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
 
 
@@ -25,8 +26,8 @@ def make_parser(add_help: bool) -> argparse.ArgumentParser:
     add_conf_arguments(parser)
     parser.add_argument("--corpus-dir", default="", help="folder of the corpus")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="a corpus made here goes to DIR/corpus")
-    parser.add_argument("--out", type=Path, default=Path("data/corpus.json"))
-    parser.add_argument("--audio-table", type=Path, default=Path("data/audio.jsonl"))
+    parser.add_argument("--out", type=out_path, default=Path("data/corpus.json"))
+    parser.add_argument("--audio-table", type=out_path, default=Path("data/audio.jsonl"))
     parser.add_argument("--nj", type=int, default=1, help="processes that open audio")
     parser.add_argument("--allow-partial", action="store_true", help="go on where utterances are missing")
     return parser
@@ -42,6 +43,8 @@ def main() -> None:
         parser.add_argument(f"--{option.name}", default="", help=option.help)
     args = parser.parse_args()
     options = {option.name: getattr(args, option.name.replace("-", "_")) for option in reader_options}
+    for name, path in (("--out", args.out), ("--audio-table", args.audio_table)):
+        check_out_file(name, path, [args.conf])
     if conf.unified.corpora:
         unified.prepare_corpus(conf, args.data_dir, args.out, args.audio_table)
         return

@@ -5,7 +5,8 @@ Usage:
     local/prepare_folds.py --conf conf/default.yaml --cuts data/manifests/ravdess_cuts.jsonl.gz \\
         --corpus-json data/corpus.json --protocol emobox --out-dir data/folds/emobox
 
-Inputs: --cuts of stage 1, the protocol of the conf, and --corpus-json of stage 0, which knows of a partial copy.
+Inputs: --cuts of stage 1, the protocol of the conf, and --corpus-json of stage 0, which knows of a partial
+    copy, and of recordings that are there twice.
 Outputs: --out-dir/fold_<k>.json, the utterance ids of train, valid and test; folds.json, which folds there are.
 """
 
@@ -16,11 +17,12 @@ from pathlib import Path
 
 from lhotse import CutSet
 
+from seq.corpora.copies import read_copies
+from seq.corpora.record import read_corpus_json
 from seq.data.folds import prepare_folds
 from seq.errors import InputError
 from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified.folds import combine_folds
-from seq.utils.files import read_json
 from seq.utils.script import run_main
 
 
@@ -35,11 +37,13 @@ def main() -> None:
     conf = open_conf(args)
     if not args.cuts.exists():
         raise InputError(f"{args.cuts} does not exist: run stage 1 first")
+    partial = read_corpus_json(args.corpus_json).get("partial", False)
+    copies = read_copies(args.corpus_json)
     if conf.unified.corpora:
-        combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir)
+        combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir, copies)
         return
-    partial = read_json(args.corpus_json)["partial"]
-    prepare_folds(conf.corpus.name, CutSet.from_file(args.cuts), conf.protocol(args.protocol), args.out_dir, partial)
+    protocol, cuts = conf.protocol(args.protocol), CutSet.from_file(args.cuts)
+    prepare_folds(conf.corpus.name, cuts, protocol, args.out_dir, partial, copies)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from seq.data.manifests import prepare_manifests
 from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified import prepare as unified
+from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
 
 
@@ -24,8 +25,9 @@ def main() -> None:
     add_conf_arguments(parser)
     parser.add_argument("--corpus-json", type=Path, default=Path("data/corpus.json"))
     parser.add_argument("--audio-table", type=Path, default=Path("data/audio.jsonl"))
-    parser.add_argument("--out", type=Path, required=True, help="cut manifest to write (.jsonl.gz)")
+    parser.add_argument("--out", type=out_path, required=True, help="cut manifest to write (.jsonl.gz)")
     args = parser.parse_args()
+    check_out_file("--out", args.out, [args.conf, args.corpus_json, args.audio_table])
     conf = open_conf(args)
     if conf.unified.corpora:
         unified.merge_manifests(conf, args.out)

@@ -19,6 +19,7 @@ from seq.report.kept_results import keep_results
 from seq.report.report import write_report
 from seq.unified.report import corpora_additions
 from seq.utils.files import read_json
+from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
 
 
@@ -26,10 +27,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", type=Path, required=True)
     parser.add_argument("--exp-dir", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--results", type=Path, default=None, help="Markdown file that gets the tables, too")
+    parser.add_argument("--out", type=out_path, required=True)
+    parser.add_argument("--results", type=out_path, default=None, help="Markdown file that gets the tables, too")
     parser.add_argument("--against", type=Path, default=None, help="scores.json of a system to test against, paired")
     args = parser.parse_args()
+    read = [args.scores, *([args.against] if args.against else []), *args.exp_dir.glob("fold_*/seed_*/*")]
+    for option, path in (("--out", args.out), ("--results", args.results)):
+        if path is not None:
+            check_out_file(option, path, read)
     # First, so that no table is printed whose predictions are not there.
     kept = keep_results(args.scores, args.exp_dir) if args.results else None
     additions = corpora_additions(read_json(args.scores), args.exp_dir)

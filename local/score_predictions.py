@@ -17,6 +17,7 @@ from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.score.score import score_experiment
 from seq.unified.score import score_corpora
 from seq.utils.files import write_json
+from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
 
 
@@ -35,8 +36,10 @@ def main() -> None:
     parser.add_argument("--folds", type=numbers, default=[], help="for example 1,2 (default: all of the protocol)")
     parser.add_argument("--seeds", type=numbers, default=[0], help="for example 0,1,2")
     parser.add_argument("--command", default="", help="the command line that made the experiment, kept in scores.json")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=out_path, required=True)
     args = parser.parse_args()
+    read = [args.conf, args.cuts, *args.folds_dir.glob("*"), *args.exp_dir.glob("fold_*/seed_*/*")]
+    check_out_file("--out", args.out, read)
     conf = open_conf(args)
     scores = score_experiment(
         conf,

@@ -1,8 +1,7 @@
 """The configuration: dataclasses, filled from `local/conf/<model>.yaml`, `egs/<corpus>/conf/*.yaml` and `--set`.
 
-Unknown keys and values of the wrong type are errors. Anything that a YAML parser could turn into
-a number or a boolean (`01`, `no`) is kept as a quoted string inside a list of small records, since the
-keys of a mapping would escape the type check.
+Unknown keys and values of the wrong type or size are errors. What YAML could turn into a number or a boolean (`01`,
+`no`) is a quoted string inside a list of small records: as the key of a mapping it would escape the check.
 """
 
 from __future__ import annotations
@@ -19,9 +18,12 @@ from seq.utils.model_conf import (
     FeaturesConf,
     ModelConf,
     TrainConf,
+    check_training,
     read_model,
 )
-from seq.utils.typed_yaml import Raw, apply_override, instantiate, lay_over, read_yaml
+from seq.utils.names import wrong_name
+from seq.utils.typed_values import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
+from seq.utils.typed_yaml import Raw, apply_override, lay_over, read_yaml
 
 
 @dataclass
@@ -37,15 +39,15 @@ class RawValue:
     """One raw intensity label of a corpus and its place on the scale from 0 to 1."""
 
     raw: str
-    value: float
+    value: Share
 
 
 @dataclass
 class Scale:
     """A numeric rating: `low` means 0 to the network, `high` means 1, and it is linear between them."""
 
-    low: float
-    high: float
+    low: Finite
+    high: Finite
 
 
 @dataclass
@@ -53,7 +55,7 @@ class NameCount:
     """How many utterances of a canonical category a complete copy of the corpus has."""
 
     name: str
-    count: int
+    count: NonNegativeInt
 
 
 @dataclass
@@ -62,8 +64,8 @@ class CorpusConf:
 
     name: str
     reader: str
-    num_utterances: int | None = None
-    num_speakers: int | None = None
+    num_utterances: PositiveInt | None = None
+    num_speakers: PositiveInt | None = None
     emotion_counts: list[NameCount] = field(default_factory=list)
     emotions: list[RawName] = field(default_factory=list)
     # Words or codes for intensity, and, by task, scales of ratings that are numbers; a corpus may have both. Without
@@ -81,10 +83,7 @@ class CorpusConf:
 
 @dataclass
 class Selection:
-    """Utterances whose speaker is in `speakers` and whose sentence is in `sentences`; an empty list selects all.
-
-    A selection with both lists empty selects nothing.
-    """
+    """Utterances whose speaker and sentence are listed; one empty list selects all, two select nothing."""
 
     speakers: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
@@ -106,8 +105,8 @@ class RandomFolds:
     speaker-disjoint, for corpora whose speakers the conf does not know.
     """
 
-    num_folds: int
-    seed: int = 0
+    num_folds: PositiveInt
+    seed: NonNegativeInt = 0
     by: Literal["utterance", "speaker"] = "utterance"
 
 
@@ -137,7 +136,7 @@ class LangConf:
     # `ipa` writes the phones of every language in one alphabet (seq/lang/ipa.py), for corpora of several languages.
     unit: Literal["phone", "ipa", "char", "bpe"] = "phone"
     # Pieces of a BPE model, <blk>, <sos/eos> and <unk> among them.
-    vocab_size: int = 100
+    vocab_size: PositiveInt = 100
 
 
 @dataclass
@@ -145,7 +144,7 @@ class DecodeConf:
     """What stage 6 alone reads: a change trains nothing again."""
 
     # Weight of a bigram over tokens, made from the train transcripts; 0 decodes on the CTC topology alone. Needs k2.
-    bigram_scale: float = 0.0
+    bigram_scale: NonNegativeFloat = 0.0
 
 
 @dataclass
@@ -164,7 +163,7 @@ class UnifiedConf:
 
     corpora: list[UnifiedCorpus] = field(default_factory=list)
     # 0: corpora are drawn in proportion to their size; 1: all equally often; between: size ** (1 - balance).
-    balance: float = 0.5
+    balance: Share = 0.5
     # The experiment <alone>_<protocol> of a sibling is what joint training is compared with; empty: the same model's.
     alone: str = ""
 
@@ -187,14 +186,12 @@ class Conf:
     model_name: str = "scratch"
 
     def protocol(self, name: str | None = None) -> ProtocolConf:
-        """The protocol called `name`, or the first one. Raises InputError for an unknown name."""
-        if name is None:
-            return self.protocols[0]
+        """The protocol called `name`, or the first one. Raises InputError where there is none."""
         for protocol in self.protocols:
-            if protocol.name == name:
+            if name in (None, protocol.name):
                 return protocol
-        known = ", ".join(p.name for p in self.protocols)
-        raise InputError(f"--protocol {name}: the conf of {self.corpus.name} has {known}")
+        known = ", ".join(p.name for p in self.protocols) or "none"
+        raise InputError(f"--protocol {name or 'NAME'}: the conf of {self.corpus.name} has {known}")
 
 
 # Keys that decide a run's weights: training runs again where one changes, and never goes on from weights of others.
@@ -222,11 +219,8 @@ def read_conf(path: Path, overrides: list[str], model: str | None = None) -> Raw
 
 
 def load_conf(path: Path | str, overrides: list[str] | None = None, model: str | None = None) -> Conf:
-    """`read_conf`, checked. Raises InputError as it does, and for an unknown key or a value of the wrong type."""
-    conf = instantiate(Conf, read_conf(Path(path), overrides or [], model), f"conf {path}")
-    if not conf.protocols:
-        raise InputError(f"conf {path}: protocols is empty; name at least one")
-    return conf
+    """`read_conf`, checked. Raises InputError as it and `conf_from_dict` do."""
+    return conf_from_dict(read_conf(Path(path), overrides or [], model), f"conf {path}")
 
 
 def conf_to_dict(conf: Conf) -> dict[str, Any]:
@@ -235,5 +229,22 @@ def conf_to_dict(conf: Conf) -> dict[str, Any]:
 
 
 def conf_from_dict(data: Raw, what: str = "the stored configuration") -> Conf:
-    """Inverse of `conf_to_dict`. Raises InputError, naming `what`, where the keys or types do not fit this version."""
-    return instantiate(Conf, data, f"{what} does not fit this version of SpeechEQ")
+    """A conf from plain types, checked: every conf that is read, from whatever it is, comes through here.
+
+    Raises:
+        InputError: naming `what`, where a key is unknown or missing, a value is of another type or out of its bounds,
+            a corpus or a protocol has a name that files cannot have, or values do not go together.
+    """
+    conf = read_typed(data, Conf, what)
+    named = [("corpus.name", conf.corpus.name), *(("the name of a protocol", p.name) for p in conf.protocols)]
+    try:
+        for key, name in named:
+            if wrong := wrong_name(name):
+                raise InputError(f"{key}, {name!r}, {wrong}: it names files, so choose another")
+        check_training(conf.features, conf.augment, conf.model)
+        for scale in conf.corpus.scales.values():
+            if scale.low >= scale.high:
+                raise InputError(f"corpus.scales has a low of {scale.low:g}: it must be below its high, {scale.high:g}")
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
+    return conf

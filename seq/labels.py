@@ -84,7 +84,8 @@ def map_labels(utterance_id: str, raw: Mapping[str, str | None], conf: CorpusCon
     if not rates_intensity(conf):
         given.pop(INTENSITY, None)
     elif labels.get(EMOTION) == NEUTRAL:
-        given.pop(INTENSITY, None)
+        if (rated := given.pop(INTENSITY, None)) is not None:
+            _check_neutral(utterance_id, rated, conf)
         labels[INTENSITY] = 0.0
     return labels | {task: _map_rating(utterance_id, task, label, conf) for task, label in given.items()}
 
@@ -123,17 +124,38 @@ def _map_rating(utterance_id: str, task: str, raw: str, conf: CorpusConf) -> flo
         for item in conf.intensities:
             if item.raw == raw:
                 return item.value
-    scale = conf.scales.get(task)
-    try:
-        ratings = [float(rating) for rating in raw.split(";")] if scale else []
-    except ValueError:
-        ratings = []
+    scale, ratings = conf.scales.get(task), _numbers(raw)
     if scale is None or not ratings:
         codes = f', or a line {{raw: "{raw}", value: ...}} under corpus.intensities' if task == INTENSITY else ""
         raise InputError(
             f"utterance {utterance_id} has the {task} {raw!r}, which the conf of {conf.name} does not map: write a "
             f"number and its scale, corpus.scales.{task}{codes}"
         )
+    _check_scale(utterance_id, task, ratings, conf)
+    return (sum(ratings) / len(ratings) - scale.low) / (scale.high - scale.low)
+
+
+def _numbers(raw: str) -> list[float]:
+    """One or several ratings ("2;3;3"); none where one is a word."""
+    try:
+        return [float(rating) for rating in raw.split(";")]
+    except ValueError:
+        return []
+
+
+def _check_neutral(utterance_id: str, raw: str, conf: CorpusConf) -> None:
+    """What neutral overrides may be a code that nobody maps, or a 0, wherever the scale begins; no other mistake."""
+    ratings = _numbers(raw)
+    if ratings:
+        _check_scale(utterance_id, INTENSITY, [rating for rating in ratings if rating != 0.0], conf)
+    elif not conf.intensities:
+        _map_rating(utterance_id, INTENSITY, raw, conf)
+
+
+def _check_scale(utterance_id: str, task: str, ratings: list[float], conf: CorpusConf) -> None:
+    scale = conf.scales.get(task)
+    if scale is None:
+        return
     for rating in ratings:
         # NaN is not between the two, either.
         if not scale.low <= rating <= scale.high:
@@ -141,7 +163,6 @@ def _map_rating(utterance_id: str, task: str, raw: str, conf: CorpusConf) -> flo
                 f"utterance {utterance_id} has the {task} {rating:g}, outside the scale from {scale.low:g} to "
                 f"{scale.high:g} of {conf.name}: correct the rating, or corpus.scales.{task} in the conf"
             )
-    return (sum(ratings) / len(ratings) - scale.low) / (scale.high - scale.low)
 
 
 def corpus_anchors(conf: CorpusConf) -> tuple[float, ...]:

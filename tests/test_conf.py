@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from seq.conf import Conf, CorpusConf, conf_from_dict, conf_to_dict, load_conf, 
 from seq.errors import InputError
 from seq.utils import model_conf
 from seq.utils.model_conf import MODEL_SECTIONS, model_names, read_model
+from seq.utils.typed_yaml import apply_override, flatten
 
 ROOT = Path(__file__).parents[1]
 # What the recipes trained with before models had files of their own (b9e1bd6); results were measured with these.
@@ -37,7 +39,7 @@ SCRATCH: dict[str, dict[str, Any]] = {
         "num_epochs": 40, "batch_duration": 40.0, "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_epochs": 3.0,
         "gradient_clip": 5.0, "label_smoothing": 0.1, "loss_scales": {},
         "class_balance": 1.0, "average_epochs": 5, "average_period": 1,
-        "teacher": "", "teacher_weight": 1.0, "teacher_temperature": 2.0, "teacher_relations": 0.0,
+        "teacher": "", "teacher_weight": 1.0, "teacher_temperature": 2.0, "teacher_statistics": 0.0,
         "select_by": "loss", "early_stop_epochs": 0, "precision": "auto", "num_threads": 1, "num_workers": 0,
         "save_every_batches": 0, "keep_last_k": 10, "keep_all_epochs": False,
     },
@@ -105,6 +107,22 @@ def test_a_model_file_is_a_model_and_nothing_else(toy: Path, tmp_path: Path, mon
         read_conf(toy, [], "../default")
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("corpus.name=../x", r"corpus\.name, '\.\./x', has a slash"),
+        ("corpus.name=..", r"corpus\.name, '\.\.', begins with a dot"),
+        ("corpus.name=''", r"corpus\.name, '', is empty"),
+        (f"corpus.name={'é' * 101}", r"has 202 bytes, and 200 at most"),
+        ('corpus.name="a\\rb"', r"has a control character"),
+        ("protocols=[{name: ../../x, description: d, emotions: [happy]}]", r"protocol, '\.\./\.\./x', has a slash"),
+    ],
+)
+def test_names_that_would_lie_elsewhere_are_refused(toy: Path, override: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"^conf .*default\.yaml: .*{said}.*: it names files, so choose another$"):
+        load_conf(toy, [override])
+
+
 def models(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
     """Let local/conf hold these files."""
     monkeypatch.setattr(model_conf, "MODELS", folder / "models")
@@ -116,7 +134,10 @@ def models(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
 def test_a_model_that_extends_another_says_what_differs(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = "model: {channels: 8, pretrained: {name: a/b, lora_rank: 1}}\naugment: {speeds: [0.9, 1.1]}\n"
+    first = (
+        "model: {channels: 8, pretrained: {name: a/b, lora_rank: 1, trained_layers: 1}}\n"
+        "augment: {speeds: [0.9, 1.1]}\n"
+    )
     second = "extends: first\nmodel: {channels: 16, pretrained: {lora_rank: 2}}\n"
     third = "extends: second\nmodel: {pretrained: {lora_alpha: 3}}\naugment: {speeds: [1.0]}\n"
     models(tmp_path, monkeypatch, first=first, second=second, third=third)
@@ -147,6 +168,80 @@ def test_a_model_that_cannot_be_extended_is_one_sentence(
     with pytest.raises(InputError, match=said) as error:
         read_conf(toy, [], "one")
     assert "\n" not in str(error.value)
+
+
+# Of every number of the conf, some that it cannot be, and of every pair of keys that belong together.
+IMPOSSIBLE = """
+features.num_filters=0 features.num_filters=100000 features.num_filters=null features.trim=1 augment.tempo=1
+augment.tempo=5 augment.tempo=-0.1 augment.frequency_warp=1 augment.gain_db=-1 augment.gain_db=.inf
+augment.time_masks=-1 augment.time_masks=1000000000 augment.time_mask_frames=-1 augment.frequency_masks=-1
+augment.frequency_mask_bins=-1 augment.speed_prob=1.1 augment.speed=2 augment.speed=1 augment.noise_prob=-0.1
+augment.noise_snr_low=-1e9 augment.noise_snr_high=.nan augment.speeds=null augment.speeds=[0] augment.speeds=[3.0]
+augment.speeds=1.0 model.pretrained.trained_layers=-1 model.pretrained.lora_rank=-1 model.pretrained.lora_alpha=0
+model.pretrained.lora_modules=null model.pretrained.learning_rate=-1 model.pretrained.name=5 model.pretrained=null
+model.statistics_layers=[-1] model.statistics_layers=null model.statistics_dropout=1 model.subsampling=3
+model.subsampling=true model.stem_channels=0 model.channels=0 model.channels=1000000 model.num_layers=0
+model.kernel_size=4 model.kernel_size=-1 model.num_heads=0 model.feedforward=0 model.embedding_dim=0 model.members=0
+model.dropout=2 model.dropout=-0.1 model.head_dropout=1 model.front_end=null ctc.backend=k3 train.num_epochs=0
+train.num_epochs=-1 train.num_epochs=null train.num_epochs=2.5 train.num_epochs=.inf train.batch_duration=0
+train.batch_duration=null train.learning_rate=.nan train.learning_rate=-1 train.weight_decay=-1 train.warmup_epochs=-1
+train.gradient_clip=0 train.label_smoothing=1 train.loss_scales=null train.loss_scales={emotion:-1}
+train.class_balance=2 train.average_epochs=0 train.average_period=0 train.teacher=null train.teacher_weight=-1
+train.teacher_temperature=0 train.teacher_statistics=-1 train.early_stop_epochs=-1 train.num_threads=0
+train.num_threads=100000 train.num_workers=-1 train.num_workers=100000 train.save_every_batches=-1 train.keep_last_k=0
+train.keep_all_epochs=null lang.vocab_size=0 decode.bigram_scale=-1 unified.balance=2 unified.corpora=null
+corpus.num_utterances=0 corpus.num_speakers=-1 corpus.emotions=null corpus.scales=null protocols=null protocols=[null]
+"""
+
+
+def test_a_value_that_a_key_cannot_have_is_named(toy: Path) -> None:
+    whole = read_conf(toy, [])
+    for override in IMPOSSIBLE.split():
+        raw, key = copy.deepcopy(whole), override.partition("=")[0]
+        # A mapping takes a space.
+        apply_override(raw, override.replace(":-", ": -"))
+        with pytest.raises(InputError, match=rf"^conf: {key}[\w.\[\]]* is .*: it must be ") as error:
+            conf_from_dict(raw, "conf")
+        assert "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+def test_every_number_of_the_conf_has_bounds() -> None:
+    """A key that is added is either bounded or of a kind that has no wrong values."""
+    tried = {override.partition("=")[0] for override in IMPOSSIBLE.split()}
+    conf = asdict(Conf(CorpusConf("toy", "toy"), []))
+    values = flatten({section: conf[section] for section in (*MODEL_SECTIONS, "lang", "decode")})
+    numbers = {key for key, value in values.items() if type(value) in (int, float)}
+    assert numbers <= tried, numbers - tried
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["model.members=3"], r"model\.members is 3: it must divide model\.embedding_dim, which is 128"),
+        (["model.num_heads=3"], r"model\.num_heads is 3: twice that must divide model\.channels, which is 128"),
+        (["model.channels=7", "model.num_heads=1"], r"model\.num_heads is 1: twice that must divide .* is 7"),
+        (["augment.frequency_mask_bins=81"], r"augment\.frequency_mask_bins is 81: features\.num_filters are no more"),
+        (["augment.noise_snr_low=40"], r"augment\.noise_snr_low is 40, above augment\.noise_snr_high, which is 30"),
+        (["augment.speeds=[]"], r"augment\.speeds is empty"),
+        (
+            ["model.pretrained.lora_rank=8"],
+            r"model\.pretrained\.lora_rank is set and trained_layers is 0: say in how many",
+        ),
+        (
+            ["corpus.scales={valence: {low: 5, high: 1}}"],
+            r"corpus\.scales has a low of 5: it must be below its high, 1",
+        ),
+    ],
+)
+def test_values_that_do_not_go_together_are_named(toy: Path, overrides: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=rf"^conf .*default\.yaml: {said}"):
+        load_conf(toy, overrides)
+    raw = conf_to_dict(load_conf(toy))
+    for override in overrides:
+        apply_override(raw, override)
+    # A conf that is opened again, of a checkpoint or a model folder.
+    with pytest.raises(InputError, match=f"^the model's conf: {said}"):
+        conf_from_dict(raw, "the model's conf")
 
 
 @pytest.mark.parametrize(

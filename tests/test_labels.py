@@ -116,5 +116,7 @@ def test_neutral_overrides_a_code_that_the_conf_does_not_know() -> None:
     rated = CorpusConf("c", "c", emotions=emotions, scales={"intensity": Scale(1, 3)})
     for conf, raw in ((coded, "XX"), (rated, "0")):
         assert map_labels("u", {"emotion": "n", "intensity": raw}, conf) == {"emotion": "neutral", "intensity": 0.0}
+    with pytest.raises(InputError, match="u has the intensity 'XX', which the conf of c does not map"):
+        map_labels("u", {"emotion": "n", "intensity": "XX"}, rated)
         with pytest.raises(InputError):
             map_labels("u", {"emotion": "a", "intensity": raw}, conf)

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from seq.errors import InputError
 from seq.models.pretrained.source import CONFIG, PREPROCESSOR
 from seq.utils.files import temporary_beside, write_json
+from seq.utils.outputs import check_out_place, out_path
 from seq.utils.script import run_main
 
 SINGLE, INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -41,6 +42,7 @@ def convert(folder: Path, new: Path) -> int:
     """
     if new.exists():
         raise InputError(f"{new} is there already: name a new folder, or use that one as it is")
+    check_out_place("NEW_FOLDER", new)
     parts = _parts(folder)
     temporary = temporary_beside(new)
     temporary.mkdir(parents=True)
@@ -120,7 +122,7 @@ def _load(path: Path) -> dict[str, torch.Tensor]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("new", type=Path, metavar="NEW_FOLDER")
+    parser.add_argument("new", type=out_path, metavar="NEW_FOLDER")
     args = parser.parse_args()
     print(f"{args.new}: {convert(args.folder, args.new)} weights as safetensors")
 

@@ -213,13 +213,23 @@ def _without_times(value: Any) -> Any:
     return [_without_times(item) for item in value] if isinstance(value, list) else value
 
 
-def make_steps(folder: Path) -> list[Step]:
-    """All stages of a recipe on a miniature, and what one does with its network; the repository is copied there."""
+def copy_repository(folder: Path) -> None:
+    """What recipes need of this repository, without what its own have made."""
     for name in ("egs", "local", "seq", "tools", "path.sh", "pyproject.toml"):
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "data", "exp"))
+            shutil.copytree(ROOT / name, folder / name, ignore=_made)
         else:
             shutil.copy2(ROOT / name, folder / name)
+
+
+def _made(folder: str, names: list[str]) -> set[str]:
+    in_recipe = Path(folder).parent.name == "egs"
+    return {name for name in names if name == "__pycache__" or (in_recipe and name in ("data", "exp"))}
+
+
+def make_steps(folder: Path) -> list[Step]:
+    """All stages of a recipe on a miniature, and what one does with its network; the repository is copied there."""
+    copy_repository(folder)
     corpus, recipe = folder / "corpus", folder / "egs" / RECIPE
     subprocess.run([sys.executable, ROOT / "tools/synth_corpus.py", "--layout", RECIPE, "--out", corpus], check=True)
     # modality-channel-emotion-intensity-...-actor: 05 is angry, 04 is sad.

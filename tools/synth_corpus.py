@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from seq.corpora.miniature import LAYOUTS, write_miniature
 from seq.errors import InputError
 from seq.synth.corpus import Settings, make_corpus
+from seq.utils.outputs import check_out_place, out_path
 from seq.utils.script import run_main
 
 RECIPES = Path(__file__).resolve().parent.parent / "egs"
@@ -29,13 +30,14 @@ RECIPES = Path(__file__).resolve().parent.parent / "egs"
 def main() -> None:
     default = Settings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=out_path, required=True)
     parser.add_argument("--layout", choices=LAYOUTS, help="a miniature of this corpus")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--speakers", type=int, help=f"women and men in turn (default: {default.speakers})")
     parser.add_argument("--sentences", type=int, help=f"default: {default.sentences}")
     parser.add_argument("--nj", type=int, default=2, help="processes; the result does not depend on it")
     args = parser.parse_args()
+    check_out_place("--out", args.out)
     if args.layout is None:
         speakers = default.speakers if args.speakers is None else args.speakers
         sentences = default.sentences if args.sentences is None else args.sentences

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+import stat
 import struct
 from pathlib import Path
 
@@ -9,13 +13,20 @@ from pathlib import Path
 UNKNOWN_WAV_SIZE = 0x7FFF0000
 # First bytes of WebM and Matroska, WMA, AMR; MP4 and M4A have "ftyp" at byte 4.
 _OTHER_FORMATS = (b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"#!AM")
+_KNOWN_FORMATS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b".snd", b"caff", b"NIST")
+# What libsndfile notes where a header and the file disagree: "SSND : 160008 (should be 79981)".
+_DISAGREEMENT = re.compile(r"(\d+) \(should be (\d+)\)")
+# Sizes in headers are often some fields too large.
+_HEADER_BYTES = 128
+# RFC 3533: a page has at most 27 bytes, 255 lengths of segments, and these segments.
+_OGG_HEADER, _OGG_PAGE, _OGG_LAST = 27, 27 + 255 + 255 * 255, 4
 
 
 def no_samples(path: Path, start: float, total: float) -> str:
     """Why the part from `start` seconds has no samples in a file of `total` seconds."""
     if total == 0:
         return f"{path} has no samples: copy or download it again, or remove it"
-    return f"{path} is {total:.3f} s long and has nothing at {start:.3f} s: check the segment times of the corpus"
+    return f"{path} is {total:.3f} s long and has nothing at {start:.10g} s: check the times of the segment"
 
 
 def truncated(path: Path) -> str:
@@ -23,31 +34,59 @@ def truncated(path: Path) -> str:
     return f"{path} is truncated, it has fewer samples than its header says: copy or download it again"
 
 
+def not_a_file(path: Path) -> str | None:
+    """Why nothing could be read at `path`, whatever it held; None for a file. A pipe is not opened: that would wait."""
+    try:
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode):
+            open(path, "rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{path} does not exist: copy or download it again"
+    except PermissionError as error:
+        return f"{path} cannot be read ({error.strerror}): change its permissions"
+    except OSError as error:
+        what = "is a symbolic link in a circle" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
+        return f"{path} {what}: replace it by the real file, or remove it"
+    except ValueError:
+        return f"{path} is no name of a file: check the list that it comes from"
+    if stat.S_ISDIR(status.st_mode):
+        return f"{path} is not a file: audio was expected there"
+    if not stat.S_ISREG(status.st_mode):
+        return f"{path} is not a file but a pipe or a device: write its audio to a file first"
+    return None if status.st_size else f"{path} is empty: copy or download it again"
+
+
 def unreadable(path: Path) -> str:
     """Why libsndfile could not open or decode the file, in a sentence."""
-    if not path.exists():
-        return f"{path} does not exist: copy or download it again"
-    if not path.is_file():
-        return f"{path} is not a file: audio was expected there"
-    try:
-        with open(path, "rb") as file:
-            head = file.read(12)
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror}): change its permissions"
-    if not head:
-        return f"{path} is empty: copy or download it again"
-    if head[:4] in (b"RIFF", b"fLaC", b"RF64"):
+    if sentence := not_a_file(path):
+        return sentence
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head[:4] in _KNOWN_FORMATS:
         return f"{path} is truncated or damaged: copy or download it again"
     if head[4:8] == b"ftyp" or head[:4] in _OTHER_FORMATS:
         return f"{path} is in a format that libsndfile cannot read: convert it to wav or flac, for example with ffmpeg"
     return f"{path} is not audio, whatever its name says: replace it by the real file, or remove it"
 
 
-def is_truncated_wav(path: Path) -> bool:
-    """Whether a RIFF file ends before its data chunk does; libsndfile reads such a file without a word."""
+def is_truncated(path: Path, log: str) -> bool:
+    """Whether a file ends before its audio does; libsndfile reads such a wav, ogg, aiff or au without a word.
+
+    Args:
+        log: what libsndfile noted when it opened the file (`SoundFile.extra_info`).
+    """
     with open(path, "rb") as file:
-        if file.read(4) != b"RIFF":
-            return False
+        head = file.read(4)
+    if head == b"RIFF":
+        return _is_truncated_wav(path)
+    if head == b"OggS":
+        return _is_truncated_ogg(path)
+    sizes = [(int(claimed), int(real)) for claimed, real in _DISAGREEMENT.findall(log)]
+    return any(real + _HEADER_BYTES < claimed < UNKNOWN_WAV_SIZE for claimed, real in sizes)
+
+
+def _is_truncated_wav(path: Path) -> bool:
+    with open(path, "rb") as file:
         file.seek(12)
         while len(header := file.read(8)) == 8:
             name, size = struct.unpack("<4sI", header)
@@ -56,3 +95,17 @@ def is_truncated_wav(path: Path) -> bool:
             # Chunks are padded to an even number of bytes.
             file.seek(size + size % 2, 1)
     return False
+
+
+def _is_truncated_ogg(path: Path) -> bool:
+    """Whether the last page is not whole, or does not say that it is the last."""
+    with open(path, "rb") as file:
+        file.seek(max(path.stat().st_size - 2 * _OGG_PAGE, 0))
+        tail = file.read()
+    start = tail.rfind(b"OggS")
+    page = tail[start:]
+    if start < 0 or len(page) < _OGG_HEADER:
+        return True
+    segments = page[_OGG_HEADER : _OGG_HEADER + page[26]]
+    is_whole = len(segments) == page[26] and len(page) >= _OGG_HEADER + len(segments) + sum(segments)
+    return not (is_whole and page[5] & _OGG_LAST)

@@ -7,6 +7,7 @@ from collections import Counter
 from seq.conf import CorpusConf
 from seq.corpora.base import Utterance
 from seq.errors import InputError
+from seq.utils.names import wrong_characters, wrong_name, wrong_path
 
 
 class CorpusCounts:
@@ -23,7 +24,12 @@ class CorpusCounts:
         return len(self._ids)
 
     def add(self, utterance: Utterance, emotion: str | float | None) -> None:
-        """Count one utterance with its canonical emotion. Raises InputError where its id was seen before."""
+        """Count one utterance with its canonical emotion.
+
+        Raises:
+            InputError: its id was seen before, or it has a name that manifests and files cannot have.
+        """
+        check_names(utterance)
         if utterance.id in self._ids:
             raise InputError(
                 f"corpus {self.conf.name} has the utterance id {utterance.id} twice, the second time in "
@@ -92,6 +98,18 @@ class CorpusCounts:
         """One line: utterances, speakers, utterances per emotion."""
         emotions = ", ".join(f"{name} {count}" for name, count in sorted(self.emotions.items()))
         return f"{self.num_utterances} utterances, {len(self.speakers)} speakers: {emotions}"
+
+
+def check_names(utterance: Utterance) -> None:
+    """Check the names of an utterance. Raises InputError for one that manifests and files cannot have."""
+    audio = str(utterance.audio)
+    if wrong := wrong_path(audio):
+        raise InputError(f"the path {audio!r} {wrong}: rename the file or folder")
+    if wrong := wrong_characters(utterance.speaker):
+        raise InputError(f"{audio}: its speaker, {utterance.speaker!r}, {wrong}: correct the name")
+    # Transcripts are lines of words, the first of which is the id.
+    if wrong := wrong_name(utterance.id) or ("has blanks" if len(utterance.id.split()) > 1 else None):
+        raise InputError(f"{audio}: its id, {utterance.id!r}, {wrong}: rename the file, or give it another id")
 
 
 def _differences(expected: dict[str, int], found: dict[str, int] | Counter[str]) -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from seq.corpora.base import CorpusReader, Utterance
-from seq.corpora.tables import read_csv
-from seq.corpora.trees import audio_files, find_below
+from seq.corpora.tables import read_keyed_csv
+from seq.corpora.trees import audio_files, child, find_below
 from seq.errors import InputError
 
 SENTENCES: Final = {
@@ -31,6 +31,7 @@ SENTENCES: Final = {
     "WSI": "We'll stop in a couple of minutes",
 }
 _GENDERS: Final[dict[str, Literal["F", "M"]]] = {"Female": "F", "Male": "M"}
+LOWEST_LEVEL, HIGHEST_LEVEL = 0, 100
 # Some copies write X for XX.
 _NAME: Final = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX?)")
 
@@ -46,7 +47,7 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
 
     def find_root(self, corpus_dir: Path) -> Path:
         """The folder of AudioWAV."""
-        return find_below(corpus_dir, lambda f: (f / "AudioWAV").is_dir(), "folder AudioWAV of CREMA-D")
+        return find_below(corpus_dir, lambda f: child(f, "AudioWAV").is_dir(), "folder AudioWAV of CREMA-D")
 
     def read(self, root: Path, options: dict[str, str]) -> Iterator[Utterance]:
         """Yield the utterances, sorted by name.
@@ -54,14 +55,14 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
         Raises:
             InputError: a misnamed file, an unknown actor, a table that is missing or lacks an utterance.
         """
-        demographics = root / "VideoDemographics.csv"
-        genders = {row["ActorID"]: row["Sex"] for row in read_csv(demographics, ("ActorID", "Sex"))}
-        summary = root / "processedResults/summaryTable.csv"
+        demographics = child(root, "VideoDemographics.csv")
+        genders = {actor: row.cells["Sex"] for actor, row in read_keyed_csv(demographics, "ActorID", ("Sex",)).items()}
+        summary = child(root, "processedResults/summaryTable.csv")
         levels = {
-            row["FileName"]: _crowd_level(row["FileName"], row["VoiceVote"], row["VoiceLevel"], summary)
-            for row in read_csv(summary, ("FileName", "VoiceVote", "VoiceLevel"))
+            name: _crowd_level(name, row.cells["VoiceVote"], row.cells["VoiceLevel"], f"{summary}, line {row.line}")
+            for name, row in read_keyed_csv(summary, "FileName", ("VoiceVote", "VoiceLevel")).items()
         }
-        for path in audio_files(root / "AudioWAV"):
+        for path in audio_files(child(root, "AudioWAV")):
             match = _NAME.fullmatch(path.stem)
             if match is None or match[2] not in SENTENCES:
                 raise InputError(f"{path} is not named as CREMA-D's files (1001_IEO_ANG_HI.wav): rename or remove it")
@@ -83,7 +84,7 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
             )
 
 
-def _crowd_level(name: str, votes: str, levels: str, where: Path) -> str:
+def _crowd_level(name: str, votes: str, levels: str, where: str) -> str:
     """The crowd's level of an utterance, as a number in a string.
 
     Where votes tie (`A:D` with `37.2:58.6`), it is the level of the emotion that was acted if that is among them, and
@@ -93,5 +94,12 @@ def _crowd_level(name: str, votes: str, levels: str, where: Path) -> str:
         of_vote = dict(zip(votes.split(":"), (float(level) for level in levels.split(":")), strict=True))
     except ValueError as error:
         raise InputError(f"{where}: {name} has the level {levels!r} for the vote {votes!r}: copy it again") from error
-    acted = name.split("_")[2][0]
-    return f"{of_vote.get(acted, sum(of_vote.values()) / len(of_vote)):g}"
+    # NaN is not between the two, either; and the mean of levels outside could lie within.
+    if not all(LOWEST_LEVEL <= level <= HIGHEST_LEVEL for level in of_vote.values()):
+        raise InputError(
+            f"{where}: {name} has the level {levels!r}, and levels go from {LOWEST_LEVEL} to {HIGHEST_LEVEL}: copy the "
+            "file again"
+        )
+    if (match := _NAME.fullmatch(name)) is None:
+        raise InputError(f"{where}: {name!r} is not named as CREMA-D's utterances (1001_IEO_ANG_HI): copy it again")
+    return f"{of_vote.get(match[3][0], sum(of_vote.values()) / len(of_vote)):g}"

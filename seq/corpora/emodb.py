@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from seq.corpora.base import AUDIO_SUFFIXES, CorpusReader, Utterance
-from seq.corpora.trees import audio_files, find_below
+from seq.corpora.trees import audio_files, child, find_below
 from seq.errors import InputError
 
 SENTENCES: Final = {
@@ -63,7 +63,8 @@ the folder that holds wav/ with --corpus-dir; it must look like wav/03a01Fa.wav,
 
 
 def _wav_dir(root: Path) -> Path:
-    return root / "wav" if (root / "wav").is_dir() else root
+    below = child(root, "wav")
+    return below if below.is_dir() else root
 
 
 def _has_files(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 
 from seq.corpora.base import CorpusReader, Utterance
 from seq.corpora.texts import read_lines
-from seq.corpora.trees import audio_files, find_below, folders
+from seq.corpora.trees import audio_files, child, find_below, folders
 from seq.errors import InputError
 from seq.lang.g2p import is_speakable
 
@@ -72,11 +72,12 @@ sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
         """
         oddities: Counter[str] = Counter()
         for session in _sessions(root):
-            for dialogue_dir in folders(session / "sentences/wav"):
+            all_ratings, all_texts = child(session, "dialog/EmoEvaluation"), child(session, "dialog/transcriptions")
+            for dialogue_dir in folders(child(session, "sentences/wav")):
                 dialogue = dialogue_dir.name
-                ratings_path = session / f"dialog/EmoEvaluation/{dialogue}.txt"
+                ratings_path = all_ratings / f"{dialogue}.txt"
                 ratings = _read_ratings(ratings_path, oddities)
-                texts = _read_texts(session / f"dialog/transcriptions/{dialogue}.txt", dialogue, set(ratings), oddities)
+                texts = _read_texts(all_texts / f"{dialogue}.txt", dialogue, set(ratings), oddities)
                 for path in audio_files(dialogue_dir):
                     match = _ID.fullmatch(path.stem)
                     if match is None or path.stem not in ratings:
@@ -100,8 +101,8 @@ sentences/wav, dialog/EmoEvaluation and dialog/transcriptions are read."""
 
 
 def _sessions(folder: Path) -> list[Path]:
-    found = (path for path in folders(folder) if re.fullmatch(r"Session\d", path.name))
-    return [path for path in found if (path / "sentences/wav").is_dir()]
+    found = (path for path in folders(folder) if re.fullmatch(r"Session\d", path.name, re.IGNORECASE))
+    return [path for path in found if child(path, "sentences/wav").is_dir()]
 
 
 @dataclass

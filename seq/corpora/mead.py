@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from seq.corpora.base import CorpusReader, ReaderOption, Utterance
 from seq.corpora.tables import read_table
-from seq.corpora.trees import audio_files, find_below, folders
+from seq.corpora.trees import audio_files, child, find_below, folders
 from seq.errors import InputError
 
 EMOTIONS: Final = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
@@ -49,18 +49,19 @@ look like M003/audio/angry/level_1/001.wav. The sentences are in the supplement 
         _check_converted(root)
         known = set()
         for actor in _actors(root):
-            for path in audio_files(actor / "audio"):
-                emotion, level = path.parts[-3], path.parts[-2]
+            speaker = actor.name.upper()
+            for path in audio_files(child(actor, "audio")):
+                emotion, level = path.parts[-3].lower(), path.parts[-2].lower()
                 if len(path.relative_to(actor).parts) != 4 or emotion not in EMOTIONS or not _LEVEL.fullmatch(level):
                     wanted = f"{actor.name}/audio/<emotion>/level_<1-3>/<number>{path.suffix}"
                     raise InputError(f"{path} is not at {wanted} with one of {', '.join(EMOTIONS)}: move or remove it")
-                utterance_id = f"{actor.name}-{emotion}-{level[-1]}-{path.stem}"
+                utterance_id = f"{speaker}-{emotion}-{level[-1]}-{path.stem}"
                 known.add(utterance_id)
                 yield Utterance(
                     id=utterance_id,
                     audio=path,
-                    speaker=actor.name,
-                    gender="M" if actor.name.startswith("M") else "F",
+                    speaker=speaker,
+                    gender="M" if speaker.startswith("M") else "F",
                     language="en",
                     text=texts.get(utterance_id),
                     sentence=None,
@@ -72,8 +73,8 @@ look like M003/audio/angry/level_1/001.wav. The sentences are in the supplement 
 
 
 def _actors(folder: Path) -> list[Path]:
-    found = (path for path in folders(folder) if re.fullmatch(r"[MW]\d{3}", path.name))
-    return [path for path in found if (path / "audio").is_dir()]
+    found = (path for path in folders(folder) if re.fullmatch(r"[MW]\d{3}", path.name, re.IGNORECASE))
+    return [path for path in found if child(path, "audio").is_dir()]
 
 
 def _check_converted(root: Path) -> None:
@@ -81,7 +82,7 @@ def _check_converted(root: Path) -> None:
     bare = [
         path
         for actor in _actors(root)
-        for path in audio_files(actor / "audio", (".m4a",))
+        for path in audio_files(child(actor, "audio"), (".m4a",))
         if not any(path.with_suffix(suffix).exists() for suffix in (".wav", ".flac"))
     ]
     if bare:

@@ -68,7 +68,7 @@ class Reader(CorpusReader):
 
 
 def _actor_dirs(folder: Path) -> list[Path]:
-    return [path for path in folders(folder) if re.fullmatch(r"Actor_\d\d", path.name)]
+    return [path for path in folders(folder) if re.fullmatch(r"Actor_\d\d", path.name, re.IGNORECASE)]
 
 
 def _has_speech(folder: Path) -> bool:

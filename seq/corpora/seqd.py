@@ -18,8 +18,8 @@ from typing import ClassVar, Final, Literal
 from seq.conf import Scale
 from seq.corpora.agreement import Vote, describe_agreement, majority
 from seq.corpora.base import CorpusReader, Utterance
-from seq.corpora.tables import has_columns, read_csv
-from seq.corpora.trees import find_below
+from seq.corpora.tables import Row, has_columns, read_csv
+from seq.corpora.trees import child, find_below
 from seq.errors import InputError
 
 TABLE: Final = "metadata.csv"
@@ -39,7 +39,6 @@ _GENDERS: Final[dict[str, Literal["F", "M"] | None]] = {"F": "F", "M": "M", "": 
 _HAN: Final = re.compile(r"[㐀-鿿]")
 # An id names the file of the utterance's features.
 _NOT_IN_ID: Final = re.compile(r"[\s/\\]+")
-Row = dict[str, str]
 
 
 class Reader(CorpusReader):
@@ -55,7 +54,7 @@ with --corpus-dir; the README has the details."""
     def find_root(self, corpus_dir: Path) -> Path:
         """The folder of metadata.csv."""
         expected = f"{TABLE} with the columns {', '.join(REQUIRED)}"
-        return find_below(corpus_dir, lambda f: has_columns(f / TABLE, REQUIRED), expected)
+        return find_below(corpus_dir, lambda f: has_columns(child(f, TABLE), REQUIRED), expected)
 
     def read(self, root: Path, options: dict[str, str]) -> Iterator[Utterance]:
         """Yield the utterances in the order of their first rows; ties and agreement are said at the end.
@@ -66,11 +65,12 @@ with --corpus-dir; the README has the details."""
         Raises:
             InputError: a row is incomplete, contradicts another one of its utterance, or is there twice.
         """
-        by_id = _read_rows(root / options.get("table", TABLE))
+        by_id = _read_rows(root / options["table"] if "table" in options else child(root, TABLE))
         yield from (_utterance(rows, root) for rows in by_id.values())
-        votes = [Vote(r["annotator"], r["id"], r["emotion"], r["intensity"]) for rows in by_id.values() for r in rows]
-        if len(votes) > len(by_id):
-            ties = sum(_emotion(rows) is None and any(r["emotion"] for r in rows) for rows in by_id.values())
+        cells = [row.cells for rows in by_id.values() for row in rows]
+        if len(cells) > len(by_id):
+            votes = [Vote(c["annotator"], c["id"], c["emotion"], c["intensity"]) for c in cells]
+            ties = sum(_emotion(rows) is None and bool(_given(rows, "emotion")) for rows in by_id.values())
             print(f"seqd: {ties} of {len(by_id)} utterances have no majority: unlabelled", file=sys.stderr)
             print(f"seqd: {describe_agreement(votes)}", file=sys.stderr)
 
@@ -83,27 +83,32 @@ def read_table(table: Path) -> list[Utterance]:
 def _read_rows(table: Path) -> dict[str, list[Row]]:
     """The rows of every utterance, by its id, all columns filled in."""
     by_id: dict[str, list[Row]] = {}
-    for row in read_csv(table, REQUIRED):
-        filled = {**dict.fromkeys((*COLUMNS, *RATED, *OPTIONAL), ""), **row}
-        filled["id"] = filled["id"] or _NOT_IN_ID.sub("_", os.path.splitext(os.path.normpath(row["path"]))[0])
-        by_id.setdefault(filled["id"], []).append(filled)
+    for line, cells in read_csv(table, REQUIRED):
+        filled = {**dict.fromkeys((*COLUMNS, *RATED, *OPTIONAL), ""), **cells}
+        filled["id"] = filled["id"] or _id_of(cells["path"])
+        by_id.setdefault(filled["id"], []).append(Row(line, filled))
     for utterance_id, rows in by_id.items():
         _check(utterance_id, rows, table)
+    _check_together([rows[0] for rows in by_id.values()], table)
     return by_id
 
 
+def _id_of(path: str) -> str:
+    """The id of an utterance that was given none: its path, which may begin with dots."""
+    return _NOT_IN_ID.sub("_", os.path.splitext(os.path.normpath(path))[0]).lstrip(".")
+
+
+def _given(rows: list[Row], column: str) -> list[str]:
+    """What the annotators wrote, without those who wrote nothing."""
+    return [row.cells[column] for row in rows if row.cells[column]]
+
+
 def _emotion(rows: list[Row]) -> str | None:
-    return majority([row["emotion"] for row in rows if row["emotion"]])
-
-
-def _ratings(rows: list[Row], task: str) -> str | None:
-    """All ratings, such as "2;3;3"."""
-    return ";".join(row[task] for row in rows if row[task]) or None
+    return majority(_given(rows, "emotion"))
 
 
 def _utterance(rows: list[Row], folder: Path) -> Utterance:
-    first = rows[0]
-    emotions = [row["emotion"] for row in rows if row["emotion"]]
+    first, emotions = rows[0].cells, _given(rows, "emotion")
     return Utterance(
         id=first["id"],
         audio=folder / first["path"],
@@ -112,22 +117,57 @@ def _utterance(rows: list[Row], folder: Path) -> Utterance:
         language=first["language"] or ("zh" if _HAN.search(first["text"]) else "en"),
         text=first["text"] or None,
         sentence=None,
-        raw={"emotion": _emotion(rows), **{task: _ratings(rows, task) for task in RATED}},
+        # All ratings, such as "2;3;3".
+        raw={"emotion": _emotion(rows), **{task: ";".join(_given(rows, task)) or None for task in RATED}},
         votes=Counter(emotions) if len(emotions) > 1 else {},
     )
 
 
 def _check(utterance_id: str, rows: list[Row], table: Path) -> None:
-    first = rows[0]
+    """The rows of one utterance: complete, and of one mind about facts."""
+    line, first = rows[0]
     if not first["path"] or not first["speaker"] or _NOT_IN_ID.search(utterance_id):
-        raise InputError(f"{table}: {utterance_id!r} lacks path or speaker, or its id has blanks or a slash: mend it")
+        raise InputError(
+            f"{table}, line {line}: {utterance_id!r} lacks path or speaker, or its id has blanks or a slash: mend it"
+        )
     if first["gender"] not in _GENDERS:
-        raise InputError(f"{table}: {utterance_id} has the gender {first['gender']!r}: write F, M, or nothing")
+        raise InputError(
+            f"{table}, line {line}: {utterance_id} has the gender {first['gender']!r}: write F, M, or nothing"
+        )
     for row in rows[1:]:
         for fact in FACTS:
-            if row[fact] != first[fact]:
+            if row.cells[fact] != first[fact]:
                 way_out = "keep one, or give each an id" if fact == "path" else "keep one"
-                raise InputError(f"{table}: {utterance_id} has the {fact} {first[fact]!r} and {row[fact]!r}: {way_out}")
-    annotators = [row["annotator"] for row in rows]
-    if len(set(annotators)) < len(annotators):
-        raise InputError(f"{table} has {utterance_id} twice by the same annotator: remove one, or name the annotators")
+                raise InputError(
+                    f"{table}, lines {line} and {row.line}: {utterance_id} has the {fact} {first[fact]!r} and "
+                    f"{row.cells[fact]!r}: {way_out}"
+                )
+    lines: dict[str, int] = {}
+    for row in rows:
+        before = lines.setdefault(row.cells["annotator"], row.line)
+        if before != row.line:
+            raise InputError(
+                f"{table}, lines {before} and {row.line}: {utterance_id} is there twice by the same annotator: remove "
+                "one, or name the annotators"
+            )
+
+
+def _check_together(firsts: list[Row], table: Path) -> None:
+    """One row of every utterance: a file is one utterance, and a speaker has one gender."""
+    files: dict[str, Row] = {}
+    speakers: dict[str, Row] = {}
+    for row in firsts:
+        # However a path is written; what a link leads to is found by its content, in stage 0.
+        other = files.setdefault(os.path.normpath(table.parent / row.cells["path"]), row)
+        if other is not row:
+            raise InputError(
+                f"{table}, lines {other.line} and {row.line}: {row.cells['path']} is {other.cells['id']} and "
+                f"{row.cells['id']}: keep one; ratings of several annotators have the same id"
+            )
+        if row.cells["gender"]:
+            other = speakers.setdefault(row.cells["speaker"], row)
+            if other.cells["gender"] != row.cells["gender"]:
+                raise InputError(
+                    f"{table}, lines {other.line} and {row.line}: speaker {row.cells['speaker']} has the gender "
+                    f"{other.cells['gender']} and {row.cells['gender']}: keep one, or name the speakers apart"
+                )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 from seq.errors import InputError
 
@@ -37,34 +40,79 @@ def read_table(path: Path, required: bool = False) -> dict[str, str]:
     return table
 
 
-def read_csv(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+class Row(NamedTuple):
+    """A row of a CSV file: the number of its (last) line, and its values by column."""
+
+    line: int
+    cells: dict[str, str]
+
+
+def read_csv(path: Path, columns: tuple[str, ...]) -> list[Row]:
     """The rows of a CSV file (UTF-8) with a header, values stripped.
 
     Raises:
-        InputError: the file cannot be read or decoded, lacks one of `columns`, or has a row of another length.
+        InputError: the file cannot be read or decoded, lacks one of `columns` or has a column twice, or has a row of
+            another length.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{path} lacks the column {missing[0]}: its first line must name {', '.join(columns)}")
-            rows = []
-            for row in reader:
-                if None in row or None in row.values():
-                    raise InputError(f"{path}, line {reader.line_num} has more or fewer fields than the first line")
-                rows.append({name: value.strip() for name, value in row.items()})
-            return rows
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not CSV in UTF-8 ({error}): convert it") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): copy it from the corpus's page") from error
+    with _open_csv(path) as file:
+        reader = csv.DictReader(file)
+        names = reader.fieldnames or ()
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise InputError(f"{path} lacks the column {missing[0]}: its first line must name {', '.join(columns)}")
+        # Spreadsheets leave columns without a name.
+        if twice := [name for name in names if name and names.count(name) > 1]:
+            raise InputError(f"{path} has the column {twice[0]} twice: keep one")
+        rows = []
+        for row in reader:
+            if None in row or None in row.values():
+                raise InputError(f"{path}, line {reader.line_num} has more or fewer fields than the first line")
+            rows.append(Row(reader.line_num, {name: value.strip() for name, value in row.items()}))
+        return rows
+
+
+def read_keyed_csv(path: Path, key: str, columns: tuple[str, ...]) -> dict[str, Row]:
+    """The rows of a CSV file by the value of the column `key`.
+
+    Raises:
+        InputError: as `read_csv`, or two rows of one key differ in one of `columns`; both lines are named.
+    """
+    rows: dict[str, Row] = {}
+    for row in read_csv(path, (key, *columns)):
+        name = row.cells[key]
+        first = rows.setdefault(name, row)
+        if differing := next((column for column in columns if row.cells[column] != first.cells[column]), None):
+            raise InputError(
+                f"{path}, lines {first.line} and {row.line}: {name} has the {differing} {first.cells[differing]!r} and "
+                f"{row.cells[differing]!r}: keep one"
+            )
+    return rows
 
 
 def has_columns(path: Path, columns: tuple[str, ...]) -> bool:
-    """Whether `path` is a CSV file whose header has all `columns`."""
+    """Whether `path` is a CSV file whose header has all `columns`; not where there is no such file.
+
+    Raises:
+        InputError: there is one, and it cannot be read or decoded.
+    """
+    if not path.is_file():
+        return False
+    with _open_csv(path) as file:
+        return set(columns) <= set(next(csv.reader(file), []))
+
+
+@contextmanager
+def _open_csv(path: Path) -> Iterator[TextIO]:
+    """The open file; what goes wrong while it is read is a sentence."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return set(columns) <= set(next(csv.reader(file), []))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return False
+            yield file
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8: save it as UTF-8, for example with iconv -f gb18030 -t utf-8"
+        ) from error
+    except csv.Error as error:
+        raise InputError(f"{path} is not CSV ({error}): convert it") from error
+    except OSError as error:
+        way_out = "change its permissions" if path.exists() else "copy it from the corpus's page"
+        raise InputError(f"{path} cannot be read ({error.strerror}): {way_out}") from error

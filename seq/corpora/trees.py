@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seq.corpora.base import AUDIO_SUFFIXES
 from seq.errors import InputError
+from seq.utils.files import leads_upwards
 
 # How many levels below --corpus-dir a corpus is looked for: data disk, corpus, release, tree.
 MAX_DEPTH = 3
@@ -16,7 +17,8 @@ MAX_DEPTH = 3
 def find_below(corpus_dir: Path, is_root: Callable[[Path], bool], expected: str) -> Path:
     """The root of a corpus: `corpus_dir`, or the one folder up to `MAX_DEPTH` levels below it, the nearest level first.
 
-    Hidden folders are not looked into, nor those that may not be read; no folder twice, however many links lead to it.
+    Hidden folders are not looked into, nor those that may not be read, nor links to a folder that they lie in; and no
+    folder twice, however many links lead to it.
 
     Args:
         expected: what a root holds, for the message, such as "folders Session1 to Session5".
@@ -57,9 +59,28 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders in `folder`, sorted; hidden ones do not count."""
+    """The folders in `folder`, sorted; hidden ones do not count, nor links out of it to a folder above."""
     with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        found = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        return sorted(Path(entry.path) for entry in found if not leads_upwards(entry))
+
+
+def child(folder: Path, path: str) -> Path:
+    """What lies at `path` in `folder`, in whatever case copying has left the names; `folder / path` where nothing does.
+
+    Raises:
+        InputError: two names differ in case only.
+    """
+    for name in path.split("/"):
+        found = (
+            sorted(entry.name for entry in folder.iterdir() if entry.name.lower() == name.lower())
+            if folder.is_dir()
+            else []
+        )
+        if len(found) > 1:
+            raise InputError(f"{folder} has {found[0]} and {found[1]}, which differ in case only: put them together")
+        folder = folder / (found[0] if found else name)
+    return folder
 
 
 def audio_files(folder: Path, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> list[Path]:

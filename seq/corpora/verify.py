@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq.audio.reading import inspect_audio
+from seq.audio.inspection import inspect_audio
 from seq.conf import Conf
 from seq.corpora.base import CorpusReader, get_reader, reader_names
+from seq.corpora.copies import find_copies, warn_of_copies
 from seq.corpora.counts import CorpusCounts
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError, name_some
 from seq.labels import EMOTION, check_labels, map_labels
-from seq.utils.files import read_json, write_json, write_jsonl
+from seq.utils.files import write_json, write_jsonl
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
@@ -63,15 +65,23 @@ def verify_corpus(
     options = options or {}
     reader = get_reader(conf.corpus.reader)
     counts = CorpusCounts(conf.corpus)
-    files: dict[Path, None] = {}
+    # By id; several may be parts of one file.
+    places: dict[str, tuple[Path, float, float | None]] = {}
     for utterance in reader.read(root, options):
         counts.add(utterance, map_labels(utterance.id, utterance.raw, conf.corpus).get(EMOTION))
-        files[utterance.audio] = None
+        places[utterance.id] = (utterance.audio, utterance.start, utterance.duration)
     is_partial = counts.check(str(root), allow_partial)
-    rows = _inspect_all(list(files), root, conf.features.trim, num_jobs)
+    files = list(dict.fromkeys(path for path, *_ in places.values()))
+    rows = _inspect_all(files, root, conf.features.trim, num_jobs)
+    # Silence says nothing, of whomever it is.
+    sounds = {path: row["digest"] for path, row in zip(files, rows, strict=True) if not row["silent"]}
+    copies = find_copies(
+        (id_, (sounds[path], *part) if path in sounds else None) for id_, (path, *part) in places.items()
+    )
     silent = [row["path"] for row in rows if row["silent"]]
     if silent:
         print(f"warning: {len(silent)} silent recordings are kept: {name_some(silent, NUM_NAMED)}", file=sys.stderr)
+    warn_of_copies(conf.corpus.name, copies)
     if is_partial:
         print(f"warning: this copy of {conf.corpus.name} is partial: {counts.comparison()}", file=sys.stderr)
     write_jsonl(audio_table, rows)
@@ -85,6 +95,7 @@ def verify_corpus(
             "partial": is_partial,
             "missing": counts.comparison() if is_partial else None,
             "options": options,
+            "copies": copies,
         },
     )
     print(f"{conf.corpus.name}: {counts.summary()}")
@@ -96,7 +107,7 @@ def _find_root(reader: CorpusReader, corpus_dir: str, data_dir: Path, out: Path)
     if corpus_dir:
         return _resolve(reader, Path(corpus_dir), "--corpus-dir ")
     if out.exists():
-        root = Path(read_json(out)["root"])
+        root = Path(read_corpus_json(out)["root"])
         if root.is_dir():
             return _resolve(reader, root, f"the corpus of {out}, ")
     for method in ("download", "make"):

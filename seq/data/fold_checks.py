@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from seq.conf import ProtocolConf
+from seq.data.fold_files import check_num_folds
 from seq.errors import InputError
 from seq.labels import EMOTIONS
 
@@ -88,6 +90,30 @@ def check_fold(fold: Fold, speakers: dict[str, str] | None = None) -> None:
             _fail_if_shared("speaker", shared, fold, first, second)
 
 
+def check_copies(fold: Fold, copies: Sequence[list[str]]) -> None:
+    """Check that nothing is tested that was trained on, or chosen by, under another id.
+
+    Args:
+        copies: groups of utterance ids that are one recording (`seq.corpora.copies`).
+
+    Raises:
+        InputError: naming two, and the number of such groups.
+    """
+    part_of = {id_: part for part in PARTS for id_ in getattr(fold, part)}
+    heard = [
+        (tested, other)
+        for group in copies
+        if (tested := next((id_ for id_ in group if part_of.get(id_) == "test"), None)) is not None
+        and (other := next((id_ for id_ in group if part_of.get(id_) in ("train", "valid")), None)) is not None
+    ]
+    if heard:
+        tested, other = heard[0]
+        raise InputError(
+            f"fold {fold.fold}: {tested} in test is the same recording as {other} in {part_of[other]} ({len(heard)} "
+            "such): remove all but one of each from the corpus, and run stage 0 again"
+        )
+
+
 def _fail_if_shared(what: str, shared: set[str], fold: Fold, first: str, second: str) -> None:
     if shared:
         raise InputError(
@@ -109,6 +135,7 @@ def check_protocol(protocol: ProtocolConf) -> None:
             )
     if (protocol.random is None) == (not protocol.folds):
         raise InputError(f"protocol {name} needs either folds or random, and not both: correct the conf")
+    check_num_folds(name, protocol.random.num_folds if protocol.random else len(protocol.folds))
     if protocol.random is not None and protocol.random.num_folds < 3:
         raise InputError(f"protocol {name}: random.num_folds is {protocol.random.num_folds}; it takes 3 or more")
     if protocol.random is not None and protocol.speaker_disjoint != (protocol.random.by == "speaker"):

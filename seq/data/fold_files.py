@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from seq.data.fold_checks import Fold
 
 SUMMARY = "folds.json"
+# Leave-one-speaker-out of CREMA-D has 91. Each fold is a file that names all utterances, and a training.
+MAX_FOLDS = 100
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class FoldsSummary:
         """What is absent and skipped, a sentence each."""
         lines = [f"the folds go without the {what} {', '.join(names)}" for what, names in self.absent.items()]
         return lines + [f"fold {number} is skipped: {reason}" for number, reason in sorted(self.skipped.items())]
+
+
+def check_num_folds(protocol: str, count: int) -> None:
+    """Raises InputError where a protocol has more folds than anybody trains."""
+    if count > MAX_FOLDS:
+        raise InputError(f"protocol {protocol} has {count} folds, and {MAX_FOLDS} are the most: put speakers together")
 
 
 def fold_numbers(folds_dir: Path) -> list[int]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from seq.conf import FoldConf, ProtocolConf, Selection
 from seq.data.fold_checks import (
@@ -18,6 +18,7 @@ from seq.data.fold_checks import (
     Fold,
     FoldItem,
     Folds,
+    check_copies,
     check_fold,
     check_names,
     check_protocol,
@@ -33,14 +34,22 @@ if TYPE_CHECKING:
     from lhotse.cut import MonoCut
 
 
+class ProtocolRecord(TypedDict):
+    """What scores.json, run.json and a model folder say of a protocol."""
+
+    name: str
+    description: str
+    speaker_disjoint: bool
+
+
 def protocol_emotion(emotion: str | None, protocol: ProtocolConf) -> str | None:
     """The class that a canonical emotion belongs to under a protocol: merged, or None where it is outside."""
     merged = protocol.merged(emotion) if emotion is not None else None
     return merged if merged in protocol.emotions else None
 
 
-def describe_protocol(protocol: ProtocolConf) -> dict[str, str | bool]:
-    """What scores.json and a model folder say of a protocol."""
+def describe_protocol(protocol: ProtocolConf) -> ProtocolRecord:
+    """A protocol for people who do not have its conf."""
     return {
         "name": protocol.name,
         "description": protocol.description,
@@ -48,16 +57,19 @@ def describe_protocol(protocol: ProtocolConf) -> dict[str, str | bool]:
     }
 
 
-def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = False) -> Folds:
+def make_folds(
+    cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = False, copies: Sequence[list[str]] = ()
+) -> Folds:
     """Split the utterances of a corpus as the protocol says, and check every fold.
 
     Args:
         partial: the corpus is a partial copy. Folds then go without the speakers and sentences that it lacks, and a
             fold with nobody left to train on, to choose on or to test is skipped: others never take their place.
+        copies: see `check_copies`.
 
     Raises:
-        InputError: the protocol names an unknown emotion, speaker or sentence, tests a speaker in two folds, or
-            gives an overlapping or an empty part; or a partial copy leaves no fold.
+        InputError: the protocol names an unknown emotion, speaker or sentence, tests a speaker in two folds or a copy
+            of what is trained on, or gives an overlapping or an empty part; or a partial copy leaves no fold.
     """
     check_protocol(protocol)
     items, excluded = _select(cuts, protocol)
@@ -72,6 +84,7 @@ def make_folds(cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = 
     result = Folds(folds, excluded, skipped, absent, {item.id: item.speaker for item in items})
     for fold in folds:
         check_fold(fold, result.speakers)
+        check_copies(fold, copies)
     check_tests(result, protocol)
     return result
 
@@ -110,10 +123,15 @@ def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = No
 
 
 def prepare_folds(
-    corpus: str, cuts: Iterable[MonoCut], protocol: ProtocolConf, out_dir: Path, partial: bool = False
+    corpus: str,
+    cuts: Iterable[MonoCut],
+    protocol: ProtocolConf,
+    out_dir: Path,
+    partial: bool = False,
+    copies: Sequence[list[str]] = (),
 ) -> None:
     """Make the folds and write them to `out_dir`; see `make_folds` and `seq.data.fold_files`."""
-    result = make_folds(cuts, protocol, partial)
+    result = make_folds(cuts, protocol, partial, copies)
     summary = FoldsSummary(len(result.folds) + len(result.skipped), result.skipped, result.absent)
     write_folds(out_dir, corpus, protocol.name, ((fold, result.excluded) for fold in result.folds), summary)
     kind = "speaker-disjoint" if protocol.speaker_disjoint else "SPEAKER-DEPENDENT"

@@ -16,9 +16,10 @@ from seq.audio.reading import SAMPLING_RATE
 from seq.conf import Conf
 from seq.corpora.base import Utterance, get_reader
 from seq.corpora.counts import CorpusCounts
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.labels import EMOTION, VOTES, check_labels, map_labels, map_votes
-from seq.utils.files import atomic_path, read_json, read_jsonl
+from seq.utils.files import atomic_path, read_jsonl
 
 
 def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Path) -> None:
@@ -28,10 +29,10 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
         InputError: stage 0 has not run or the corpus has changed since, or a label is not mapped by the conf.
     """
     check_labels(conf.corpus)
-    corpus = read_json(corpus_json)
-    if corpus["corpus"] != conf.corpus.name:
+    corpus = read_corpus_json(corpus_json)
+    if corpus.get("corpus") != conf.corpus.name:
         raise InputError(
-            f"{corpus_json} is of {corpus['corpus']}, the conf is of {conf.corpus.name}: run stage 0 first"
+            f"{corpus_json} is of {corpus.get('corpus')}, the conf is of {conf.corpus.name}: run stage 0 first"
         )
     root = Path(corpus["root"])
     table = {os.path.normpath(root / row["path"]): row for row in read_jsonl(audio_table)}

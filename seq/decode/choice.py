@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 from seq.utils.files import read_json
 from seq.utils.run_folder import RunFolder
+from seq.utils.typed_values import PositiveInt, read_typed
 
 BY_VALID = "valid"
 POST_HOC = "post-hoc"
@@ -30,12 +31,34 @@ class Choice:
         return self == Choice()
 
 
-def read_records(run_dirs: Iterable[Path]) -> list[dict[str, Any]]:
-    """What stage 6 noted in each run folder that it decoded."""
-    return [read_json(path) for path in (RunFolder(run_dir).decode_json for run_dir in run_dirs) if path.exists()]
+class _End(TypedDict, total=False):
+    # One of the two.
+    epoch: PositiveInt
+    iteration: PositiveInt
+    # Where a task is a sequence.
+    graph: str
 
 
-def describe_records(records: list[dict[str, Any]]) -> str | None:
+class DecodeRecord(_End):
+    """decode.json: which weights the predictions of a run come from, and how its symbols were decoded."""
+
+    chosen_by: Literal["valid", "post-hoc"]
+    avg: PositiveInt
+    use_averaged_model: bool
+    ctc_backend: str | None
+
+
+def read_records(run_dirs: Iterable[Path]) -> list[DecodeRecord]:
+    """What stage 6 noted in each run folder that it decoded. Raises InputError for a decode.json that is damaged."""
+    paths = (RunFolder(run_dir).decode_json for run_dir in run_dirs)
+    return [
+        read_typed(read_json(path), DecodeRecord, f"{path} is damaged, run stage 6 again")
+        for path in paths
+        if path.exists()
+    ]
+
+
+def describe_records(records: list[DecodeRecord]) -> str | None:
     """One line on how the predictions of these runs were made; None where nobody noted it."""
     if not records:
         return None
@@ -44,12 +67,12 @@ def describe_records(records: list[dict[str, Any]]) -> str | None:
     return "; ".join(["decoded with " + " / ".join(weights), *ctc])
 
 
-def is_post_hoc(records: list[dict[str, Any]]) -> bool:
+def is_post_hoc(records: list[DecodeRecord]) -> bool:
     """Whether any of the runs was decoded with weights that valid did not choose."""
     return any(record["chosen_by"] == POST_HOC for record in records)
 
 
-def _describe_weights(record: dict[str, Any]) -> str:
+def _describe_weights(record: DecodeRecord) -> str:
     kind = "averaged model" if record["use_averaged_model"] else "plain models"
     if record["chosen_by"] == BY_VALID:
         return f"the epoch that valid chose, --avg {record['avg']}, {kind}"

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
-from seq.audio.reading import SAMPLING_RATE, audio_duration, is_silent, read_audio
+from seq.audio.opening import audio_duration, open_audio
+from seq.audio.reading import SAMPLING_RATE, read_audio
+from seq.audio.trimming import is_silent
 from seq.errors import InputError
 from seq.runtime.engine import Piece
 from seq.runtime.model import Model
@@ -66,7 +67,7 @@ def _point(answer: Answer) -> dict[str, Any]:
 
 
 def _peaks(path: Path) -> list[float]:
-    with soundfile.SoundFile(path) as file:
+    with open_audio(path) as file:
         size = max(-(-file.frames // NUM_PEAKS), 1)
         blocks = file.blocks(size, dtype="float32", always_2d=True)
         return [round(float(np.abs(block.mean(axis=1)).max()), 4) for block in blocks if len(block)]

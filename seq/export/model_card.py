@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from seq.models.pretrained.source import may_be_passed_on
-from seq.runtime.folder import Description, read_catalogue
+from seq.runtime.folder import Description, Origin, read_catalogue
+from seq.score.calibration import Calibration
+from seq.score.shared import describe_shared
 from seq.tasks.registry import in_order
 from seq.train.validation import ValidScores
-
-# What `seq.finetune` notes of the model that it started from; None for a model that was trained from random weights.
-Origin = dict[str, Any] | None
 
 
 def model_card(description: Description) -> str:
     """The card, in Markdown, of what model.json holds."""
     protocol, origin = description["protocol"], description.get("finetuned_from")
     catalogue = read_catalogue(description)
-    disjoint = "**speakers of train are in test**: the scores do not hold for new speakers"
-    if protocol["speaker_disjoint"]:
-        disjoint = "no speaker of train is in valid or test"
+    parts = {"valid": description["shared"]["valid"], "test": description["shared"]["test"]}
+    shared = [describe_shared(name, part["speakers"], part["sentences"]) for name, part in parts.items()]
+    if not protocol["speaker_disjoint"]:
+        shared.append("**speakers of train are in test**: the scores do not hold for new speakers")
     sections = [
         f"# SpeechEQ model: {description['corpus']}",
         f"One network of {description['num_parameters']:,} parameters that names, for an utterance: "
@@ -32,8 +32,8 @@ def model_card(description: Description) -> str:
         *_origin(origin),
         "## How it was chosen and how well it does",
         f"Corpus {description['corpus']}, protocol `{protocol['name']}` ({protocol['description']}), fold "
-        f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {disjoint}. Chosen on valid; "
-        f"test was decoded once, after. {_caution(origin)}",
+        f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {'; '.join(shared)}. "
+        f"Chosen on valid; test was decoded once, after. {_caution(origin)}",
         *([f"**Incomplete corpus: {missing}.**"] if (missing := description.get("missing")) else []),
         _score_table(description["scores"], origin),
         "## Calibration",
@@ -85,7 +85,7 @@ def notices(description: Description) -> list[str]:
     return lines
 
 
-def _origin(origin: Origin) -> list[str]:
+def _origin(origin: Origin | None) -> list[str]:
     """The section on the model that this one was finetuned from, if it was."""
     if origin is None:
         return []
@@ -98,7 +98,7 @@ def _origin(origin: Origin) -> list[str]:
     return ["## What it was finetuned from", text]
 
 
-def _caution(origin: Origin) -> str:
+def _caution(origin: Origin | None) -> str:
     if origin is None:
         return "One fold is one fold: the experiment's report has all of them, with intervals."
     return (
@@ -131,7 +131,7 @@ def _usage() -> str:
     )
 
 
-def _score_table(scores: dict[str, ValidScores], origin: Origin) -> str:
+def _score_table(scores: dict[str, ValidScores], origin: Origin | None) -> str:
     columns = {"valid": scores["valid"], "test": scores["test"]}
     if origin is not None:
         columns["test, before finetuning"] = origin["test"]
@@ -148,7 +148,7 @@ def _calibration(description: Description) -> str:
     main = description["main"]
     if main is None:
         return "The model names no category that an answer could be uncertain of."
-    found = description["calibration"][main]
+    found = cast("Calibration", description["calibration"][main])
     lines = [
         f"Temperature {found['temperature']:.3f}, fitted on valid. An answer whose probability is below "
         f"{found['threshold']:.3f} is marked `uncertain`: that threshold separates right from wrong answers best on "

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any, cast
 import seq
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import Conf, conf_from_dict
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
+from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
 from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
 from seq.score.calibration import calibrate
-from seq.score.predictions import read_rows
-from seq.tasks.predictions import Prediction
 from seq.tasks.registry import main_category
-from seq.utils.files import atomic_path, read_json, remove_leftovers, sha256, write_json, write_text
+from seq.train.record import read_record
+from seq.utils.files import atomic_path, remove_leftovers, sha256, write_json, write_text
+from seq.utils.outputs import check_out_place
 from seq.utils.provenance import git_commit, without_private_paths
 from seq.utils.run_folder import RunFolder
 
@@ -56,7 +58,7 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
         raise InputError(f"{exp} has no finished run{which}: train first (stage 5), or pass another folder")
     from seq.train.validation import selection_score
 
-    records = {run.path: read_json(run.run_json) for run in runs}
+    records = {run.path: read_record(run.run_json) for run in runs}
     found = {path: selection_score(run["best_valid"], "UA") for path, run in records.items() if "best_valid" in run}
     if not found:
         raise InputError(f"{exp} holds no network (stage 5): a baseline cannot be exported")
@@ -87,25 +89,23 @@ def export_run(
     from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 
     check_out(out)
-    run = RunFolder(run_dir)
-    valid, test = _predictions(run.valid_predictions), _predictions(run.predictions)
     model, epoch = load_model(run_dir, encoder=encoder)
-    conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"])
+    conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"], f"the conf of {run_dir}")
+    run = read_run(run_dir, conf, model.spec.outputs, cuts)
     waveform_model = WaveformModel(model, conf.features).eval()
     # Of 8 bits the graph is what counts: the weights, from which one may go on training, have 16.
     weights = {name: (value.half() if int8 else value).contiguous() for name, value in kept_weights(model).items()}
-    manifest = _manifest(run_dir, conf, cuts)
     with _staged(out) as staged:
         with atomic_path(staged / WEIGHTS) as temporary:
             temporary.write_bytes(save(weights))
         merge_adapters(waveform_model)
         write_onnx(waveform_model, staged / ONNX)
-        unsigned = _describe(run_dir, model, conf, epoch, valid, test)
-        unsigned["norms"] = _norms(conf, manifest, valid, test)
+        unsigned = _describe(run_dir, model, conf, epoch, run)
+        unsigned["norms"] = _norms(conf, run)
         unsigned["int8"] = None
         if int8:
             compress_onnx(staged / ONNX, staged / SMALLER)
-            unsigned["int8"] = measure_loss(staged / ONNX, staged / SMALLER, manifest, valid, unsigned)
+            unsigned["int8"] = measure_loss(staged / ONNX, staged / SMALLER, run.manifest, run.valid, unsigned)
             os.replace(staged / SMALLER, staged / ONNX)
         unsigned["files"] = {name: sha256(staged / name) for name in (ONNX, WEIGHTS)}
         description = cast("Description", {**unsigned, "sha256": description_digest(unsigned)})
@@ -141,9 +141,12 @@ def _staged(out: Path) -> Iterator[Path]:
 
 
 def check_out(out: Path) -> None:
-    """Raises InputError where `out` is neither a model folder, whole or left by a killed export, nor new or empty."""
+    """Raises InputError where `out` is neither a model folder, whole or left by a killed export, nor new or empty, or
+    lies in one.
+    """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file: name a folder")
+    check_out_place("--out", out)
     # Hidden files are what a killed export leaves; without model.json, it was killed while its files took their places.
     names = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.is_dir() else set()
     is_ours = DESCRIPTION in names or (WEIGHTS in names and names <= {*_FILES})
@@ -151,20 +154,12 @@ def check_out(out: Path) -> None:
         raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
 
 
-def _predictions(path: Path) -> list[Prediction]:
-    if not path.is_file():
-        raise InputError(f"{path} is not there, and calibration is fitted on it: decode first (stage 6)")
-    return read_rows(path)
-
-
-def _describe(
-    run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, valid: list[Prediction], test: list[Prediction]
-) -> dict[str, Any]:
+def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: WholeRun) -> dict[str, Any]:
     """What model.json says of the network and of its run, less norms and digests."""
     from seq.models.model import num_parameters
     from seq.train.validation import valid_scores
 
-    run, outputs = read_json(RunFolder(run_dir).run_json), model.spec.outputs
+    record, outputs = run.record, model.spec.outputs
     main = main_category(outputs)
     categories = {name: found.labels for name, found in outputs.items() if found.kind == "category"}
     return {
@@ -187,16 +182,17 @@ def _describe(
         "num_parameters": num_parameters(model),
         "epoch": epoch,
         "corpus": conf.corpus.name,
-        "protocol": {**run["protocol"], "fold": run["fold"], "seed": run["seed"]},
-        "scores": {"valid": valid_scores(valid, outputs), "test": valid_scores(test, outputs)},
-        "calibration": {name: calibrate(valid, test, name, labels) for name, labels in categories.items()},
+        "protocol": {**record["protocol"], "fold": record["fold"], "seed": record["seed"]},
+        "shared": shared_with_train(run),
+        "scores": {"valid": valid_scores(run.valid, outputs), "test": valid_scores(run.test, outputs)},
+        "calibration": {name: calibrate(run.valid, run.test, name, labels) for name, labels in categories.items()},
         "training": {
-            "command": without_private_paths(run.get("command") or ""),
-            **{key: run.get(key) for key in ("commit", "versions", "num_train", "epochs")},
+            "command": without_private_paths(record.get("command") or ""),
+            **{key: record.get(key) for key in ("commit", "versions", "num_train", "epochs")},
         },
         "conf": _continued(conf),
         "missing": _missing(run_dir),
-        "finetuned_from": run.get("start"),
+        "finetuned_from": record.get("start"),
     }
 
 
@@ -213,23 +209,13 @@ def _network(model: SpeechEqModel) -> dict[str, Any]:
     return network
 
 
-def recipe_of(run_dir: Path) -> Path:
-    """The recipe's folder, four above a run's; of a run that was copied elsewhere, a folder without a recipe."""
-    # Not `parents[3]`: a copy may lie less deep than that.
-    return (run_dir.resolve() / "../../../..").resolve()
-
-
 def _missing(run_dir: Path) -> str | None:
     """What the copy of the corpus lacked, if it was partial."""
     corpus_json = recipe_of(run_dir) / "data" / "corpus.json"
-    return read_json(corpus_json).get("missing") if corpus_json.is_file() else None
+    return read_corpus_json(corpus_json).get("missing") if corpus_json.is_file() else None
 
 
-def _manifest(run_dir: Path, conf: Conf, cuts: Path | None) -> Path | None:
-    """The manifest that was named, or the recipe's own, if it is there."""
-    own = recipe_of(run_dir) / "data" / "manifests" / f"{conf.corpus.name}_cuts.jsonl.gz"
-    return cuts or (own if own.is_file() else None)
-
-
-def _norms(conf: Conf, cuts: Path | None, valid: list[Prediction], test: list[Prediction]) -> dict[str, Any] | None:
-    return None if cuts is None else measure_norms(cuts, conf.corpus.name, {row.id for row in test}, valid)
+def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:
+    if run.manifest is None:
+        return None
+    return measure_norms(run.manifest, conf.corpus.name, {row.id for row in run.test}, run.valid)

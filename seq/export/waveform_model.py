@@ -16,7 +16,7 @@ from seq.data.fbank import ConvolutionFbank
 from seq.data.features import KALDI_FBANK
 from seq.errors import InputError
 from seq.models.heads import FRAME_KINDS
-from seq.models.model import ModelSpec, SpeechEqModel, load_kept_weights
+from seq.models.model import ModelSpec, SpeechEqModel, check_finite, load_kept_weights
 from seq.models.pretrained.spec import EncoderSpec
 from seq.utils.files import atomic_path
 from seq.utils.model_conf import PretrainedConf
@@ -121,18 +121,22 @@ def load_network(folder: Path, encoder: str = "") -> tuple[SpeechEqModel, Featur
     Raises:
         InputError: the folder is not whole, or its weights do not fit this version.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from seq.runtime.folder import WEIGHTS, read_model_folder
 
     description = read_model_folder(folder)
+    complaint = f"{folder} was exported by another version of the model, or is damaged: export it again"
+    spec = ModelSpec.from_dict(description["network"], complaint)
+    spec.model.pretrained.path = encoder
     try:
-        spec = ModelSpec.from_dict(description["network"])
-        spec.model.pretrained.path = encoder
         model = SpeechEqModel(spec)
-        load_kept_weights(model, {name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
-    except (RuntimeError, TypeError, KeyError) as error:
-        raise InputError(f"{folder} was exported by another version of the model: export it again") from error
+        weights = {name: value.float() for name, value in load_file(folder / WEIGHTS).items()}
+        load_kept_weights(model, weights)
+    except (RuntimeError, SafetensorError) as error:
+        raise InputError(complaint) from error
+    check_finite(weights, str(folder / WEIGHTS))
     features = description["features"]
     return model.eval(), FeaturesConf(features["extractor"], features["num_filters"])
 

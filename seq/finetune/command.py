@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from seq.errors import InputError
+from seq.utils.outputs import out_path
 
 
 def add_finetune(
@@ -30,11 +32,11 @@ def add_finetune(
         required=True,
         help="a table with the columns path, speaker, emotion; if you have them, gender, intensity, text",
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--out", metavar="DIR", type=out_path, required=True, help="the model folder to write")
     parser.add_argument(
         "--work",
         metavar="DIR",
-        type=Path,
+        type=out_path,
         help="features, checkpoints, history, scores (default: the one of --out, .work)",
     )
     parser.add_argument("--epochs", metavar="N", type=positive_int, help="passes over train (default: 15)")
@@ -62,14 +64,16 @@ def add_finetune(
 def _finetune(options: argparse.Namespace) -> int:
     from seq.finetune.run import Request, finetune
 
-    if options.seed < 0:
-        raise InputError(f"--seed {options.seed}: a number from 0")
+    if not 0 <= options.seed < 10**9:
+        raise InputError(f"--seed {options.seed}: a number from 0 to {10**9 - 1}")
     overrides = [
         f"{key}={value}"
         for key, value in (("train.num_epochs", options.epochs), ("train.learning_rate", options.learning_rate))
         if value is not None
     ]
-    out = options.out.resolve()
+    out = Path(os.path.realpath(options.out))
+    if not out.name:
+        raise InputError(f"--out {options.out} is the root of all folders: name a new folder")
     request = Request(
         model=options.model,
         corpus=options.corpus,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seq.conf import CorpusConf, ProtocolConf, RawName
 from seq.corpora.base import Utterance
+from seq.corpora.counts import check_names
 from seq.corpora.seqd import RATED, TABLE, read_table
 from seq.corpora.verify import verify_corpus
 from seq.errors import InputError
@@ -21,12 +22,15 @@ from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import in_order
 from seq.utils.files import read_json, sha256, write_json
+from seq.utils.names import wrong_path
 
 if TYPE_CHECKING:
     from seq.models.model import ModelSpec
 
 FORM = "egs/seqd/README.md describes its form"
 MIN_SPEAKERS = 3
+# Of what stages 0 to 2 write; raise it with theirs (`seq.recipe.stages`).
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,11 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
     if not table.is_file():
         raise InputError(f"--corpus {table} is not a file: name the CSV file of your recordings; {FORM}")
     table = table.resolve()
+    if wrong := wrong_path(str(table)):
+        raise InputError(f"--corpus {str(table)!r} {wrong}: rename the file or folder")
     utterances = read_table(table)
+    for utterance in utterances:
+        check_names(utterance)
     if not utterances:
         raise InputError(f"{table} has no rows: add one for every recording; {FORM}")
     names = {**{name: name for name in EMOTIONS}, **mapping}
@@ -96,6 +104,9 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
         emotions=[RawName(word, name) for word, name in names.items()],
         scales={name: scale for name, scale in RATED.items() if any(u.raw.get(name) for u in utterances)},
     )
+    for utterance in utterances:
+        # A rating outside its scale is said before anything is written.
+        map_labels(utterance.id, utterance.raw, conf)
     return OwnCorpus(table, utterances, conf)
 
 
@@ -114,6 +125,7 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "c
     features = recipe.features
     outputs = (recipe.corpus_json, audio_table, recipe.cuts, features)
     made_from = {
+        "version": VERSION,
         "table": sha256(own.table),
         "audio": _audio_state(own.utterances),
         "corpus": asdict(recipe.conf.corpus),

@@ -32,6 +32,7 @@ from seq.train.run import train_run
 from seq.train.start import Start
 from seq.utils.files import read_json, remove_leftovers, write_json, write_text
 from seq.utils.lock import run_lock
+from seq.utils.outputs import check_out_place
 
 MARKER = "finetune.json"
 FOLD = 1
@@ -92,6 +93,7 @@ def finetune(request: Request) -> str:
 def _check_folders(request: Request, source: Source) -> None:
     """Refuse to write where something else is, before hours are spent. Raises InputError naming the folder."""
     check_out(request.out)
+    check_out_place("--work", request.work)
     if request.out.resolve() == request.model.resolve():
         raise InputError(f"--out {request.out} is the model that is to be finetuned: name another folder")
     description = request.out / DESCRIPTION

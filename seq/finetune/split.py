@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq.conf import CorpusConf, FoldConf, ProtocolConf, RandomFolds, Selection
+from seq.corpora.copies import read_copies
 from seq.data.fold_checks import PARTS, Folds
 from seq.errors import name_some
 from seq.labels import EMOTION
@@ -79,12 +80,17 @@ def with_protocol(recipe: Recipe, protocol: ProtocolConf) -> Recipe:
 
 
 def prepare_split(recipe: Recipe) -> None:
-    """Write the fold of the recipe's protocol, and warn of emotions and genders that train lacks."""
+    """Write the fold of the recipe's protocol, and warn of emotions and genders that train lacks.
+
+    Raises:
+        InputError: a recording is in test, and under another id in train or valid.
+    """
     from lhotse import CutSet
 
     from seq.data.folds import load_fold, prepare_folds
 
-    prepare_folds(recipe.conf.corpus.name, CutSet.from_file(recipe.cuts), recipe.protocol, recipe.folds_dir)
+    cuts, copies = CutSet.from_file(recipe.cuts), read_copies(recipe.corpus_json)
+    prepare_folds(recipe.conf.corpus.name, cuts, recipe.protocol, recipe.folds_dir, copies=copies)
     fold = load_fold(recipe.folds_dir, 1)
     labels = _labels(CutSet.from_file(recipe.cuts))
     if unseen := _found(fold.test, labels) - _found(fold.train, labels):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
+from seq.models.dropout import Dropout
 from seq.models.encoder import FrameEncoder
 from seq.models.masking import frame_mask
 
@@ -26,7 +29,7 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int, num_heads: int, dropout: float) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.project_in = nn.Linear(channels, 3 * channels)
         self.project_out = nn.Linear(channels, channels)
 
@@ -34,9 +37,13 @@ class SelfAttention(nn.Module):
         n, t, c = x.shape
         q, k, v = self.project_in(x).view(n, t, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         visible = mask.bool().view(n, 1, 1, t)
-        y = nn.functional.scaled_dot_product_attention(
-            _rotate(q), _rotate(k), v, attn_mask=visible, dropout_p=self.dropout if self.training else 0.0
-        )
+        q, k = _rotate(q), _rotate(k)
+        if self.training and self.dropout.p:
+            # What torch does, too, where dropout is asked for on a CPU; its masks are what costs.
+            scores = (q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))).masked_fill(~visible, float("-inf"))
+            y = self.dropout(scores.softmax(dim=-1)) @ v
+        else:
+            y = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
         return self.project_out(y.transpose(1, 2).reshape(n, t, c))
 
 
@@ -45,9 +52,9 @@ def _feedforward(channels: int, hidden: int, dropout: float) -> nn.Sequential:
         nn.LayerNorm(channels),
         nn.Linear(channels, hidden),
         nn.SiLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(hidden, channels),
-        nn.Dropout(dropout),
+        Dropout(dropout),
     )
 
 
@@ -66,7 +73,7 @@ class ConformerBlock(nn.Module):
         self.conv_out = nn.Linear(channels, channels)
         self.feedforward2 = _feedforward(channels, hidden, dropout)
         self.norm = nn.LayerNorm(channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, C) frames and their mask (N, T, 1) -> (N, T, C)."""

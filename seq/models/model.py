@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seq.conf import ModelConf
 from seq.errors import InputError
+from seq.models.dropout import Dropout
 from seq.models.encoder import make_encoder
 from seq.models.front_end import FbankFrontEnd, FrontEnd
 from seq.models.heads import apply_heads, make_heads
@@ -18,7 +19,8 @@ from seq.models.layer_mix import LayerMix
 from seq.models.pooling import AttentiveStatisticsPooling
 from seq.models.pretrained.spec import EncoderSpec
 from seq.tasks.base import Outputs
-from seq.utils.model_conf import model_from_dict
+from seq.utils.model_conf import check_model
+from seq.utils.typed_values import PositiveInt, read_typed
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ModelSpec:
     """All that is needed to build the network again: its sizes, and what the numbers of each head stand for."""
 
     model: ModelConf
-    num_filters: int
+    num_filters: PositiveInt
     # By task.
     outputs: dict[str, Outputs]
     # The pretrained encoder below; None for a network that reads fbank.
@@ -49,11 +51,14 @@ class ModelSpec:
         }
 
     @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> ModelSpec:
-        """Inverse of `to_dict`. Raises TypeError or KeyError where `data` is of another version."""
-        outputs = {name: Outputs.from_dict(found) for name, found in data["outputs"].items()}
-        encoder = EncoderSpec.from_dict(data["encoder"]) if data.get("encoder") else None
-        return ModelSpec(model_from_dict(data["model"]), data["num_filters"], outputs, encoder)
+    def from_dict(data: Any, what: str = "the network's description") -> ModelSpec:
+        """Inverse of `to_dict`. Raises InputError, naming `what`, where `data` is of another version or damaged."""
+        spec = read_typed(data, ModelSpec, what)
+        try:
+            check_model(spec.model)
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from None
+        return spec
 
 
 @dataclass
@@ -67,6 +72,8 @@ class ModelOutput:
     lengths: Tensor
     # (N, embedding_dim) the utterance vector that the heads read.
     embedding: Tensor
+    # (N, S) of a network in training that is taught: what it thinks the teachers' statistics are.
+    statistics: Tensor | None = None
 
 
 class SpeechEqModel(nn.Module):
@@ -80,31 +87,27 @@ class SpeechEqModel(nn.Module):
         super().__init__()
         self.spec = spec
         conf = spec.model
-        if conf.members < 1 or conf.embedding_dim % conf.members:
-            raise InputError(
-                f"model.members is {conf.members}: it must divide model.embedding_dim, which is {conf.embedding_dim}"
-            )
         self.front_end = make_front_end(spec)
         self.encoder = make_encoder(conf, self.front_end.dim)
         self.layer_mix = LayerMix(self.front_end.num_layers + self.encoder.num_layers, self.encoder.dim)
         self.pooling = AttentiveStatisticsPooling(self.encoder.dim)
         self.embedding = nn.Sequential(
             nn.LayerNorm(2 * self.encoder.dim),
-            nn.Dropout(conf.head_dropout),
+            Dropout(conf.head_dropout),
             nn.Linear(2 * self.encoder.dim, conf.embedding_dim),
             nn.SiLU(),
-            nn.Dropout(conf.head_dropout),
+            Dropout(conf.head_dropout),
         )
         # Of a front end that has statistics: they join what was pooled, and are most of what the heads hear.
         self.statistics = None
         if self.front_end.num_statistics:
             self.statistics = nn.Sequential(
-                nn.Dropout(conf.statistics_dropout),
+                Dropout(conf.statistics_dropout),
                 nn.Linear(self.front_end.num_statistics, conf.embedding_dim),
                 # Every member's part is normalised by itself.
                 nn.GroupNorm(conf.members, conf.embedding_dim),
                 nn.SiLU(),
-                nn.Dropout(conf.head_dropout),
+                Dropout(conf.head_dropout),
             )
         self.heads = make_heads(spec.outputs, conf.embedding_dim, self.encoder.dim)
 
@@ -142,6 +145,15 @@ def kept_weights(model: nn.Module) -> dict[str, Tensor]:
     """What a checkpoint holds of a network: all of its state but the parameters that training does not change."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     return {name: value for name, value in model.state_dict().items() if name not in frozen}
+
+
+def check_finite(weights: Mapping[str, Tensor], what: str) -> None:
+    """Raises InputError, naming `what`, where a weight is infinite or undefined: whatever it says means nothing."""
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise InputError(
+                f"{what} has weights that are not finite ({name}): train again, with a lower learning rate"
+            )
 
 
 def load_kept_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
+from seq.models.dropout import Dropout
 from seq.models.encoder import FrameEncoder
 from seq.models.masking import frame_mask
 
@@ -26,7 +27,7 @@ class TdnnBlock(nn.Module):
         bottleneck = max(channels // 4, 8)
         self.squeeze = nn.Linear(channels, bottleneck)
         self.excite = nn.Linear(bottleneck, channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, C) frames and their mask (N, T, 1) -> (N, T, C), zero on padding."""

@@ -17,6 +17,7 @@ from seq.corpora.base import ReaderOption
 from seq.errors import InputError
 from seq.tasks.registry import all_tasks, default_names
 from seq.utils.model_conf import PATH_KEYS, model_names
+from seq.utils.names import is_utf8
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ def parse_options(
     Raises:
         InputError: an option is unknown, lacks a value or has one that cannot be.
     """
+    # Options and places are written into JSON.
+    if wrong := next((text for text in (*arguments, os.getcwd()) if not is_utf8(text)), None):
+        raise InputError(f"{wrong!a} is not UTF-8: rename the file or folder")
     # The conf that was named last; an option's value never begins with --.
     named = [after for name, after in pairwise(arguments) if name == "--conf"]
     named += [argument[len("--conf=") :] for argument in arguments if argument.startswith("--conf=")]

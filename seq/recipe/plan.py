@@ -8,19 +8,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from seq.conf import Conf, ProtocolConf
 from seq.corpora.base import ReaderOption, get_reader
+from seq.corpora.record import read_corpus_json
+from seq.data.fold_files import check_num_folds
 from seq.errors import InputError
 from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.files import RecipeFiles, experiment_name, experiment_prefix
 from seq.recipe.options import Options
-from seq.recipe.siblings import Sibling, count_folds, raw_siblings
+from seq.recipe.siblings import Sibling, count_folds, open_siblings
 from seq.tasks.registry import parse_names
-from seq.utils.files import read_json
-from seq.utils.model_conf import raw_model
 from seq.utils.run_folder import RunFolder
-from seq.utils.typed_yaml import Raw
 
 # One fold and one seed: what is trained and decoded at once. Folds count from 1.
 Unit = tuple[int, int]
@@ -87,62 +86,42 @@ def reader_options(conf: Path) -> tuple[ReaderOption, ...]:
     raise InputError(f"conf {conf} names no reader: give it a line `reader: NAME` under corpus")
 
 
-def resolve_plan(raw: Raw, options: Options) -> Plan:
+def resolve_plan(conf: Conf, options: Options) -> Plan:
     """Fill in what the command line left to the conf, and check what it names.
 
-    Args:
-        raw: `seq.conf.read_conf` of the options' conf.
-
     Raises:
-        InputError: an unknown protocol or task, or a fold that the protocol does not have.
+        InputError: an unknown protocol or task, a fold that the protocol does not have, or a corpus of egs/unified that
+            is not prepared.
     """
-    conf = options.conf
-    corpus = raw.get("corpus")
-    if not isinstance(corpus, dict) or not isinstance(corpus.get("name"), str):
-        raise InputError(f"conf {conf}: corpus.name is missing")
-    chosen = _protocol(raw, conf, options.protocol)
-    protocol = chosen["name"]
-    model = raw_model(raw)
-    encoder = encoder_folder(model)
-    siblings = raw_siblings(raw, encoder)
-    count = count_folds(protocol, siblings) if siblings else _count_named_folds(chosen, conf)
+    chosen = conf.protocol(options.protocol or None)
+    protocol = chosen.name
+    encoder = encoder_folder(conf.model)
+    siblings = open_siblings(conf)
+    count = count_folds(protocol, siblings) if siblings else _count_named_folds(chosen)
     folds = sorted(options.asked_folds or range(1, count + 1))
-    if not folds or folds[-1] > count:
+    if folds[-1] > count:
         raise InputError(f"--folds {options.folds}: protocol {protocol} has folds 1 to {count}")
     tasks = parse_names(options.tasks)
-    train = raw.get("train")
-    teacher = str(train.get("teacher") or "") if isinstance(train, dict) else ""
-    prefix = experiment_prefix(conf, raw["model_name"] + ("-taught" if teacher else ""))
+    teacher = conf.train.teacher
+    prefix = experiment_prefix(options.conf, conf.model_name + ("-taught" if teacher else ""))
     name = options.exp_name or experiment_name(prefix, protocol, tasks)
     seeds = sorted({int(seed) for seed in options.seeds.split(",")})
-    alone = str((siblings and raw["unified"].get("alone")) or raw["model_name"])
-    return Plan(corpus["name"], protocol, folds, seeds, tasks, name, siblings, alone, encoder, teacher)
+    alone = (siblings and conf.unified.alone) or conf.model_name
+    return Plan(conf.corpus.name, protocol, folds, seeds, tasks, name, siblings, alone, encoder, teacher)
 
 
 def remembered_options(corpus_json: Path) -> dict[str, str]:
     """The reader's options with which stage 0 last ran; they hold until they are given anew."""
-    return read_json(corpus_json).get("options", {}) if corpus_json.exists() else {}
+    return read_corpus_json(corpus_json).get("options", {}) if corpus_json.exists() else {}
 
 
-def _protocol(raw: Raw, conf: Path, name: str) -> dict[str, Any]:
-    protocols = raw.get("protocols")
-    if not isinstance(protocols, list) or not all(
-        isinstance(p, dict) and isinstance(p.get("name"), str) for p in protocols or [None]
-    ):
-        raise InputError(f"conf {conf}: protocols is not a list of protocols, each with a name (text: quote a number)")
-    for protocol in protocols:
-        if name in ("", protocol["name"]):
-            return protocol
-    raise InputError(f"--protocol {name}: {conf} has {', '.join(p['name'] for p in protocols)}")
-
-
-def _count_named_folds(protocol: dict[str, Any], conf: Path) -> int:
-    random, folds = protocol.get("random") or {}, protocol.get("folds") or []
-    count = random.get("num_folds") or len(folds) if isinstance(random, dict) and isinstance(folds, list) else None
-    if not isinstance(count, int):
+def _count_named_folds(protocol: ProtocolConf) -> int:
+    count = protocol.random.num_folds if protocol.random else len(protocol.folds)
+    if not count:
         raise InputError(
-            f"conf {conf}: protocol {protocol['name']} needs a list of folds, or random: {{num_folds: NUMBER, ...}}"
+            f"protocol {protocol.name} of the conf needs a list of folds, or random: {{num_folds: NUMBER, ...}}"
         )
+    check_num_folds(protocol.name, count)
     return count
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
-from seq.conf import load_conf, read_conf
+from seq.conf import conf_from_dict, read_conf
 from seq.corpora.base import ReaderOption
+from seq.corpora.record import read_corpus_json
 from seq.data.fold_files import choose_folds
 from seq.errors import InputError
 from seq.models.pretrained.source import fetch_checkpoint
@@ -26,8 +27,6 @@ from seq.recipe.options import Options, as_text, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
 from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
-from seq.utils.files import read_json
-from seq.utils.model_conf import raw_model
 from seq.utils.typed_yaml import select
 
 
@@ -89,11 +88,11 @@ class Runner:
         self.recipe = recipe
         self.listed = listed
         raw = read_conf(options.conf, options.overrides, options.model or None)
-        self.model = raw_model(raw)
-        plan = resolve_plan(raw, options)
+        # Before anything else, whatever is up to date: a mistake in it must cost neither a stamp nor a download.
+        self.conf = conf_from_dict(raw, f"conf {options.conf}")
+        plan = resolve_plan(self.conf, options)
         self.call = Call(plan, options, command)
         self.values = conf_values(raw, plan.protocol)
-        self.conf_is_checked = False
         why = f"asked for by --stage {options.stage}" if options.stage is not None else None
         self.always = "asked for by --force" if options.force else why
 
@@ -130,7 +129,7 @@ class Runner:
     def _refuse_partial(self) -> None:
         """A copy that was let through as partial once must not pass for a complete one in later runs."""
         plan = self.call.plan
-        if plan.corpus_json.exists() and read_json(plan.corpus_json).get("partial"):
+        if plan.corpus_json.exists() and read_corpus_json(plan.corpus_json).get("partial"):
             raise InputError(
                 f'this copy of {plan.corpus} is partial ("missing" in {self.recipe / plan.corpus_json}): complete it, '
                 "or pass --allow-partial to go on"
@@ -140,9 +139,7 @@ class Runner:
         """An encoder that is not at hand is said, or fetched, before anything else works."""
         plan = self.call.plan
         if plan.encoder and not plan.features.exists() and not plan.siblings and self.call.options.stop_stage >= 2:
-            # A mistyped value must not cost a download.
-            self._check_conf()
-            fetch_checkpoint(self.model.pretrained)
+            fetch_checkpoint(self.conf.model.pretrained)
 
     def _drop_skipped_folds(self) -> None:
         """Of a partial copy, stage 3 may have skipped folds; it said which."""
@@ -168,7 +165,6 @@ class Runner:
         if not stale:
             print(f"{item}: up to date", flush=True)
             return []
-        self._check_conf()
         locks.before_writing(str(item))
         for work, new in announced:
             begin(work, new)
@@ -181,13 +177,6 @@ class Runner:
             return [(unit, stage.unit_work(self.call, unit)) for unit in self.call.plan.units()]
         assert stage.work is not None
         return [(None, stage.work(self.call))]
-
-    def _check_conf(self) -> None:
-        """A full check of the conf takes 0.3 s, which only work is worth; a mistake in it must not cost a stamp."""
-        options = self.call.options
-        if not self.conf_is_checked:
-            load_conf(options.conf, options.overrides, options.model or None)
-            self.conf_is_checked = True
 
     def _run_stage(self, item: Listed, stale: list[tuple[Unit | None, Work]], locks: RecipeLocks) -> int:
         """Run a stage's script on its stale work, and put its stamps; returns its exit code."""

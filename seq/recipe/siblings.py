@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from seq.conf import Conf
 from seq.data.fold_files import fold_numbers
@@ -41,7 +41,7 @@ class Sibling(RecipeFiles):
     def inputs(self) -> list[Path]:
         """The files of it that are read."""
         folds = [self.fold_json(number) for number in self.fold_numbers()]
-        return [self.corpus_json, self.cuts, self.feature_cuts(self.encoder), *folds]
+        return [self.corpus_json, self.audio_table, self.cuts, self.feature_cuts(self.encoder), *folds]
 
     def own_scores(self, prefix: str) -> Path:
         """The scores of its own experiment, made by its recipe; they need not be there."""
@@ -60,41 +60,25 @@ class Sibling(RecipeFiles):
             )
 
 
-def make_siblings(entries: list[tuple[str, str, str]], encoder: str) -> list[Sibling]:
-    """(name, protocol, recipe or "") of every corpus, checked.
+def open_siblings(conf: Conf) -> list[Sibling]:
+    """The corpora of a conf, checked; none in the recipe of a single corpus.
 
     Raises:
-        InputError: fewer than two corpora, one of them twice, or one that is not prepared.
+        InputError: one corpus alone, one of them twice, or one that is not prepared.
     """
-    names = [name for name, _, _ in entries]
+    encoder, names = encoder_folder(conf.model), [item.name for item in conf.unified.corpora]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(f"unified.corpora of the conf names {twice[0]} twice: keep one")
     if len(names) == 1:
         raise InputError(f"unified.corpora of the conf names {names[0]} alone: name two corpora or more")
-    siblings = [Sibling(name, Path(recipe or f"../{name}"), protocol, encoder) for name, protocol, recipe in entries]
-    for sibling in siblings:
+    found = [
+        Sibling(item.name, Path(item.recipe or f"../{item.name}"), item.protocol, encoder)
+        for item in conf.unified.corpora
+    ]
+    for sibling in found:
         sibling.check()
-    return siblings
-
-
-def open_siblings(conf: Conf) -> list[Sibling]:
-    """The corpora of a conf; none in the recipe of a single corpus. Raises as `make_siblings`."""
-    entries = [(item.name, item.protocol, item.recipe) for item in conf.unified.corpora]
-    return make_siblings(entries, encoder_folder(conf.model))
-
-
-def raw_siblings(raw: dict[str, Any], encoder: str) -> list[Sibling]:
-    """The corpora of a conf that is still plain types. Raises as `make_siblings`, and for a malformed entry."""
-    section = raw.get("unified") or {}
-    entries = section.get("corpora") if isinstance(section, dict) else None
-    if not entries:
-        return []
-    if not isinstance(entries, list) or not all(
-        isinstance(e, dict) and {"name", "protocol"} <= set(e) for e in entries
-    ):
-        raise InputError("unified.corpora of the conf must be a list of {name: ..., protocol: ...}")
-    return make_siblings([(str(e["name"]), str(e["protocol"]), str(e.get("recipe") or "")) for e in entries], encoder)
+    return found
 
 
 def count_folds(protocol: str, siblings: list[Sibling]) -> int:

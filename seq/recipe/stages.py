@@ -175,13 +175,13 @@ _HEARD: Final = (*(f"model.pretrained.{key}" for key in ("name", "revision", "pa
                  "augment.speeds", "augment.on_the_fly")  # fmt: skip
 
 STAGES: Final = {
-    "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus, ignores=_TARGETS),
+    "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus, version=2, ignores=_TARGETS),
     "manifests": Stage(("corpus", "features.trim", "unified.corpora"), _manifests, ignores=_TARGETS),
     "features": Stage(("features", "unified.corpora"), _features, encoder_reads=_HEARD),
     "folds": Stage(("corpus.name", "unified.corpora", *_SPLIT), _folds),
     "lang": Stage(("lang",), _lang),
     "train": Stage(WEIGHTS, unit_work=_train, ignores=NO_WEIGHTS),
     "decode": Stage((*WEIGHTS, "decode"), unit_work=_decode, version=2, ignores=NO_WEIGHTS),
-    "score": Stage(("corpus", "protocol", "unified"), _score, ignores=_TARGETS),
-    "report": Stage((), _report, version=2),
+    "score": Stage(("corpus", "protocol", "unified"), _score, version=2, ignores=_TARGETS),
+    "report": Stage((), _report, version=3),
 }

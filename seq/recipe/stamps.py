@@ -7,17 +7,20 @@ milliseconds: it imports the standard library alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypedDict, get_type_hints
 
 from seq.conf import Conf, ProtocolConf
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
-from seq.utils.files import read_json, write_json
+from seq.utils.files import leads_upwards, read_json, write_json
+from seq.utils.typed_values import read_typed
 
 
 @dataclass(frozen=True)
@@ -35,36 +38,49 @@ class Work:
     tree_of: Path | None = None
 
 
-def conf_values(raw: dict[str, Any], protocol: str) -> dict[str, Any]:
-    """A conf as flat `section.key` values, defaults filled in; the protocol called `protocol` as `protocol.*`.
+class Fingerprint(TypedDict):
+    """What a stage was, or would be, made from."""
 
-    Raises:
-        InputError: a section or key is unknown, or there is no such protocol. Types are not checked here.
+    version: int
+    # By dotted key.
+    conf: dict[str, Any]
+    # By name without dashes.
+    option: dict[str, str]
+    # By path, its `file_state`.
+    input: dict[str, Any]
+
+
+class _Tree(TypedDict, total=False):
+    tree: dict[str, Any]
+
+
+class Stamp(_Tree):
+    """The file that says that a stage is finished; `tree` is the state of the corpus's folder."""
+
+    made_from: Fingerprint
+
+
+def conf_values(raw: dict[str, Any], protocol: str) -> dict[str, Any]:
+    """A conf that was checked (`seq.conf`) as flat `section.key` values, as they are written, defaults filled in.
+
+    The protocol called `protocol`, which there must be, is `protocol.*`.
     """
-    known = {f.name for f in fields(Conf)}
-    _refuse_unknown("", raw, known)
-    chosen = [p for p in raw.get("protocols") or [] if isinstance(p, dict) and p.get("name") == protocol]
-    if not chosen:
-        raise InputError(f"the conf has no protocol {protocol!r}: name one of its protocols")
+    chosen = next(found for found in raw["protocols"] if found["name"] == protocol)
     hints = get_type_hints(Conf)
     sections = {f.name: hints[f.name] for f in fields(Conf) if is_dataclass(hints[f.name])}
     values: dict[str, Any] = {}
     for name, cls in {**sections, "protocol": ProtocolConf}.items():
-        section = chosen[0] if name == "protocol" else raw.get(name) or {}
-        if not isinstance(section, dict):
-            raise InputError(f"conf section {name} is not a mapping of keys and values")
-        values |= _section_values(name, section, cls)
+        values |= _section_values(name, chosen if name == "protocol" else raw.get(name, {}), cls)
     return values
 
 
-def _section_values(name: str, section: dict[str, Any], cls: type) -> dict[str, Any]:
+def _section_values(name: str, section: dict[str, Any], cls: Any) -> dict[str, Any]:
     """The values of a section, and of those in it, by dotted key."""
-    _refuse_unknown(f"{name}.", section, {f.name for f in fields(cls)})
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
     for key in fields(cls):
         dotted = f"{name}.{key.name}"
-        if is_dataclass(hints[key.name]) and isinstance(section.get(key.name, {}), dict):
+        if is_dataclass(hints[key.name]):
             values |= _section_values(dotted, section.get(key.name, {}), hints[key.name])
         elif key.name in section:
             values[dotted] = section[key.name]
@@ -73,12 +89,6 @@ def _section_values(name: str, section: dict[str, Any], cls: type) -> dict[str, 
         elif key.default_factory is not MISSING:
             values[dotted] = key.default_factory()
     return values
-
-
-def _refuse_unknown(prefix: str, given: dict[str, Any], known: set[str]) -> None:
-    for key in given:
-        if key not in known:
-            raise InputError(f"unknown conf key {prefix}{key}: choose from {', '.join(sorted(known))}")
 
 
 def file_state(path: Path) -> dict[str, Any]:
@@ -94,14 +104,19 @@ def file_state(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} does not exist: run the stage that writes it first") from error
     rows = sorted(_walk(str(path), ""))
-    digest = hashlib.sha256("\n".join(f"{name}\t{size}\t{time}" for name, size, time in rows).encode()).hexdigest()
-    return {"files": len(rows), "bytes": sum(size for _, size, _ in rows), "digest": digest}
+    # The names of other files in the corpus may be in any encoding.
+    digest = hashlib.sha256(
+        "\n".join(f"{name}\t{size}\t{time}" for name, size, time in rows).encode("utf-8", "surrogateescape")
+    )
+    return {"files": len(rows), "bytes": sum(size for _, size, _ in rows), "digest": digest.hexdigest()}
 
 
 def _walk(folder: str, prefix: str) -> list[tuple[str, int, int]]:
     rows = []
     with os.scandir(folder) as entries:
         for entry in entries:
+            if leads_upwards(entry):
+                continue
             if entry.is_dir():
                 rows += _walk(entry.path, f"{prefix}{entry.name}/")
             elif entry.is_file():
@@ -110,7 +125,7 @@ def _walk(folder: str, prefix: str) -> list[tuple[str, int, int]]:
     return rows
 
 
-def fingerprint(version: int, conf: dict[str, Any], work: Work) -> dict[str, Any]:
+def fingerprint(version: int, conf: dict[str, Any], work: Work) -> Fingerprint:
     """What a stage would be made from if it ran now, as plain JSON types.
 
     Args:
@@ -130,12 +145,16 @@ def fingerprint(version: int, conf: dict[str, Any], work: Work) -> dict[str, Any
     return json.loads(json.dumps(found, default=str))
 
 
-def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
+def difference(old: Fingerprint, new: Fingerprint) -> str | None:
     """The first difference between two fingerprints, in words; None where they are equal."""
-    if old.get("version") != new["version"]:
-        return f"its code changed (version {old.get('version')} -> {new['version']})"
-    for kind in ("conf", "option", "input"):
-        before, after = old.get(kind, {}), new[kind]
+    if old["version"] != new["version"]:
+        return f"its code changed (version {old['version']} -> {new['version']})"
+    kinds: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "conf": (old["conf"], new["conf"]),
+        "option": (dict(old["option"]), dict(new["option"])),
+        "input": (old["input"], new["input"]),
+    }
+    for kind, (before, after) in kinds.items():
         for name in sorted({*before, *after}):
             # An option left empty means "as before".
             if before.get(name) != after.get(name) and not (kind == "option" and after.get(name) == ""):
@@ -157,32 +176,36 @@ def _brief(value: Any) -> str:
     return "not given" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def check(work: Work, new: dict[str, Any]) -> str | None:
+def check(work: Work, new: Fingerprint) -> str | None:
     """Why a stage has to run, or None where it is up to date; `new` is its `fingerprint` now."""
     missing = [path for path in work.outputs if not path.exists()]
     if not work.stamp.exists():
         return "not finished yet" if len(missing) < len(work.outputs) else "not done yet"
-    old = read_json(work.stamp)
     if missing:
         return f"output {missing[0]} is missing"
+    try:
+        old = _read(work.stamp)
+    except InputError:
+        return f"its stamp {work.stamp} is damaged"
     reason = difference(old["made_from"], new)
     if reason or work.tree_of is None:
         return reason
-    root = Path(read_json(work.tree_of)["root"])
+    root = Path(read_corpus_json(work.tree_of)["root"])
     if not root.is_dir():
         return f"corpus {root} is missing"
     before, after = old.get("tree"), file_state(root)
     return None if before == after else f"corpus {root} changed{_how(before, after)}"
 
 
-def begin(work: Work, new: dict[str, Any]) -> None:
+def begin(work: Work, new: Fingerprint) -> None:
     """Note what a stage is about to be made from; until `record`, it counts as not done.
 
     The fingerprint is of before the run: an input that changes while the stage runs makes it run again.
     """
     if work.stamp.exists():
-        before = read_json(work.stamp)["made_from"]["option"]
-        new = {**new, "option": {name: value or before.get(name, "") for name, value in new["option"].items()}}
+        with contextlib.suppress(InputError):
+            before = _read(work.stamp)["made_from"]["option"]
+            new = {**new, "option": {name: value or before.get(name, "") for name, value in new["option"].items()}}
         work.stamp.unlink()
     write_json(_pending(work.stamp), {"made_from": new})
 
@@ -193,14 +216,19 @@ def record(work: Work) -> None:
     Raises:
         InputError: one of its outputs is not there.
     """
-    finished = read_json(_pending(work.stamp))
+    finished = _read(_pending(work.stamp))
     for path in work.outputs:
         if not path.exists():
             raise InputError(f"the stage ended without an error and without writing {path}: please report this")
     if work.tree_of is not None:
-        finished["tree"] = file_state(Path(read_json(work.tree_of)["root"]))
+        finished["tree"] = file_state(Path(read_corpus_json(work.tree_of)["root"]))
     write_json(work.stamp, finished)
     _pending(work.stamp).unlink()
+
+
+def _read(stamp: Path) -> Stamp:
+    """Raises InputError where a stamp is damaged: nobody knows what the stage was made from."""
+    return read_typed(read_json(stamp), Stamp, f"{stamp} is damaged, run its stage again")
 
 
 def _pending(stamp: Path) -> Path:

@@ -14,6 +14,7 @@ from seq.report.figures import Figure, calibrated, draw_figures
 from seq.report.page import build_page
 from seq.score.calibration import calibration_error
 from seq.score.intervals import paired_by_speaker, paired_test
+from seq.score.shared import describe_shared
 from seq.score.types import About, PooledScores, PoolScores, Scores, Spread, task_scores
 from seq.tasks.registry import in_order
 from seq.utils.files import read_json, write_text
@@ -42,7 +43,7 @@ def header_lines(scores: Scores) -> list[str]:
     if note := partial_note(scores):
         lines += [f"> **{note}**", ""]
     folds = [row["fold"] for row in scores["folds"]]
-    disjoint = "speakers disjoint" if protocol["speaker_disjoint"] else "speaker-dependent"
+    disjoint = "test speakers disjoint" if protocol["speaker_disjoint"] else "speaker-dependent"
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in scores["versions"].items())
     lines += [
         f"- corpus {scores['corpus']}, protocol **{protocol['name']}** ({disjoint}): {protocol['description']}",
@@ -60,8 +61,10 @@ def header_lines(scores: Scores) -> list[str]:
     lines += [f"- {name} is not trained: {reason}" for name, reason in sorted(_masked(scores))]
     if used:
         lines.append(f"- of {pooled['num_utterances']} utterances, those with a reference are scored: {_join(used)}")
-    if (overlap := pooled.get("text_overlap")) is not None:
-        lines.append(f"- {100 * overlap:.2f} % of the test sentences were also spoken in training")
+    valid = scores.get("valid")
+    parts = {"test": pooled, **({"valid": valid["pooled"]} if valid else {})}
+    shared = [describe_shared(name, p.get("speaker_overlap"), p.get("text_overlap")) for name, p in parts.items()]
+    lines.append(f"- {'; '.join(shared)}")
     if scores["wall_seconds"]:
         runs = len(scores["runs"])
         lines.append(

@@ -71,10 +71,22 @@ def _predict_group(model: Model, group: list[Item], with_words: bool, stop: Even
     outcomes: list[Outcome | None] = [None] * len(group)
     batch: list[tuple[int, Piece, float]] = []
 
-    def run_batch() -> None:
-        pieces, durations = [piece for _, piece, _ in batch], [duration for _, _, duration in batch]
-        for (i, _, _), result in zip(batch, answer_pieces(model.engine, pieces, durations, with_words), strict=True):
+    def run_pieces(members: list[tuple[int, Piece, float]]) -> None:
+        pieces, durations = [piece for _, piece, _ in members], [duration for _, _, duration in members]
+        for (i, _, _), result in zip(members, answer_pieces(model.engine, pieces, durations, with_words), strict=True):
             outcomes[i] = Outcome(group[i], result)
+
+    def run_batch() -> None:
+        try:
+            run_pieces(batch)
+        except InputError:
+            # One of them has no answer: each by itself.
+            for member in batch:
+                try:
+                    run_pieces([member])
+                except InputError as error:
+                    item = group[member[0]]
+                    outcomes[member[0]] = Outcome(item, None, f"{item.path} cannot be judged: {error}")
         batch.clear()
 
     for i, item in enumerate(group):

@@ -6,6 +6,7 @@ speakers of the same gender). Without norms the sentence states the measures and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from seq.labels import NEUTRAL
@@ -27,7 +28,7 @@ _WORDS = {
 }
 
 
-def describe(answer: Answer, measured: Prosody | None, norms: dict[str, Any] | None) -> str:
+def describe(answer: Answer, measured: Prosody | None, norms: Mapping[str, Any] | None) -> str:
     """The sentence for an answer and what was measured of its voice."""
     sentence = _who(answer)
     if measured is None:
@@ -69,7 +70,7 @@ def _who(answer: Answer) -> str:
 
 
 def _word(
-    measure: str, words: tuple[str, str], measured: Prosody, norms: dict[str, Any], speaker: str | None
+    measure: str, words: tuple[str, str], measured: Prosody, norms: Mapping[str, Any], speaker: str | None
 ) -> str | None:
     value, norm = getattr(measured, measure), norms.get(measure)
     if measure == "pitch" and norm is not None:

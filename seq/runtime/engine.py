@@ -11,7 +11,7 @@ import onnxruntime
 
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.errors import InputError
-from seq.runtime.folder import ONNX, read_catalogue, read_model_folder
+from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
 from seq.tasks.base import Stretch
@@ -42,18 +42,32 @@ class Graph:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions have no common base class.
             raise InputError(f"{path} cannot be loaded by onnxruntime: export the model again") from error
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._path = path
+        outputs = self._session.get_outputs()
+        self._outputs = [output.name for output in outputs]
+        # By name, how many numbers an output has for each utterance or each frame.
+        self.sizes = {output.name: output.shape[-1] for output in outputs}
 
     def run(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs of the graph (see `seq.export.waveform_model`) for N waveforms (S_i,), by name.
 
         What is shorter than one frame of 25 ms is padded with zeros to one.
+
+        Raises:
+            InputError: onnxruntime refuses, for want of memory or since the graph is another one.
         """
         lengths = np.array([max(len(waveform), MIN_SAMPLES) for waveform in waveforms], dtype=np.int64)
         padded = np.zeros((len(waveforms), int(lengths.max())), dtype=np.float32)
         for row, waveform in zip(padded, waveforms, strict=True):
             row[: len(waveform)] = waveform
-        values = self._session.run(self._outputs, {"waveform": padded, "lengths": lengths})
+        try:
+            values = self._session.run(self._outputs, {"waveform": padded, "lengths": lengths})
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"onnxruntime cannot run {self._path} on {padded.shape[1] / SAMPLING_RATE:.1f} s of speech ({reason}): "
+                "pass a smaller --batch-seconds, or export the model again"
+            ) from error
         return dict(zip(self._outputs, values, strict=True))
 
 
@@ -65,9 +79,21 @@ class Engine:
         self.description = read_model_folder(folder)
         self.catalogue = read_catalogue(self.description)
         self.graph = Graph(Path(folder) / ONNX, num_threads)
+        sizes = self.graph.sizes
+        for task in self.catalogue.tasks:
+            number = task.size(self.catalogue.outputs[task.name])
+            if sizes.get(task.name) != number:
+                raise InputError(
+                    f"{folder}: {DESCRIPTION} names {number} numbers of {task.name}, and {ONNX} has "
+                    f"{sizes.get(task.name, 'none')}: export the model again"
+                )
 
     def run(self, pieces: Sequence[Piece]) -> list[Answer]:
-        """One answer per piece, in the same order; the pieces that can go through the network together do."""
+        """One answer per piece, in the same order; the pieces that can go through the network together do.
+
+        Raises:
+            InputError: an answer is no finite number.
+        """
         answers: dict[int, Answer] = {}
         for group in self._groups(pieces):
             raw = self.graph.run([pieces[i].samples for i in group])
@@ -90,8 +116,17 @@ class Engine:
         answers: dict[str, TaskAnswer] = {}
         for task in self.catalogue.tasks:
             numbers = raw[task.name][: int(raw["frames"])] if task.kind == "sequence" else raw[task.name]
-            temperature = self.description["calibration"].get(task.name, {}).get("temperature", 1.0)
-            answers[task.name] = task.answer(numbers, self.catalogue.outputs[task.name], stretch, temperature)
+            fitted = self.description["calibration"].get(task.name)
+            temperature = fitted["temperature"] if fitted else 1.0
+            with np.errstate(all="ignore"):
+                answer = task.answer(numbers, self.catalogue.outputs[task.name], stretch, temperature)
+            # Of symbols only the best are left, and NaN has no best.
+            if np.isnan(numbers).any() or not answer.is_finite:
+                raise InputError(
+                    f"the model's {task.name} is not a finite number, its weights or its calibration are damaged: "
+                    "export it again from a run that is whole"
+                )
+            answers[task.name] = answer
         return Answer(stretch.start, stretch.end, self.is_uncertain(answers, duration), answers, self.catalogue)
 
     def is_uncertain(self, answers: Mapping[str, TaskAnswer], duration: float) -> bool | None:
@@ -102,7 +137,8 @@ class Engine:
         found = answers[main]
         assert isinstance(found, Category)
         threshold = self.description["calibration"][main]["threshold"]
-        return duration < MIN_CERTAIN_SECONDS or found.confidence < threshold
+        # A threshold that is no number lets nothing pass.
+        return duration < MIN_CERTAIN_SECONDS or not found.confidence >= threshold
 
     def merge(self, answers: Sequence[Answer], parts: Sequence[tuple[float, float]]) -> dict[str, TaskAnswer]:
         """The answers of all tasks for several stretches, of each of which the part from start to end counts."""

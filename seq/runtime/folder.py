@@ -12,14 +12,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Annotated, Any, TypedDict
 
 from seq.errors import InputError
 from seq.runtime.results import Catalogue
-from seq.tasks.base import Outputs
+from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks
 from seq.tasks.stand_in import stand_in
 from seq.utils.files import read_json, sha256
+from seq.utils.typed_values import (
+    Bounds,
+    Finite,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+    read_typed,
+)
 
 FORMAT = 2
 DESCRIPTION = "model.json"
@@ -28,18 +37,21 @@ WEIGHTS = "model.safetensors"
 CARD = "README.md"
 
 
-class Features(TypedDict):
+class _OneLength(TypedDict, total=False):
+    # Whether waveforms that go through the network together must be of one length.
+    one_length: bool
+
+
+class Features(_OneLength):
     """What the network reads."""
 
     extractor: str
-    num_filters: int
+    num_filters: PositiveInt
     trim: bool
-    sampling_rate: int
-    min_samples: int
+    sampling_rate: PositiveInt
+    min_samples: PositiveInt
     # Of the network's frames.
-    frame_seconds: float
-    # Whether waveforms that go through the network together must be of one length.
-    one_length: bool
+    frame_seconds: PositiveFloat
 
 
 class ProtocolRecord(TypedDict):
@@ -48,11 +60,77 @@ class ProtocolRecord(TypedDict):
     name: str
     description: str
     speaker_disjoint: bool
-    fold: int
-    seed: int
+    fold: PositiveInt
+    seed: NonNegativeInt
 
 
-class Description(TypedDict):
+class Fitted(TypedDict):
+    """What was fitted on valid for a category (`seq.score.calibration`); beside it, what that does."""
+
+    temperature: Annotated[float, Bounds(0.01, 100)]
+    threshold: Share
+
+
+class Norm(TypedDict):
+    """Of a measure in a corpus."""
+
+    mean: Finite
+    std: PositiveFloat
+
+
+class Norms(TypedDict):
+    """What is usual in a corpus (`seq.export.norms`); None where too few utterances say so."""
+
+    corpus: str
+    # By gender.
+    pitch: dict[str, Norm | None]
+    movement: Norm | None
+    loudness: Norm | None
+    harmonicity: Norm | None
+    rate: Norm | None
+
+
+class Origin(TypedDict):
+    """The model that another one was finetuned from."""
+
+    name: str
+    sha256: str
+    corpus: str
+    protocol: str
+    new_emotions: list[str]
+    # Its scores on test, by task.
+    test: dict[str, dict[str, float]]
+    finetuned_from: Origin | None
+
+
+class Shared(TypedDict):
+    """Of the speakers and of the sentences of a part of the fold, the share that is in train, too; None: not known."""
+
+    speakers: Share | None
+    sentences: Share | None
+
+
+class SharedParts(TypedDict):
+    """Of both parts that are not train."""
+
+    valid: Shared
+    test: Shared
+
+
+class _Additions(TypedDict, total=False):
+    # What a partial copy of the corpus lacked.
+    missing: str | None
+    norms: Norms | None
+    # The pretrained encoder inside (`seq.models.pretrained.spec.EncoderSpec`), if there is one.
+    encoder: dict[str, Any] | None
+    # What 8 bits cost on valid (`seq.export.int8`); None for a graph of 32 bits.
+    int8: dict[str, Any] | None
+    # The model that it was finetuned from, if it was.
+    finetuned_from: Origin | None
+    shared: SharedParts
+
+
+class Description(_Additions):
     """What model.json holds."""
 
     format: int
@@ -66,32 +144,20 @@ class Description(TypedDict):
     # `seq.models.model.ModelSpec`, for torch.
     network: dict[str, Any]
     # Those that were trained; a pretrained encoder has its own.
-    num_parameters: int
-    epoch: int
+    num_parameters: NonNegativeInt
+    epoch: PositiveInt
     corpus: str
     protocol: ProtocolRecord
     # Of valid and of test: by task, its metrics.
     scores: dict[str, dict[str, dict[str, float]]]
-    # By task: temperature, threshold, and what they do (`seq.score.calibration`).
-    calibration: dict[str, dict[str, Any]]
+    # Of every category.
+    calibration: dict[str, Fitted]
     training: dict[str, Any]
     # Sections that finetuning takes over.
     conf: dict[str, Any]
-    # What a partial copy of the corpus lacked.
-    missing: str | None
-    norms: dict[str, Any] | None
-    # The pretrained encoder inside (`seq.models.pretrained.spec.EncoderSpec`), if there is one.
-    encoder: dict[str, Any] | None
-    # What 8 bits cost on valid (`seq.export.int8`); None for a graph of 32 bits.
-    int8: dict[str, Any] | None
-    # The model that it was finetuned from, if it was.
-    finetuned_from: dict[str, Any] | None
     # SHA-256 of the other files, and of this one.
     files: dict[str, str]
     sha256: str
-
-
-_REQUIRED = ("tasks", "main", "features", "calibration", "network", "files")
 
 
 def description_digest(description: Mapping[str, Any]) -> str:
@@ -122,11 +188,10 @@ def read_model_folder(folder: Path | str) -> Description:
         raise InputError(f"{path} is not of format {FORMAT}: export the model again with this version of SpeechEQ")
     if description.get("sha256") != description_digest(description):
         raise InputError(f"{path} was altered since the export: copy the model folder again or export again")
-    if missing := [key for key in _REQUIRED if key not in description]:
-        raise InputError(f"{path} lacks {', '.join(missing)}: export the model again")
+    found = read_typed(description, Description, f"{path} cannot be read, export the model again")
     for name in (ONNX, WEIGHTS):
-        _check_file(folder / name, description["files"].get(name))
-    return cast("Description", description)
+        _check_file(folder / name, found["files"].get(name))
+    return found
 
 
 def _check_file(path: Path, digest: str | None) -> None:
@@ -137,11 +202,32 @@ def _check_file(path: Path, digest: str | None) -> None:
 
 
 def read_catalogue(description: Description) -> Catalogue:
-    """What the model answers. Raises InputError where it is of another version."""
-    try:
-        outputs = {name: Outputs.from_dict(data) for name, data in description["tasks"].items()}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the tasks of {DESCRIPTION} cannot be read: export the model again") from error
+    """What the model answers. Raises InputError where that contradicts itself, or is of another version."""
+    complaint = f"{DESCRIPTION} cannot be read, export the model again"
     known = {task.name: task for task in all_tasks()}
-    tasks = [known.get(name) or stand_in(name, found.kind) for name, found in outputs.items()]
-    return Catalogue(tuple(sorted(tasks, key=lambda task: task.order)), outputs, description["main"])
+    outputs: dict[str, Outputs] = {}
+    tasks: list[Task] = []
+    for name, data in description["tasks"].items():
+        found = outputs[name] = Outputs.from_dict(data, f"{complaint}: tasks.{name}")
+        if problem := _problem(found):
+            raise InputError(f"{complaint}: tasks.{name} has {problem}")
+        tasks.append(known.get(name) or stand_in(name, found.kind))
+        if tasks[-1].kind != found.kind:
+            raise InputError(f"{complaint}: tasks.{name} has the kind {found.kind}, and is a {tasks[-1].kind}")
+    main = description["main"]
+    for name in {*([] if main is None else [main]), *description["calibration"]}:
+        if name not in outputs or outputs[name].kind != "category" or name not in description["calibration"]:
+            raise InputError(f"{complaint}: {name} is no category, or not calibrated")
+    return Catalogue(tuple(sorted(tasks, key=lambda task: task.order)), outputs, main)
+
+
+def _problem(outputs: Outputs) -> str | None:
+    """What numbers of a head cannot stand for; None if nothing."""
+    labels = outputs.labels
+    if outputs.kind in ("category", "sequence") and (not labels or len(set(labels)) < len(labels)):
+        return "no labels, or one of them twice"
+    if list(outputs.levels) != sorted({level for level in outputs.levels if 0 <= level <= 1}):
+        return f"the levels {list(outputs.levels)}, which do not ascend from 0 to 1"
+    if not outputs.low < outputs.high:
+        return f"a low of {outputs.low:g} and a high of {outputs.high:g}"
+    return None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seq.errors import InputError
-from seq.utils.files import read_jsonl
+from seq.utils.files import text_lines
 
 # Files with these suffixes are taken from a folder; a file that is named itself may have any. The last six are
 # recordings that libsndfile cannot read: they get their line, which says so.
@@ -65,10 +66,9 @@ def _expand(path: str) -> Iterator[Item]:
     if os.path.isdir(path):
         yield from _folder(path)
     elif path.endswith(".scp"):
-        yield from _scp(path)
+        yield from _listed(path, _scp_item)
     elif path.endswith(_MANIFEST_SUFFIXES):
-        for row in read_jsonl(path):
-            yield _manifest_row(path, row)
+        yield from _listed(path, _manifest_item)
     else:
         yield Item(path)
 
@@ -90,36 +90,53 @@ def _folder(folder: str) -> Iterator[Item]:
         raise InputError(f"{folder} has no audio files: name another folder, or the files themselves")
 
 
-def _scp(path: str) -> Iterator[Item]:
-    """Kaldi's wav.scp: "id path" per line; its commands ("id sph2pipe ... |") are not run."""
-    try:
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                fields = line.split(maxsplit=1)
-                if not fields:
-                    continue
-                if len(fields) == 1:
-                    yield Item(path, fields[0], error=f"{path}, line {number}: expected 'id path'")
-                elif fields[1].rstrip().endswith("|"):
-                    message = f"{path}, line {number} is a command, which is not run: write its audio to a file first"
-                    yield Item(path, fields[0], error=message)
-                else:
-                    yield Item(fields[1].rstrip("\n").rstrip(), fields[0])
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a list of recordings ({error})") from error
+def _listed(path: str, item: Callable[[str], Item]) -> Iterator[Item]:
+    """A recording per line of a list; `item` reads one, and raises what is wrong with it."""
+    found = False
+    # Names of files may be any bytes.
+    for number, line in text_lines(path, errors="surrogateescape", remedy="check its name, or write it again"):
+        found = True
+        try:
+            yield item(line)
+        except _BadLine as error:
+            yield Item(path, error.id, error=f"{path}, line {number} {error}")
+    if not found:
+        raise InputError(f"{path} is empty: it should have a line for each recording")
 
 
-def _manifest_row(path: str, row: Any) -> Item:
-    """A line of Lhotse's recordings or cuts."""
+class _BadLine(Exception):
+    """What is wrong with a line, which may have an id all the same."""
+
+    def __init__(self, sentence: str, id: str | None = None) -> None:
+        super().__init__(sentence)
+        self.id = id
+
+
+def _scp_item(line: str) -> Item:
+    """Kaldi's wav.scp: "id path"; its commands ("id sph2pipe ... |") are not run."""
+    name, *rest = line.split(maxsplit=1)
+    if not rest:
+        raise _BadLine("is not of the form 'id path'", name)
+    source = rest[0].rstrip()
+    if source.endswith("|"):
+        raise _BadLine("is a command, which is not run: write its audio to a file first", name)
+    return Item(source, name)
+
+
+def _manifest_item(line: str) -> Item:
+    """A recording or a cut of Lhotse."""
+    name: str | None = None
     try:
+        row = json.loads(line)
+        name = str(row["id"])
         recording = row.get("recording") or row
         source = recording["sources"][0]
-        name = str(row["id"])
-        if source["type"] != "file":
-            return Item(path, name, error=f"{path}: {name} is of source type {source['type']}: only files are read")
-        if "recording" in row:
-            return Item(str(Path(source["source"])), name, float(row["start"]), float(row["duration"]))
-        return Item(str(Path(source["source"])), name)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-        given = row.get("id") if isinstance(row, dict) else None
-        return Item(path, given, error=f"{path}: {given or 'a line'} is neither a recording nor a cut of Lhotse")
+        kind, audio = str(source["type"]), os.fspath(Path(source["source"]))
+        start, duration = (float(row["start"]), float(row["duration"])) if "recording" in row else (0.0, None)
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
+        raise _BadLine(f"{f'({name}) ' if name else ''}is neither a recording nor a cut of Lhotse", name) from None
+    if kind != "file":
+        raise _BadLine(f"({name}) has a source of type {kind}: only files are read", name)
+    if not 0 <= start < math.inf or not (duration is None or 0 < duration < math.inf):
+        raise _BadLine(f"({name}) begins at {start:.10g} s and lasts {duration:.10g} s: check its times", name)
+    return Item(audio, name, start, duration)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from seq.audio.reading import SAMPLING_RATE, audio_duration, read_audio, resample
+from seq.audio.opening import Mixer, audio_duration
+from seq.audio.reading import SAMPLING_RATE, read_audio, resample
 from seq.audio.streams import stream_audio
 from seq.runtime.engine import Engine, Piece
 from seq.runtime.folder import Description
 from seq.runtime.recording import LONG_SECONDS, Recording, answer_pieces, utterance_piece
 from seq.runtime.results import Catalogue, Result
 from seq.runtime.stream import Stream
-from seq.runtime.waveform import check_rate, to_mono
+from seq.runtime.waveform import check_rate, to_channels
 
 
 class Model:
@@ -52,9 +53,12 @@ class Model:
             describe: whether to add a sentence on how it was said.
 
         Raises:
-            InputError: the waveform is empty, silent, of another shape or type, or has NaN.
+            InputError: the waveform is empty, silent, of another shape or type, has NaN, or channels that cancel each
+                other.
         """
-        samples = resample(to_mono(waveform), check_rate(rate))
+        mixer = Mixer("the waveform")
+        samples = resample(mixer.mix(to_channels(waveform)), check_rate(rate))
+        mixer.finish()
         if len(samples) <= LONG_SECONDS * SAMPLING_RATE:
             piece = utterance_piece(samples, self.engine, "the waveform")
             return answer_pieces(self.engine, [piece], [len(samples) / SAMPLING_RATE], describe)[0]

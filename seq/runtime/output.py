@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -23,7 +24,6 @@ class Writer:
         self._tasks, self._main, self._judged = catalogue.shown(), catalogue.main, catalogue.judged
         # Classes of the main category, whose probabilities have columns of CSV.
         self._labels = catalogue.outputs[catalogue.main].labels if catalogue.main else ()
-        self._csv = csv.writer(stream, lineterminator="\n")
         writers: dict[str, Callable[[Outcome, bool], None]] = {
             "json": self._write_json,
             "csv": self._write_csv,
@@ -33,7 +33,7 @@ class Writer:
         if form == "csv":
             probs = [f"p_{name}" for name in self._labels]
             times = ["start", "end", "duration"]
-            self._csv.writerow(["id", "path", "part", *times, *self._columns(), *probs, "description", "error"])
+            self._row(["id", "path", "part", *times, *self._columns(), *probs, "description", "error"])
         elif form == "table":
             self._line(self._table_row("recording", "seconds", {task.name: task.called for task in self._tasks}))
 
@@ -49,7 +49,7 @@ class Writer:
         self._stream.flush()
 
     def _write_json(self, outcome: Outcome, partial: bool) -> None:
-        row: dict[str, Any] = {"id": outcome.item.id} if outcome.item.id is not None else {}
+        row: dict[str, Any] = {"id": _utf8(outcome.item.id)} if outcome.item.id is not None else {}
         row["path"] = _utf8(outcome.item.path)
         if partial:
             row["partial"] = True
@@ -57,11 +57,11 @@ class Writer:
         self._line(json.dumps(row, ensure_ascii=False))
 
     def _write_csv(self, outcome: Outcome, partial: bool) -> None:
-        name = [outcome.item.id or "", _utf8(outcome.item.path)]
+        name = [_utf8(outcome.item.id or ""), _utf8(outcome.item.path)]
         result = outcome.result
         if result is None:
             empty = [""] * (5 + len(self._columns()) + len(self._labels))
-            self._csv.writerow([*name, *empty, _utf8(outcome.error or "")])
+            self._row([*name, *empty, _utf8(outcome.error or "")])
             return
         rows: list[tuple[str, Answer]] = [("partial" if partial else "recording", result)]
         rows += [("window", window) for window in result.windows]
@@ -69,7 +69,7 @@ class Writer:
             duration = result.duration if answer is result else answer.end - answer.start
             times = [f"{value:.3f}" for value in (answer.start, answer.end, duration)]
             words = (result.description or "") if answer is result else ""
-            self._csv.writerow([*name, part, *times, *self._cells(answer), words, ""])
+            self._row([*name, part, *times, *self._cells(answer), words, ""])
 
     def _write_table(self, outcome: Outcome, partial: bool) -> None:
         path = _printable(outcome.item.id or outcome.item.path)
@@ -102,6 +102,12 @@ class Writer:
         tasks = sorted(self._tasks, key=lambda task: task.kind == "sequence")
         row = [_shorten(name), f"{seconds:>8}", *(f"{cells[task.name]:<{task.width}}" for task in tasks)]
         return "  ".join(row).rstrip()
+
+    def _row(self, cells: list[str]) -> None:
+        # The end of a line decides what is quoted: with this one, a carriage return in a name is, too.
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerow(cells)
+        self._line(text.getvalue().removesuffix("\r\n"))
 
     def _line(self, text: str) -> None:
         self._stream.write(text + "\n")

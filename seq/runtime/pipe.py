@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
 import struct
 import tempfile
@@ -17,6 +18,7 @@ from seq.audio.faults import UNKNOWN_WAV_SIZE
 from seq.errors import InputError
 from seq.runtime.model import Model
 from seq.runtime.results import Result
+from seq.runtime.waveform import MAX_CHANNELS
 
 NAME = "standard input"
 
@@ -30,6 +32,9 @@ _SUBTYPES = {
     (_FLOAT, 64): "DOUBLE",
 }
 _MAX_HEADER_CHUNK = 1 << 20
+# What is read at once.
+_MAX_SECONDS = 10.0
+_MAX_CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,20 @@ def predict_pipe(
         every: seconds of audio between estimates; 0 gives the final result only.
 
     Raises:
-        InputError: not audio, truncated, empty, silent, NaN.
+        InputError: not audio, truncated, empty, silent, NaN, or nothing that can be read, or stored until it is judged.
     """
+    try:
+        yield from _predict(model, stream, every, raw_rate, describe)
+    except OSError as error:
+        raise InputError(f"{NAME} cannot be read, or stored until it is judged ({error.strerror})") from error
+    except (ValueError, RuntimeError, MemoryError) as error:
+        # A decoder or resampler may stumble in ways of its own.
+        raise InputError(f"{NAME} cannot be judged ({type(error).__name__}: {error}): convert it to wav") from error
+
+
+def _predict(
+    model: Model, stream: BinaryIO, every: float, raw_rate: int | None, describe: bool
+) -> Iterator[tuple[Result, bool]]:
     head = b""
     if raw_rate is not None:
         wav: _Format | None = _Format(raw_rate, 1, "PCM_16", 2, None)
@@ -65,9 +82,12 @@ def predict_pipe(
         yield _predict_copy(model, head, stream, describe), True
         return
     live = model.stream(wav.rate, describe, NAME)
-    for chunk in _chunks(stream, wav, every or 10.0):
+    # Parts of equal length between estimates, so that memory does not depend on how far these are apart.
+    longest = max(min(_MAX_SECONDS, _MAX_CHUNK_BYTES / wav.frame_bytes / wav.rate), 1 / wav.rate)
+    num_parts = math.ceil(every / longest) or 1
+    for number, chunk in enumerate(_chunks(stream, wav, every / num_parts or longest), start=1):
         live.hear(chunk)
-        if every and (result := live.estimate()) is not None:
+        if every and number % num_parts == 0 and (result := live.estimate()) is not None:
             yield result, False
     yield live.finish(), True
 
@@ -94,7 +114,9 @@ def _parse_format(body: bytes) -> tuple[int, int, str, int]:
     if kind == _EXTENSIBLE and len(body) >= 26:
         kind = struct.unpack("<H", body[24:26])[0]
     subtype = _SUBTYPES.get((kind, bits))
-    if subtype is None or not channels or frame_bytes != channels * bits // 8:
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise InputError(f"{NAME} is a wav of {channels} channels: send 1 to {MAX_CHANNELS}")
+    if subtype is None or frame_bytes != channels * bits // 8:
         raise InputError(f"{NAME} is a wav of format {kind} with {bits} bits: send plain samples, or name a file")
     return rate, channels, subtype, frame_bytes
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from seq.audio.reading import SAMPLING_RATE, is_silent, trim_silence
+from seq.audio.reading import SAMPLING_RATE
+from seq.audio.trimming import is_silent, trim_silence
 from seq.errors import InputError
 from seq.runtime.describe import describe
 from seq.runtime.engine import Engine, Piece

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from seq.audio.opening import Mixer
 from seq.audio.reading import SAMPLING_RATE
 from seq.audio.streams import stream_resampler
 from seq.errors import InputError
 from seq.runtime.engine import Engine
 from seq.runtime.recording import Recording
 from seq.runtime.results import Result
-from seq.runtime.waveform import to_mono
+from seq.runtime.waveform import to_channels
 
 
 class Stream:
@@ -25,6 +26,7 @@ class Stream:
         self, engine: Engine, rate: int, batch_seconds: float = 60.0, name: str = "the stream", with_words: bool = False
     ) -> None:
         self._recording = Recording(engine, name, batch_seconds, with_words)
+        self._mixer = Mixer(name)
         self._finished = False
         self._resampler = stream_resampler(rate) if rate != SAMPLING_RATE else None
 
@@ -46,7 +48,7 @@ class Stream:
         """As `feed`, without an estimate."""
         if self._finished:
             raise InputError("the stream is finished: open another one for more audio")
-        samples = to_mono(chunk)
+        samples = self._mixer.mix(to_channels(chunk))
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples)
         self._recording.add(samples)
@@ -56,10 +58,15 @@ class Stream:
         return self._recording.estimate()
 
     def finish(self) -> Result:
-        """The answer for the whole stream. Raises InputError where it was empty or silent, or is finished already."""
+        """The answer for the whole stream.
+
+        Raises:
+            InputError: it was empty or silent, its channels cancelled each other, or it is finished already.
+        """
         if self._finished:
             raise InputError("the stream is finished: open another one for more audio")
         self._finished = True
+        self._mixer.finish()
         if self._resampler is not None:
             self._recording.add(self._resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
         return self._recording.finish()

@@ -1,6 +1,6 @@
 """Find speech in a long recording, piece by piece, and cut it into overlapping windows; memory stays flat.
 
-The rule generalises `seq.audio.reading.trim_silence` and needs no model: frames of 25 ms every 10 ms; a frame is
+The rule generalises `seq.audio.trimming.trim_silence` and needs no model: frames of 25 ms every 10 ms; a frame is
 voice where its power lies above a threshold, which is taken anew for every 30 s from those and the 30 s before:
 
     threshold = min(max(peak - 40 dB, floor + 6 dB), peak - 12 dB)    floor: 10th percentile of the frames' power
@@ -16,7 +16,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seq.audio.reading import SAMPLING_RATE, TRIM_BELOW_PEAK_DB, TRIM_MARGIN_SECONDS
+from seq.audio.reading import SAMPLING_RATE
+from seq.audio.trimming import TRIM_BELOW_PEAK_DB, TRIM_MARGIN_SECONDS
 from seq.runtime.engine import Piece
 
 WINDOW_SECONDS = 10.0

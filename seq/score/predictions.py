@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from seq.errors import InputError
 from seq.tasks.base import Label, Outputs, Setting
 from seq.tasks.predictions import CategoryPrediction, ManifestRow, Prediction
 from seq.tasks.registry import all_tasks, get_task
-from seq.utils.files import read_jsonl
+from seq.utils.files import read_jsonl, read_numbered_jsonl
+from seq.utils.typed_values import read_typed
 
 
 @dataclass(frozen=True)
@@ -43,23 +44,37 @@ def read_references(cuts: Path, setting: Setting) -> dict[str, Reference]:
         labels = {task.name: task.label(row, setting) for task in all_tasks()}
         known = {name: label for name, label in labels.items() if label is not None}
         votes = {task.name: found for task in all_tasks() if (found := task.votes(row, setting))}
-        references[row.id] = Reference(row.speaker, row.custom.get("sentence") or row.text, known, votes)
+        references[row.id] = Reference(row.speaker, row.sentence, known, votes)
     return references
 
 
-def parse_prediction(row: Mapping[str, Any]) -> Prediction:
-    """A line of predictions.jsonl. Raises KeyError, TypeError, ValueError or AttributeError for another shape."""
+class _Optional(TypedDict, total=False):
+    corpus: str | None
+    fold: int | None
+    seed: int | None
+    speaker: str | None
+
+
+class _Head(_Optional):
+    """How a line of predictions.jsonl begins."""
+
+    id: str
+
+
+def parse_prediction(row: Any) -> Prediction:
+    """A line of predictions.jsonl. Raises InputError for another shape."""
+    head = read_typed(row, _Head, "its head")
     answers = {task.name: task.parse(row[task.name]) for task in all_tasks() if task.name in row}
-    speaker = row.get("speaker") or "unknown"
-    return Prediction(row["id"], speaker, answers, row.get("corpus"), row.get("fold"), row.get("seed"))
+    speaker = head.get("speaker") or "unknown"
+    return Prediction(head["id"], speaker, answers, head.get("corpus"), head.get("fold"), head.get("seed"))
 
 
 def read_rows(path: Path) -> list[Prediction]:
     """The predictions of a run that was scored, as they are. Raises InputError, naming the file, for another shape."""
     try:
         return [parse_prediction(row) for row in read_jsonl(path)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} is not what stage 6 writes ({error!r}): run stage 6 again") from error
+    except InputError as error:
+        raise InputError(f"{path} is not what stage 6 writes ({error}): run stage 6 again") from error
 
 
 def read_predictions(
@@ -68,32 +83,40 @@ def read_predictions(
     """The predictions of exactly the utterances `ids`, in that order; references are the manifest's.
 
     Raises:
-        InputError: naming the first id that is missing, predicted twice, not of this part, whose references
-            are not the manifest's, or whose hypothesis is not of this label set.
+        InputError: naming the line and the first id that is predicted twice, not of this part, whose references are
+            not the manifest's, whose hypothesis is not of this label set, or whose numbers are no probabilities; or an
+            id that is missing.
     """
     expected, rows = set(ids), {}
     tasks: list[str] | None = None
     outputs = {task.name: task.outputs(setting) for task in all_tasks()}
-    for row in read_jsonl(path):
-        key = row.get("id")
+    for number, row in read_numbered_jsonl(path):
+        where = f"{path}, line {number}"
+        key = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(key, str):
+            raise InputError(
+                f'{where} is not a prediction, {{"id": ..., ...}}: give every line the id of its utterance'
+            )
         if key not in expected:
-            raise InputError(f"{path}: {key} is not in this part of the fold: predict the ids of the fold's JSON alone")
+            raise InputError(
+                f"{where}: {key} is not in this part of the fold: predict the ids of the fold's JSON alone"
+            )
         if key in rows:
-            raise InputError(f"{path}: {key} is predicted twice: keep one line per utterance")
+            raise InputError(f"{where}: {key} is predicted twice: keep one line per utterance")
         if row.get("seed", seed) != seed:
-            raise InputError(f"{path}: {key} is of seed {row['seed']}, not {seed}: run stage 6 for this seed")
+            raise InputError(f"{where}: {key} is of seed {row['seed']}, not {seed}: run stage 6 for this seed")
         present = [task.name for task in all_tasks() if task.name in row]
         tasks = tasks or present
         if present != tasks or not tasks:
-            raise InputError(f"{path}: {key} has the tasks {present}, the first line {tasks}: give all lines the same")
+            raise InputError(f"{where}: {key} has the tasks {present}, the first line {tasks}: give all lines the same")
         reference = references[key]
         try:
             found = replace(parse_prediction(row), speaker=reference.speaker)
             problem = _problem(found, row.get("speaker"), reference, outputs, setting.protocol.name)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            problem = f"lacks or misspells something ({error!r})"
+        except InputError as error:
+            problem = f"lacks or misspells something ({error})"
         if problem:
-            raise InputError(f"{path}: {key} {problem}: run stage 6 again with the conf and protocol that you score")
+            raise InputError(f"{where}: {key} {problem}: run stage 6 again with the conf and protocol that you score")
         for name in found.tasks:
             if (label := _true(name, reference, outputs)) is not None:
                 # The file may have it rounded.

@@ -15,18 +15,20 @@ from typing import Any, cast
 import numpy as np
 
 from seq.conf import Conf
+from seq.corpora.record import read_corpus_json
 from seq.data.fold_files import choose_folds, read_summary
 from seq.data.folds import describe_protocol
 from seq.decode.choice import read_records
 from seq.errors import InputError
 from seq.score.intervals import intervals, mean_values, method_name
 from seq.score.predictions import Reference, read_predictions, read_references
+from seq.score.shared import overlap, share
 from seq.score.types import FoldScores, PartScores, PooledScores, PoolScores, Scores, Spread, TaskScores, metric
 from seq.tasks.base import Outputs, Setting, Task
 from seq.tasks.predictions import Prediction
 from seq.tasks.registry import all_tasks, in_order
 from seq.tasks.statistics import Statistic, finite
-from seq.train.record import RunRecord
+from seq.train.record import RunRecord, read_record
 from seq.utils.files import read_json
 from seq.utils.provenance import git_commit, package_versions
 from seq.utils.run_folder import DecodedPart, RunFolder
@@ -56,8 +58,7 @@ class Scored:
         """run.json of every run that has one, with its fold and seed."""
         units = [(fold, seed) for fold in self.folds for seed in self.seeds]
         paths = {unit: self.run(*unit).run_json for unit in units}
-        found = [{"fold": fold, "seed": seed, **read_json(p)} for (fold, seed), p in paths.items() if p.exists()]
-        return cast("list[RunRecord]", found)
+        return [{"fold": fold, "seed": seed, **read_record(p)} for (fold, seed), p in paths.items() if p.exists()]
 
 
 def statistic(task: Task, rows: Sequence[Prediction], outputs: Outputs) -> Statistic | None:
@@ -105,20 +106,19 @@ def score_part(experiment: Scored, part: DecodedPart) -> PartScores | None:
     if not any(run.predictions_of(part).exists() for run in runs):
         return None
     runs_of_folds: dict[int, list[list[Prediction]]] = {}
-    overlaps: dict[int, tuple[int, int]] = {}
+    parts_of_folds = {fold: _read_fold(experiment, fold) for fold in experiment.folds}
     for fold in experiment.folds:
-        parts = _read_fold(experiment, fold)
-        runs_of_folds[fold] = [_read_run(experiment, fold, seed, part, parts[part]) for seed in experiment.seeds]
-        overlaps[fold] = text_overlap(*(_sentences(experiment, parts[name]) for name in (part, "train")))
+        ids = parts_of_folds[fold][part]
+        runs_of_folds[fold] = [_read_run(experiment, fold, seed, part, ids) for seed in experiment.seeds]
     tasks = _common_tasks(experiment, [rows for runs in runs_of_folds.values() for rows in runs])
 
     def pool(folds: Sequence[int]) -> PooledScores:
         runs = [[row for fold in folds for row in runs_of_folds[fold][i]] for i in range(len(experiment.seeds))]
         speakers = {row.speaker for row in runs[0]}
-        seen, total = (sum(overlaps[fold][i] for fold in folds) for i in range(2))
+        shared = _shared_with_train(experiment, [parts_of_folds[fold] for fold in folds], part)
         scores = {task.name: score_task(task, runs, task.outputs(experiment.setting)) for task in tasks}
         sizes = {"num_utterances": len(runs[0]), "num_speakers": len(speakers)}
-        return cast("PooledScores", {**sizes, **scores, "text_overlap": seen / total if total else None})
+        return cast("PooledScores", {**sizes, **scores, **shared})
 
     rows = [cast("FoldScores", {"fold": fold, **pool([fold])}) for fold in experiment.folds]
     others = [fold for fold in experiment.folds if fold != SEARCH_FOLD]
@@ -158,15 +158,20 @@ def _read_fold(experiment: Scored, fold: int) -> dict[str, list[str]]:
     return parts
 
 
-def text_overlap(test: Sequence[str], train: Sequence[str]) -> tuple[int, int]:
-    """How many distinct test sentences also occur in training, and how many there are."""
-    sentences = set(test)
-    return len(sentences & set(train)), len(sentences)
+def _shared_with_train(
+    experiment: Scored, folds: Sequence[dict[str, list[str]]], part: DecodedPart
+) -> dict[str, float | None]:
+    """The shares of a part's sentences and speakers that are in train of the same fold, too."""
 
+    def names(ids: Sequence[str], what: str) -> list[str]:
+        found = (getattr(experiment.references[key], what) for key in ids)
+        return [name for name in found if name is not None]
 
-def _sentences(experiment: Scored, ids: Sequence[str]) -> list[str]:
-    sentences = (experiment.references[key].sentence for key in ids)
-    return [sentence for sentence in sentences if sentence is not None]
+    shares = {}
+    for key, what in (("text_overlap", "sentence"), ("speaker_overlap", "speaker")):
+        counts = [overlap(names(parts[part], what), names(parts["train"], what)) for parts in folds]
+        shares[key] = share(sum(seen for seen, _ in counts), sum(total for _, total in counts))
+    return shares
 
 
 def _mean_std(task: Task, folds: Sequence[PoolScores]) -> dict[str, Spread]:
@@ -205,7 +210,7 @@ def score_experiment(
     setting = Setting(protocol, conf.corpus)
     chosen = choose_folds(folds_dir, sorted(set(folds)))
     summary = read_summary(folds_dir)
-    about = read_json(corpus_json) if corpus_json and corpus_json.exists() else {}
+    about = read_corpus_json(corpus_json) if corpus_json and corpus_json.exists() else None
     experiment = Scored(
         exp_dir=exp_dir,
         folds_dir=folds_dir,
@@ -235,9 +240,9 @@ def score_experiment(
         "ctc_backend": ", ".join(backends) or None,
         "unit": conf.lang.unit,
         "decoding": read_records(decoded),
-        "partial": about.get("partial"),
+        "partial": about.get("partial") if about else None,
         # What a partial copy lacks, and what that costs the folds, a sentence each.
-        "missing": [about["missing"], *summary.describe()] if about.get("missing") else summary.describe(),
+        "missing": [*([lost] if about and (lost := about.get("missing")) else []), *summary.describe()],
         "wall_seconds": sum(run.get("wall_seconds", 0.0) for run in runs) if runs else None,
         "peak_rss_mib": max(run.get("peak_rss_mib", 0.0) for run in runs) if runs else None,
         **scores,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, cast
 
+from seq.decode.choice import DecodeRecord
 from seq.train.record import RunRecord
 
 # A 95 % interval, low and high.
@@ -47,8 +48,9 @@ class PooledScores(PoolScores):
     """Those of all folds, or of some."""
 
     num_speakers: int
-    # The share of distinct sentences that are in train, too.
+    # The share of distinct sentences, and of speakers, that are in train of their fold, too.
     text_overlap: float | None
+    speaker_overlap: float | None
 
 
 class FoldScores(PooledScores):
@@ -106,7 +108,7 @@ class _Made(TypedDict):
     # `lang.unit`.
     unit: str
     # What stage 6 noted of every run (`seq.decode.choice`).
-    decoding: list[dict[str, Any]]
+    decoding: list[DecodeRecord]
     peak_rss_mib: float | None
     valid: PartScores | None
     runs: list[RunRecord]

@@ -123,7 +123,7 @@ def ablation_report(recipe: Recipe, rows: list[AblationRow], prefix: str, comman
     if any(other != shape[0] for other in shape):
         raise InputError("the rows of the ablation differ in folds or seeds: run local/run_ablation.py once for all")
     seeds, folds = shape[0]
-    disjoint = "speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
+    disjoint = "test speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
     train = recipe.conf.train
     interval = (task_scores(base["pooled"], main_task().name) or {}).get("interval", MISSING)
     lines = [

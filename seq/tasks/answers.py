@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ PROBABILITY_DIGITS = 4
 
 class TaskAnswer(ABC):
     """The answer of one task."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its numbers are."""
+        return True
 
     @abstractmethod
     def to_json(self) -> Any:
@@ -31,6 +37,10 @@ class Category(TaskAnswer):
         """The probability of the class that was chosen."""
         return self.probs[self.label]
 
+    @property
+    def is_finite(self) -> bool:
+        return all(math.isfinite(p) for p in self.probs.values())
+
     def to_json(self) -> dict[str, Any]:
         return {"label": self.label, "probs": {n: round(p, PROBABILITY_DIGITS) for n, p in self.probs.items()}}
 
@@ -41,6 +51,10 @@ class Level(TaskAnswer):
 
     value: float
     level: str
+
+    @property
+    def is_finite(self) -> bool:
+        return math.isfinite(self.value)
 
     def to_json(self) -> dict[str, Any]:
         return {"value": round(self.value, PROBABILITY_DIGITS), "level": self.level}
@@ -53,6 +67,10 @@ class Value(TaskAnswer):
     value: float
     low: float
     high: float
+
+    @property
+    def is_finite(self) -> bool:
+        return math.isfinite(self.value)
 
     def to_json(self) -> dict[str, float]:
         return {"value": round(self.value, PROBABILITY_DIGITS), "low": self.low, "high": self.high}

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
+from seq.utils.typed_values import Finite, read_typed
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -53,18 +55,17 @@ class Outputs:
     # Levels that the training corpus has, ascending (scale).
     levels: tuple[float, ...] = ()
     # What 0 and 1 of the network stand for, in the units of the corpus (value).
-    low: float = 0.0
-    high: float = 1.0
+    low: Finite = 0.0
+    high: Finite = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> Outputs:
-        """Inverse of `to_dict`. Raises TypeError or KeyError for other keys."""
-        lists = {"labels": tuple(data["labels"]), "levels": tuple(float(level) for level in data["levels"])}
-        return Outputs(**{**data, **lists})
+    def from_dict(data: Any, what: str = "what the numbers of a head stand for") -> Outputs:
+        """Inverse of `to_dict`. Raises InputError, naming `what`, for other keys and values."""
+        return read_typed(data, Outputs, what)
 
 
 class Supervision(Protocol):
@@ -210,8 +211,8 @@ class Task(ABC):
         return None
 
     @abstractmethod
-    def parse(self, data: Mapping[str, Any]) -> TaskPrediction:
-        """Read what predictions.jsonl has of it. Raises KeyError, TypeError or ValueError for another shape."""
+    def parse(self, data: Any) -> TaskPrediction:
+        """Read what predictions.jsonl has of it. Raises InputError for another shape."""
 
     @abstractmethod
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:

@@ -11,12 +11,12 @@ The torch side of a kind, its loss and its target, is in `seq.train.losses` and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from seq.tasks.answers import Category, Level, TaskAnswer
 from seq.tasks.base import Outputs, Stretch, Task
-from seq.tasks.predictions import CategoryPrediction, ScalePrediction, TaskPrediction
+from seq.tasks.predictions import CategoryPrediction, ScalePrediction, TaskPrediction, read_answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # References and levels may be written with three decimals.
 TOLERANCE = 1e-3
+# Probabilities of a dozen classes with two decimals sum to 1 within this.
+SUM_TOLERANCE = 0.1
 
 
 class UtteranceTask(Task):
@@ -36,7 +38,7 @@ class UtteranceTask(Task):
 
     def other_number(self, row: TaskPrediction, ref: float | None) -> str | None:
         """What `problem` says of a reference that is not the manifest's, for tasks whose references are numbers."""
-        if (row.ref is None) != (ref is None) or (ref is not None and abs(row.ref - ref) > TOLERANCE):
+        if (row.ref is None) != (ref is None) or (ref is not None and not abs(row.ref - ref) <= TOLERANCE):
             return f"has the {self.name} {row.ref} as its reference, the manifest {ref}"
         return None
 
@@ -89,8 +91,8 @@ class CategoryTask(UtteranceTask):
         label = cast("Category", answer).label
         return self.words.get(label, label)
 
-    def parse(self, data: Mapping[str, Any]) -> CategoryPrediction:
-        return CategoryPrediction(data["ref"], data["hyp"], data.get("probs"))
+    def parse(self, data: Any) -> CategoryPrediction:
+        return read_answer(data, CategoryPrediction, self.name)
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
         classes = outputs.labels
@@ -101,6 +103,12 @@ class CategoryTask(UtteranceTask):
         probs = cast("CategoryPrediction", row).probs
         if row.hyp not in classes or set(probs or classes) != set(classes):
             return f"has a {self.name} hypothesis ({row.hyp}) of another label set than {', '.join(classes)}"
+        if not probs:
+            return None
+        if wrong := wrong_probability(self.name, probs.values()):
+            return wrong
+        if not abs(sum(probs.values()) - 1.0) <= SUM_TOLERANCE:
+            return f"has {self.name} probabilities that sum to {sum(probs.values()):g}, and not to 1"
         return None
 
     def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
@@ -169,20 +177,20 @@ class ScaleTask(UtteranceTask):
     def number(self, row: TaskPrediction) -> float:
         return cast("ScalePrediction", row).value
 
-    def parse(self, data: Mapping[str, Any]) -> ScalePrediction:
-        return ScalePrediction(data["ref"], data["hyp"], data["value"], data.get("probs"))
+    def parse(self, data: Any) -> ScalePrediction:
+        return read_answer(data, ScalePrediction, self.name)
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
         if wrong := self.other_number(row, ref):
             return wrong
         if ref is None:
             return None
-        value = cast("ScalePrediction", row).value
-        if not math.isfinite(value):
-            return f"has the {self.name} value {value}"
-        if min(abs(row.hyp - level) for level in outputs.levels) > TOLERANCE:
+        found = cast("ScalePrediction", row)
+        if not math.isfinite(found.value):
+            return f"has the {self.name} value {found.value}"
+        if not min(abs(found.hyp - level) for level in outputs.levels) <= TOLERANCE:
             return f"has an {self.name} hypothesis ({row.hyp}) that is none of the levels {list(outputs.levels)}"
-        return None
+        return wrong_probability(self.name, found.probs or ())
 
     def statistic(self, rows: Sequence[TaskPrediction], speakers: Sequence[str], outputs: Outputs) -> Statistic:
         from seq.tasks.number_statistics import Scale
@@ -190,6 +198,12 @@ class ScaleTask(UtteranceTask):
         found = cast("Sequence[ScalePrediction]", rows)
         refs, hyps, values = ([getattr(row, name) for row in found] for name in ("ref", "hyp", "value"))
         return Scale(refs, hyps, values, speakers, outputs.levels)
+
+
+def wrong_probability(name: str, probs: Iterable[float]) -> str | None:
+    """What `problem` says of probabilities of which one is none: NaN, infinite, negative, or above 1."""
+    wrong = next((value for value in probs if not 0.0 <= value <= 1.0 + TOLERANCE), None)
+    return None if wrong is None else f"has the {name} probability {wrong}, and probabilities are from 0 to 1"
 
 
 def part_weights(parts: Sequence[tuple[float, float]]) -> np.ndarray:

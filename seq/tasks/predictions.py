@@ -5,11 +5,16 @@ The shape of the file is a contract: `id, corpus, fold, seed, speaker`, then per
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, TypeVar
+
+from seq.utils.typed_values import read_typed
 
 # How a line begins; what follows are tasks.
 HEAD = ("id", "corpus", "fold", "seed", "speaker")
+# Of a category: the manifest has it.
+NOT_IN_FILE: Final = "votes"
+P = TypeVar("P", bound="TaskPrediction")
 
 
 @dataclass
@@ -80,6 +85,17 @@ class SequencePrediction(TaskPrediction):
         return row
 
 
+def read_answer(data: Any, kind: type[P], name: str) -> P:
+    """What a line of predictions.jsonl has of the task `name`; keys that `kind` lacks are left out.
+
+    Raises:
+        InputError: a key is missing, or a value is of another type.
+    """
+    known = {f.name for f in fields(kind)} - {NOT_IN_FILE}
+    kept = {key: value for key, value in data.items() if key in known} if isinstance(data, dict) else data
+    return read_typed(kept, kind, name)
+
+
 @dataclass
 class Prediction:
     """An utterance with what was said of it, by task."""
@@ -106,6 +122,11 @@ class ManifestRow:
     gender: str | None
     text: str | None = None
     custom: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str | None:
+        """What is said: the corpus's own name of it, or its text."""
+        return self.custom.get("sentence") or self.text
 
     @staticmethod
     def from_dict(cut: dict[str, Any]) -> ManifestRow:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from seq.tasks.answers import TaskAnswer, Value
 from seq.tasks.base import Label, Outputs, Setting, Stretch, Supervision
 from seq.tasks.kinds import UtteranceTask, part_weights
-from seq.tasks.predictions import TaskPrediction, ValuePrediction
+from seq.tasks.predictions import TaskPrediction, ValuePrediction, read_answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,8 @@ class ValueTask(UtteranceTask):
         return ValuePrediction(known, self.reference(probs[0], outputs))
 
     def answer(self, numbers: np.ndarray, outputs: Outputs, stretch: Stretch, temperature: float = 1.0) -> Value:
-        place = 1.0 / (1.0 + math.exp(-float(numbers[0])))
+        # The logistic function, which math.exp would end with an OverflowError from -710 on.
+        place = 0.5 + 0.5 * math.tanh(0.5 * float(numbers[0]))
         return Value(self.reference(place, outputs), outputs.low, outputs.high)
 
     def merge(self, answers: Sequence[TaskAnswer], parts: Sequence[tuple[float, float]], outputs: Outputs) -> Value:
@@ -61,8 +62,8 @@ class ValueTask(UtteranceTask):
         found = cast("Value", answer)
         return f"{self.called} {found.value:.1f} ({found.low:g} to {found.high:g})"
 
-    def parse(self, data: Mapping[str, Any]) -> ValuePrediction:
-        return ValuePrediction(data["ref"], data["hyp"])
+    def parse(self, data: Any) -> ValuePrediction:
+        return read_answer(data, ValuePrediction, self.name)
 
     def problem(self, row: TaskPrediction, ref: Any, outputs: Outputs, protocol: str) -> str | None:
         if wrong := self.other_number(row, ref):

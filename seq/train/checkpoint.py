@@ -12,18 +12,42 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, cast
 
 import torch
 from torch import Tensor
 
 from seq.errors import InputError
-from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights
+from seq.models.model import ModelSpec, SpeechEqModel, check_finite, kept_weights, load_kept_weights
 from seq.utils.files import atomic_path, write_text
 from seq.utils.run_folder import RunFolder
+from seq.utils.typed_values import NonNegativeInt, PositiveInt, read_typed
 
 StateDict = dict[str, Tensor]
 Pointer = Literal["last", "best"]
+
+
+class _StoredTrain(TypedDict):
+    average_epochs: PositiveInt
+
+
+class _StoredConf(TypedDict):
+    train: _StoredTrain
+
+
+class _Stored(TypedDict):
+    """What a checkpoint must have to be read; there is more in it."""
+
+    model: dict[str, Tensor]
+    model_avg: dict[str, Tensor]
+    batch_idx_train: NonNegativeInt
+    average_period: PositiveInt
+    epoch: NonNegativeInt
+    best_epoch: NonNegativeInt
+    best_score: list[Any]
+    history: list[dict[str, Any]]
+    spec: dict[str, Any]
+    conf: _StoredConf
 
 
 def checkpoint_path(run_dir: Path, epoch: int) -> Path:
@@ -55,13 +79,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"checkpoint {path} does not exist: train first (stage 5)") from error
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
         raise InputError(f"checkpoint {path} cannot be read: delete it and run stage 5 again") from error
-    missing = {"model", "model_avg", "batch_idx_train", "spec", "conf"} - set(state if isinstance(state, dict) else ())
-    if missing:
-        raise InputError(
-            f"{path} is not a checkpoint of SpeechEQ: it lacks {', '.join(sorted(missing))}; "
-            "checkpoints of other recipes cannot be read: move it away and run stage 5"
-        )
-    return state
+    complaint = f"{path} is not a checkpoint of SpeechEQ, and no other can be read: move it away and run stage 5"
+    return cast("dict[str, Any]", read_typed(state, _Stored, complaint))
 
 
 def _pointer(run_dir: Path, name: Pointer) -> Path:
@@ -124,9 +143,21 @@ def average_checkpoints(start: dict[str, Any], end: dict[str, Any]) -> StateDict
     """Mean of the weights over the batches after checkpoint `start` up to checkpoint `end`, float32.
 
     A running mean was last updated at the last multiple of `average_period`, as icefall has it.
+
+    Raises:
+        InputError: they are of different networks.
     """
+    if _shapes(start["model_avg"]) != _shapes(end["model_avg"]):
+        raise InputError(
+            f"the checkpoints after batch {start['batch_idx_train']} and after batch {end['batch_idx_train']} are of "
+            "different networks: move the run's folder away and run stage 5 again"
+        )
     first, last = (s["batch_idx_train"] // s["average_period"] * s["average_period"] for s in (start, end))
     return average_between(end["model_avg"], last, start["model_avg"], first)
+
+
+def _shapes(weights: StateDict) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in weights.items()}
 
 
 def average_of(weights: list[StateDict]) -> StateDict:
@@ -175,14 +206,16 @@ def build_model(state: dict[str, Any], weights: StateDict, run_dir: Path, encode
             the network was trained.
 
     Raises:
-        InputError: the checkpoint does not fit this version, or the encoder is needed and not at hand.
+        InputError: the checkpoint does not fit this version, weights are not finite, or the encoder is not at hand.
     """
+    another = "was written by another version of the model, or is damaged: run stage 5 again"
+    spec = ModelSpec.from_dict(state["spec"], f"a checkpoint in {run_dir} {another}")
+    if encoder is not None:
+        spec.model.pretrained.path = encoder
     try:
-        spec = ModelSpec.from_dict(state["spec"])
-        if encoder is not None:
-            spec.model.pretrained.path = encoder
         model = SpeechEqModel(spec)
         load_kept_weights(model, weights)
-    except (RuntimeError, TypeError, KeyError) as error:
-        raise InputError(f"a checkpoint in {run_dir} was written by another version of the model") from error
+    except RuntimeError as error:
+        raise InputError(f"a checkpoint in {run_dir} {another}") from error
+    check_finite(weights, str(run_dir))
     return model.eval()

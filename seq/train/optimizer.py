@@ -9,7 +9,7 @@ import torch
 from seq.conf import Conf
 from seq.errors import InputError
 
-# How the names of the weights of a pretrained encoder's trained layers begin.
+# In the names of the weights of a pretrained encoder's trained layers.
 UPPER_LAYERS = "front_end.upper."
 
 
@@ -29,8 +29,8 @@ def make_optimizer(model: torch.nn.Module, conf: Conf) -> torch.optim.AdamW:
         InputError: that is a multiple of a learning rate of 0.
     """
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    own = [p for name, p in trained if not name.startswith(UPPER_LAYERS)]
-    upper = [p for name, p in trained if name.startswith(UPPER_LAYERS)]
+    own = [p for name, p in trained if UPPER_LAYERS not in name]
+    upper = [p for name, p in trained if UPPER_LAYERS in name]
     if upper and not conf.train.learning_rate:
         raise InputError(
             "train.learning_rate is 0, of which model.pretrained.learning_rate is taken as a multiple: make it small"

@@ -2,19 +2,21 @@
 
 A fold's teachers are that fold's runs, one per seed, of an experiment whose networks have heard this fold's training
 speakers and no others. What they say of an utterance is averaged over them and over the speeds at which they heard it.
+Their answers are nearly the labels, since they have learnt these utterances; the statistics of the encoder below them
+are what a corpus of hours cannot teach (hints, Romero et al. 2015).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from lhotse import MonoCut
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from seq.conf import TrainConf, conf_from_dict
 from seq.data.encoded import cached_speeds, load_fbank, load_heard
@@ -27,8 +29,8 @@ from seq.tasks.kinds import UtteranceTask
 from seq.tasks.registry import get_task, in_order
 from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 from seq.train.experiment import Experiment
-from seq.train.record import RunRecord
-from seq.utils.files import read_json, sha256
+from seq.train.record import read_record
+from seq.utils.files import sha256
 from seq.utils.progress import progress_bar
 from seq.utils.run_folder import RunFolder
 
@@ -39,16 +41,20 @@ class Lessons:
 
     # By task, the logits (K,).
     numbers: dict[str, dict[str, Tensor]]
-    # The utterance vectors (D,), of all teachers one after the other, each of unit length.
-    embeddings: dict[str, Tensor]
+    # The statistics (S,) of their encoder's hidden states, normalised by the train part's; of teachers on fbank none.
+    statistics: dict[str, Tensor]
     # SHA-256 of the teachers' weights.
     digest: str
 
-    def loss(self, output: ModelOutput, ids: list[str], conf: TrainConf) -> Tensor:
-        """How far a batch's answers are from the teachers', and the likenesses between its utterances from theirs.
+    @property
+    def num_statistics(self) -> int:
+        """How many statistics of an utterance the network that is taught must guess."""
+        return next((len(found) for found in self.statistics.values()), 0)
 
-        The answers are compared at `conf.teacher_temperature` (times its square, which keeps the gradients' size); the
-        cosines between utterance vectors (relational distillation, Park et al. 2019) need no map between the two.
+    def loss(self, output: ModelOutput, ids: list[str], conf: TrainConf) -> Tensor:
+        """How far a batch's answers are from the teachers', and the guess of `Taught` from their statistics.
+
+        The answers are compared at `conf.teacher_temperature` (times its square, which keeps the gradients' size).
         """
         device, t = output.embedding.device, conf.teacher_temperature
         terms = []
@@ -60,12 +66,25 @@ class Lessons:
                 terms.append(cross_entropy(ours, theirs.softmax(dim=1)))
             else:
                 terms.append(binary_cross_entropy_with_logits(ours, theirs.sigmoid()))
-        loss = torch.stack(terms).sum() * t * t
-        if conf.teacher_relations:
-            theirs = torch.stack([self.embeddings[id_] for id_ in ids]).to(device)
-            ours = normalize(output.embedding.float(), dim=1)
-            loss = loss + conf.teacher_relations * (ours @ ours.T - theirs @ theirs.T).square().mean()
+        loss = conf.teacher_weight * torch.stack(terms).sum() * t * t
+        if output.statistics is not None:
+            theirs = torch.stack([self.statistics[id_] for id_ in ids]).to(device)
+            loss = loss + conf.teacher_statistics * mse_loss(output.statistics.float(), theirs)
         return loss
+
+
+class Taught(nn.Module):
+    """A network, and a linear map from its utterance vector to the teachers' statistics, which training alone needs."""
+
+    def __init__(self, model: SpeechEqModel, guess: nn.Linear) -> None:
+        super().__init__()
+        self.model = model
+        self.guess = guess
+
+    def forward(self, *inputs: Tensor) -> ModelOutput:
+        """What the network reads -> what it says, and (N, S) what it thinks the teachers' statistics are."""
+        output: ModelOutput = self.model(*inputs)
+        return replace(output, statistics=self.guess(output.embedding))
 
 
 def open_lessons(
@@ -89,6 +108,7 @@ def open_lessons(
         raise InputError(f"train.teacher: {error}") from error
 
 
+@torch.no_grad()
 def _ask(
     experiment: Experiment, fold: int, train: list[str], speakers: set[str], outputs: Mapping[str, Outputs]
 ) -> Lessons:
@@ -99,36 +119,49 @@ def _ask(
     for run in runs:
         _check_run(run, speakers)
     found: dict[str, dict[str, list[Tensor]]] = {}
-    vectors: dict[str, list[Tensor]] = {}
+    statistics: dict[str, list[Tensor]] = {}
+    wanted = experiment.conf.train.teacher_statistics
     digests = []
+    known: set[str] = set()
     with progress_bar(total=len(runs) * len(train), desc=f"fold {fold} teacher", unit="utt") as progress:
         for run in runs:
             model, epoch = load_model(run)
             digests.append(sha256(checkpoint_path(run, epoch)))
             conf = conf_from_dict(load_checkpoint(checkpoint_path(run, epoch))["conf"])
+            if wanted and not model.front_end.num_statistics:
+                raise InputError(f"{exp} has no pretrained encoder, whose statistics train.teacher_statistics compares")
             speeds = cached_speeds(conf) if model.front_end.reads == "frames" else [1.0]
             names = [task.name for task in in_order(outputs) if isinstance(task, UtteranceTask)]
             names = [name for name in names if name in model.spec.outputs]
             if other := [name for name in names if model.spec.outputs[name].labels != outputs[name].labels]:
                 raise InputError(f"{run} has other classes of {other[0]}: choose one of this protocol")
             for cut in open_cuts(_cuts_of(experiment.cuts, encoder_folder(conf.model)), train):
-                heard = [_answer(model, cut, speed) for speed in speeds]
+                inputs = [_inputs(model, cut, speed) for speed in speeds]
+                heard = [model(*item) for item in inputs]
                 for name in names:
                     mean = torch.stack([output.numbers[name][0] for output in heard]).mean(0)
                     found.setdefault(name, {}).setdefault(cut.id, []).append(mean)
-                vectors.setdefault(cut.id, []).append(torch.stack([output.embedding[0] for output in heard]).mean(0))
+                known.add(cut.id)
+                if wanted:
+                    found_statistics = [model.front_end(*item).statistics[0] for item in inputs]
+                    statistics.setdefault(cut.id, []).append(torch.stack(found_statistics).mean(0))
                 progress.update()
-    if lost := [id_ for id_ in train if id_ not in vectors]:
+    if lost := [id_ for id_ in train if id_ not in known]:
         raise InputError(f"{exp} never heard {lost[0]}: run its stage 2 again")
-    numbers = {name: {id_: torch.stack(all_).mean(0) for id_, all_ in ids.items()} for name, ids in found.items()}
-    scale = len(runs) ** -0.5
-    embeddings = {id_: torch.cat([normalize(v, dim=0) * scale for v in all_]) for id_, all_ in vectors.items()}
-    return Lessons(numbers, embeddings, hashlib.sha256("".join(digests).encode()).hexdigest())
+    return Lessons(
+        {name: _means(by_id) for name, by_id in found.items()},
+        _means(statistics),
+        hashlib.sha256("".join(digests).encode()).hexdigest(),
+    )
+
+
+def _means(found: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
+    return {id_: torch.stack(all_).mean(0) for id_, all_ in found.items()}
 
 
 def _check_run(run: Path, speakers: set[str]) -> None:
     """A teacher that heard a speaker of valid or test would whisper the answers."""
-    record: RunRecord = read_json(RunFolder(run).run_json)
+    record = read_record(RunFolder(run).run_json)
     if "train_speakers" not in record or "best_valid" not in record:
         raise InputError(f"{run} does not say whom it heard: train it again with this version")
     if others := sorted(set(record["train_speakers"]) - speakers):
@@ -147,10 +180,8 @@ def _cuts_of(cuts: Path, encoder: str) -> Path:
     return found
 
 
-@torch.inference_mode()
-def _answer(model: SpeechEqModel, cut: MonoCut, speed: float) -> ModelOutput:
+def _inputs(model: SpeechEqModel, cut: MonoCut, speed: float) -> list[Tensor]:
+    """What a network reads of an utterance, as a batch of one."""
     heard = load_heard(cut, speed) if model.front_end.reads == "frames" else load_fbank(cut)
     inputs = [heard.feature.unsqueeze(0), torch.tensor([len(heard.feature)])]
-    if heard.statistics is not None:
-        inputs.append(heard.statistics.unsqueeze(0))
-    return model(*inputs)
+    return inputs if heard.statistics is None else [*inputs, heard.statistics.unsqueeze(0)]

@@ -48,6 +48,7 @@ from seq.train.losses import (
 from seq.train.optimizer import make_optimizer, set_learning_rate
 from seq.train.progress import Progress
 from seq.train.run_data import RunData
+from seq.train.teacher import Taught
 from seq.train.training_log import TOO_SHORT, TrainingLog
 from seq.train.validation import ValidScores, selection_score, valid_scores
 from seq.utils.files import write_jsonl
@@ -98,9 +99,13 @@ class Trainer:
             {name: weight.to(self.device) for name, weight in weights.items()},
         )
         self.network: torch.nn.Module = self.model
+        self.guess = None
+        if data.lessons is not None and (num_statistics := data.lessons.num_statistics):
+            self.guess = torch.nn.Linear(conf.model.embedding_dim, num_statistics, device=self.device)
+            self.network = Taught(self.model, self.guess)
+        self.optimizer = make_optimizer(self.network, conf)
         if self.world_size > 1:
-            self.network = DistributedDataParallel(self.model)
-        self.optimizer = make_optimizer(self.model, conf)
+            self.network = DistributedDataParallel(self.network)
         self.average = start_average(self.model)
         self.progress = Progress()
         if state is not None:
@@ -115,6 +120,8 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = {name: value.to(self.device) for name, value in state["model_avg"].items()}
         self.progress = Progress.from_state(state)
+        if self.guess is not None:
+            self.guess.load_state_dict(state["guess"])
 
     def is_finished(self) -> bool:
         """Whether all epochs are trained, or valid has not improved for as long as conf allows."""
@@ -161,8 +168,7 @@ class Trainer:
         # Dropout is the only consumer of the global stream; the rank keeps the replicas' masks apart.
         torch.manual_seed((self.data.epoch.seed * 100_003 + epoch) * 1_009 + self.rank)
         self.network.train()
-        seen, too_short = 0, 0
-        sums: dict[str, tuple[float, int]] = {}
+        seen, too_short, sums = 0, 0, dict[str, tuple[float, int]]()
         for batch in self.loader:
             progress = epoch - 1 + min(seen * self.world_size / self.data.num_train, 1.0)
             set_learning_rate(self.optimizer, self.conf, progress)
@@ -183,7 +189,7 @@ class Trainer:
         losses = multitask_losses(output, batch.labels.targets_on(self.device), self.losses)
         loss = combine_losses(losses, self.conf.train, mean_counts(losses))
         if self.data.lessons is not None:
-            loss = loss + self.conf.train.teacher_weight * self.data.lessons.loss(output, batch.ids, self.conf.train)
+            loss = loss + self.data.lessons.loss(output, batch.ids, self.conf.train)
         if not torch.isfinite(loss):
             raise InputError(
                 f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "
@@ -191,7 +197,7 @@ class Trainer:
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip)
         self.optimizer.step()
         self.progress.batch_idx_train += 1
         if self.progress.batch_idx_train % self.conf.train.average_period == 0:
@@ -225,6 +231,7 @@ class Trainer:
             "spec": self.data.spec.to_dict(),
             "conf": conf_to_dict(self.conf),
             "identity": self.data.identity,
+            **({} if self.guess is None else {"guess": self.guess.state_dict()}),
             **self.progress.to_state(),
         }
 

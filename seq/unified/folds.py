@@ -11,12 +11,13 @@ is tested, only the categories that train has, too, are: nobody can name what th
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
 from seq.data.balance import corpus_of
-from seq.data.fold_checks import PARTS, Fold, check_fold
+from seq.data.fold_checks import PARTS, Fold, check_copies, check_fold
 from seq.data.fold_files import FoldsSummary, read_summary, write_folds
 from seq.data.folds import load_fold, protocol_emotion
 from seq.errors import InputError
@@ -35,8 +36,13 @@ class _Utterances:
     excluded: Counter[str] = field(default_factory=Counter)
 
 
-def combine_folds(conf: Conf, protocol: ProtocolConf, cuts: Path, out_dir: Path) -> None:
+def combine_folds(
+    conf: Conf, protocol: ProtocolConf, cuts: Path, out_dir: Path, copies: Sequence[list[str]] = ()
+) -> None:
     """Write and check `out_dir/fold_<k>.json`.
+
+    Args:
+        copies: see `seq.data.fold_checks.check_copies`.
 
     Raises:
         InputError: a corpus is not prepared, a fold has an empty part, or its parts overlap.
@@ -62,6 +68,7 @@ def combine_folds(conf: Conf, protocol: ProtocolConf, cuts: Path, out_dir: Path)
                 "choose another for it under unified.corpora, or set speaker_disjoint: false"
             )
         check_fold(fold, utterances.speakers)
+        check_copies(fold, copies)
         written.append((fold, excluded))
         sizes = ", ".join(f"{part} {len(getattr(fold, part))}" for part in PARTS)
         print(f"{out_dir}: fold {number}: {sizes}")

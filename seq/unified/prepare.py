@@ -7,17 +7,20 @@ corpus numbers its own. Labels were mapped by the sibling: a corpus that does no
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seq.conf import Conf
+from seq.corpora.copies import find_copies, warn_of_copies
+from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.models.pretrained.spec import ENCODER_JSON, encoder_folder, read_encoder_json
 from seq.recipe.siblings import Sibling, open_siblings
-from seq.utils.files import atomic_path, read_json, read_jsonl, write_json, write_jsonl
+from seq.utils.files import atomic_path, read_jsonl, write_json, write_jsonl
 
 Cut = dict[str, Any]
 
@@ -34,8 +37,10 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
     owner: dict[str, str] = {}
     corpora: list[dict[str, Any]] = []
     missing: list[str] = []
+    heard: list[tuple[str, Hashable]] = []
     for sibling in siblings:
         emotions: Counter[str] = Counter()
+        sounds = _sounds(sibling)
         for cut in read_jsonl(sibling.cuts):
             other = owner.setdefault(cut["id"], sibling.name)
             if other != sibling.name:
@@ -43,15 +48,18 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
                     f"utterance id {cut['id']} is in {other} and in {sibling.name}: rename the files of one corpus, or "
                     "take one out of unified.corpora in the conf"
                 )
+            heard.append((cut["id"], _sound(cut, sounds)))
             emotions[(cut["supervisions"][0].get("custom") or {}).get(EMOTION, "unlabelled")] += 1
-        about = read_json(sibling.corpus_json)
+        about = read_corpus_json(sibling.corpus_json)
         item = {"corpus": sibling.name, "utterances": emotions.total(), "emotions": dict(sorted(emotions.items()))}
         item |= {"protocol": sibling.protocol, "partial": about.get("partial", False)}
-        if about.get("missing"):
-            missing.append(about["missing"])
+        if lost := about.get("missing"):
+            missing.append(lost)
         corpora.append({**item, "num_silent": about.get("num_silent", 0)})
         listed = ", ".join(f"{name} {count}" for name, count in sorted(emotions.items()))
         print(f"{sibling.name}: {emotions.total()} utterances: {listed}")
+    copies = find_copies(heard)
+    warn_of_copies(conf.corpus.name, copies)
     root = (data_dir / "corpus").resolve()
     write_json(root / "corpora.json", corpora)
     write_jsonl(audio_table, ({"corpus": s.name, "audio_table": str(s.audio_table)} for s in siblings))
@@ -65,8 +73,26 @@ def prepare_corpus(conf: Conf, data_dir: Path, out: Path, audio_table: Path) -> 
             "partial": any(item["partial"] for item in corpora),
             "missing": "; ".join(missing) or None,
             "options": {},
+            "copies": copies,
         },
     )
+
+
+def _sounds(sibling: Sibling) -> dict[str, str]:
+    """A digest of the samples of every audio file that is not silent, by its path."""
+    root, rows = read_corpus_json(sibling.corpus_json)["root"], read_jsonl(sibling.audio_table)
+    try:
+        return {os.path.normpath(os.path.join(root, row["path"])): row["digest"] for row in rows if not row["silent"]}
+    except KeyError as error:
+        raise InputError(
+            f"{sibling.audio_table} is of an earlier version of SpeechEQ: run {sibling.recipe}/run.sh --stop-stage 4"
+        ) from error
+
+
+def _sound(cut: Cut, sounds: dict[str, str]) -> Hashable:
+    """What copies of an utterance have in common with it; None where it is silent, or has features alone."""
+    digest = sounds.get(os.path.normpath(cut["recording"]["sources"][0]["source"])) if "recording" in cut else None
+    return (digest, cut["start"], cut["duration"]) if digest else None
 
 
 def merge_manifests(conf: Conf, out: Path) -> None:

@@ -5,12 +5,14 @@ A run that is killed leaves either the old file or the new one, never half of on
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,32 @@ from seq.errors import InputError
 from seq.utils.process import is_running
 
 _TEMPORARY: Final = re.compile(r"\.(\d+)\.tmp(\..*)?")
+
+# Names that stand for open files, links to them though they are: what is open there is written to, not replaced.
+_OPEN_FILES = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
+_MAX_LINKS = 40
+# A name has 255 bytes at most. A longer one than this has no room for what makes it a temporary one: its end does.
+_MAX_NAME_BYTES = 230
+_KEPT_CHARACTERS = 50
+
+
+def written_place(path: Path) -> Path:
+    """Where what is written to `path` goes: symbolic links of a file are followed, and stay.
+
+    Raises:
+        OSError: the links go in a circle.
+    """
+    place = path
+    for _ in range(_MAX_LINKS):
+        if os.path.abspath(place).startswith(_OPEN_FILES) or not place.is_symlink():
+            return place
+        place = place.parent / os.readlink(place)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def is_replaced(place: Path) -> bool:
+    """Whether a file is replaced, or made, there: a device, a pipe, or what stands for an open file is written to."""
+    return not os.path.abspath(place).startswith(_OPEN_FILES) and (place.is_file() or not place.exists())
 
 
 @contextmanager
@@ -35,7 +63,8 @@ def name_in_errors(path: Path | str, temporary: Path | None = None) -> Iterator[
 
 def temporary_beside(path: Path) -> Path:
     """Where this process writes what will be `path`; the name keeps the suffixes (Lhotse chooses gzip by `.gz`)."""
-    return path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    name = path.name if len(os.fsencode(path.name)) <= _MAX_NAME_BYTES else path.name[-_KEPT_CHARACTERS:]
+    return path.with_name(f".{os.getpid()}.tmp.{name}")
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -57,12 +86,19 @@ def remove_leftovers(folder: Path) -> None:
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` and move it there on success; remove it on failure.
 
-    Folders are created. Of a process that is killed the temporary path stays, until `remove_leftovers` is called.
+    Folders are created. Where `path` is a symbolic link, what it points to is replaced; where it is a device or a pipe,
+    it is yielded itself. Of a process that is killed the temporary path stays, until `remove_leftovers` is called.
 
     Raises:
         OSError: what the system says, naming `path` where it names no file.
     """
-    path = Path(path)
+    path = written_place(Path(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not is_replaced(path):
+        with name_in_errors(path):
+            yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
@@ -102,14 +138,14 @@ def read_json(path: Path | str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): run the stage that writes it first") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage that writes it") from error
 
 
-def _open_text(path: Path, mode: str, name: str) -> IO[str]:
+def _open_text(path: Path, mode: str, name: str, errors: str = "strict") -> IO[str]:
     if name.endswith(".gz"):
-        return cast(IO[str], gzip.open(path, mode + "t", encoding="utf-8"))
-    return open(path, mode, encoding="utf-8")
+        return cast(IO[str], gzip.open(path, mode + "t", encoding="utf-8", errors=errors, newline="\n"))
+    return open(path, mode, encoding="utf-8", errors=errors, newline="\n")
 
 
 @contextmanager
@@ -132,20 +168,47 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: the file is missing, or a line (which is named) is not JSON.
     """
+    return (row for _, row in read_numbered_jsonl(path))
+
+
+def read_numbered_jsonl(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same, each with the number of its line."""
+    for number, line in text_lines(path):
+        try:
+            yield number, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}, line {number} is not valid JSON: run the stage that writes it again") from error
+
+
+def text_lines(
+    path: Path | str, errors: str = "strict", remedy: str = "run the stage that writes it first"
+) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text, gzip or not, with their numbers from 1; empty ones are passed over.
+
+    Args:
+        errors: what becomes of bytes that are not UTF-8, as `open` has it.
+        remedy: what to do about a file that cannot be read.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     path = Path(path)
     try:
-        with _open_text(path, "r", path.name) as lines:
+        with _open_text(path, "r", path.name, errors) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    try:
-                        yield json.loads(line)
-                    except ValueError as error:
-                        raise InputError(
-                            f"{path}, line {number} is not valid JSON: run the stage that writes it again"
-                        ) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                    yield number, line
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read ({reason}): run the stage that writes it first") from error
+        raise InputError(f"{path} cannot be read ({reason}): {remedy}") from error
+
+
+def leads_upwards(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link to a folder that it lies in, as one to / is: who follows it leaves, and comes back."""
+    if not entry.is_symlink():
+        return False
+    here, target = os.path.realpath(os.path.dirname(entry.path)), os.path.realpath(entry.path)
+    return os.path.commonpath([here, target]) == target
 
 
 def content_digest(*paths: Path) -> str:

@@ -5,11 +5,21 @@ What a key means in full stands in local/conf/scratch.yaml, which has the same v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from seq.errors import InputError
+from seq.utils.typed_values import (
+    Bounds,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Part,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+    Size,
+)
 from seq.utils.typed_yaml import Raw, lay_over, read_yaml
 
 MODELS = Path(__file__).resolve().parents[2] / "local/conf"
@@ -18,14 +28,18 @@ PATH_KEYS = ("model.pretrained.path", "train.teacher")
 # A key of a model's file: the name of another one, of which it changes what it says.
 EXTENDS = "extends"
 MODEL_SECTIONS = ("features", "augment", "model", "ctc", "train")
+Decibels = Annotated[float, Bounds(-100, 100)]
+# More of either than any machine has is a slip of the finger, which would bring it down.
+Workers = Annotated[int, Bounds(0, 256)]
+Threads = Annotated[int, Bounds(1, 256)]
 
 
 @dataclass
 class FeaturesConf:
-    """Stage 0 trims (see `seq.audio.reading.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
+    """Stage 0 trims (see `seq.audio.trimming.trim_silence`); stage 2 computes Kaldi-compatible log-mel filter banks."""
 
     extractor: str = "kaldi-fbank"
-    num_filters: int = 80
+    num_filters: Annotated[int, Bounds(1, 512)] = 80
     trim: bool = True
 
 
@@ -33,22 +47,22 @@ class FeaturesConf:
 class AugmentConf:
     """Training augmentation: of fbank, then of waveforms, which makes training compute fbank on the fly."""
 
-    tempo: float = 0.2
-    frequency_warp: float = 0.1
-    gain_db: float = 6.0
-    time_masks: int = 2
-    time_mask_frames: int = 20
-    frequency_masks: int = 2
-    frequency_mask_bins: int = 10
+    tempo: Part = 0.2
+    frequency_warp: Part = 0.1
+    gain_db: Annotated[float, Bounds(0, 100)] = 6.0
+    time_masks: Annotated[int, Bounds(0, 100)] = 2
+    time_mask_frames: NonNegativeInt = 20
+    frequency_masks: Annotated[int, Bounds(0, 100)] = 2
+    frequency_mask_bins: NonNegativeInt = 10
 
-    speed_prob: float = 1.0
-    speed: float = 0.12
-    noise_prob: float = 0.0
-    noise_snr_low: float = 10.0
-    noise_snr_high: float = 30.0
+    speed_prob: Share = 1.0
+    speed: Annotated[float, Bounds(0, 0.9)] = 0.12
+    noise_prob: Share = 0.0
+    noise_snr_low: Decibels = 10.0
+    noise_snr_high: Decibels = 30.0
     on_the_fly: bool = False
     # Of a cached encoder: what an utterance's speed is drawn from.
-    speeds: list[float] = field(default_factory=lambda: [1.0])
+    speeds: list[Annotated[float, Bounds(0.5, 2)]] = field(default_factory=lambda: [1.0])
 
 
 @dataclass
@@ -58,11 +72,11 @@ class PretrainedConf:
     name: str = ""
     revision: str = "main"
     path: str = ""
-    trained_layers: int = 0
-    lora_rank: int = 0
-    lora_alpha: int = 16
+    trained_layers: NonNegativeInt = 0
+    lora_rank: Annotated[int, Bounds(0, 1024)] = 0
+    lora_alpha: PositiveInt = 16
     lora_modules: list[str] = field(default_factory=list)
-    learning_rate: float = 1e-4
+    learning_rate: NonNegativeFloat = 1e-4
 
 
 @dataclass
@@ -71,20 +85,20 @@ class ModelConf:
 
     front_end: Literal["fbank", "pretrained"] = "fbank"
     pretrained: PretrainedConf = field(default_factory=PretrainedConf)
-    statistics_layers: list[int] = field(default_factory=list)
-    statistics_dropout: float = 0.3
+    statistics_layers: list[NonNegativeInt] = field(default_factory=list)
+    statistics_dropout: Part = 0.3
     encoder: str = "conformer"
-    subsampling: int = 4
-    stem_channels: int = 32
-    channels: int = 128
-    num_layers: int = 4
-    kernel_size: int = 15
-    num_heads: int = 4
-    feedforward: int = 384
-    embedding_dim: int = 128
-    members: int = 1
-    dropout: float = 0.1
-    head_dropout: float = 0.3
+    subsampling: Literal[2, 4] = 4
+    stem_channels: Size = 32
+    channels: Size = 128
+    num_layers: Annotated[int, Bounds(1, 256)] = 4
+    kernel_size: Annotated[int, Bounds(1, 1023, odd=True)] = 15
+    num_heads: Size = 4
+    feedforward: Size = 384
+    embedding_dim: Size = 128
+    members: Size = 1
+    dropout: Part = 0.1
+    head_dropout: Part = 0.3
 
 
 @dataclass
@@ -98,53 +112,65 @@ class CtcConf:
 class TrainConf:
     """Optimisation. A task's loss is its mean over the utterances that have its label, times its scale."""
 
-    num_epochs: int = 40
-    batch_duration: float = 40.0
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    warmup_epochs: float = 3.0
-    gradient_clip: float = 5.0
-    label_smoothing: float = 0.1
-    loss_scales: dict[str, float] = field(default_factory=dict)
-    class_balance: float = 1.0
-    average_epochs: int = 5
-    average_period: int = 1
+    num_epochs: PositiveInt = 40
+    batch_duration: PositiveFloat = 40.0
+    learning_rate: NonNegativeFloat = 2e-3
+    weight_decay: NonNegativeFloat = 0.05
+    warmup_epochs: NonNegativeFloat = 3.0
+    gradient_clip: PositiveFloat = 5.0
+    label_smoothing: Part = 0.1
+    loss_scales: dict[str, NonNegativeFloat] = field(default_factory=dict)
+    class_balance: Share = 1.0
+    average_epochs: PositiveInt = 5
+    average_period: PositiveInt = 1
     select_by: Literal["loss", "UA"] = "loss"
     teacher: str = ""
-    teacher_weight: float = 1.0
-    teacher_temperature: float = 2.0
-    teacher_relations: float = 0.0
-    early_stop_epochs: int = 0
+    teacher_weight: NonNegativeFloat = 1.0
+    teacher_temperature: PositiveFloat = 2.0
+    teacher_statistics: NonNegativeFloat = 0.0
+    early_stop_epochs: NonNegativeInt = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    num_threads: int = 1
-    num_workers: int = 0
+    num_threads: Threads = 1
+    num_workers: Workers = 0
     # Bookkeeping (see BOOKKEEPING).
-    save_every_batches: int = 0
-    keep_last_k: int = 10
+    save_every_batches: NonNegativeInt = 0
+    keep_last_k: PositiveInt = 10
     keep_all_epochs: bool = False
 
 
-def model_from_dict(data: Raw) -> ModelConf:
-    """Inverse of `dataclasses.asdict`. Raises TypeError or KeyError where `data` is of another version."""
-    return ModelConf(**{**data, "pretrained": PretrainedConf(**data["pretrained"])})
+def check_model(model: ModelConf) -> None:
+    """Raises InputError where keys of a model, each of which may be what it is, do not go together."""
+    if model.embedding_dim % model.members:
+        raise InputError(
+            f"model.members is {model.members}: it must divide model.embedding_dim, which is {model.embedding_dim}"
+        )
+    # Its rotary positions turn pairs of channels.
+    if model.encoder == "conformer" and model.channels % (2 * model.num_heads):
+        raise InputError(
+            f"model.num_heads is {model.num_heads}: twice that must divide model.channels, which is {model.channels}"
+        )
+    if model.pretrained.lora_rank and not model.pretrained.trained_layers:
+        raise InputError(
+            "model.pretrained.lora_rank is set and trained_layers is 0: say in how many of the last layers adapters are"
+        )
 
 
-def raw_model(raw: Raw) -> ModelConf:
-    """The model of a conf that is still plain types; keys that there are not are left out, to be refused later.
-
-    Raises:
-        InputError: a section is no mapping, or an encoder's name or place is no text.
-    """
-    section = raw.get("model") or {}
-    pretrained = section.get("pretrained") or {} if isinstance(section, dict) else {}
-    if not isinstance(section, dict) or not isinstance(pretrained, dict):
-        raise InputError("conf section model, or model.pretrained in it, is not a mapping of keys and values")
-    known = {f.name: section[f.name] for f in fields(ModelConf) if f.name in section and f.name != "pretrained"}
-    encoder = {f.name: pretrained[f.name] for f in fields(PretrainedConf) if f.name in pretrained}
-    # These decide where stage 2 writes, before types are checked.
-    if wrong := next((key for key in ("name", "path", "revision") if not isinstance(encoder.get(key, ""), str)), None):
-        raise InputError(f"model.pretrained.{wrong} is {encoder[wrong]}: it must be text (quote a number)")
-    return ModelConf(**known, pretrained=PretrainedConf(**encoder))
+def check_training(features: FeaturesConf, augment: AugmentConf, model: ModelConf) -> None:
+    """`check_model`, and the same of what it reads and how that is varied in training."""
+    check_model(model)
+    hides_filters = model.front_end == "fbank" and augment.frequency_masks > 0
+    if hides_filters and augment.frequency_mask_bins > features.num_filters:
+        raise InputError(
+            f"augment.frequency_mask_bins is {augment.frequency_mask_bins}: features.num_filters are no more than "
+            f"{features.num_filters}"
+        )
+    if augment.noise_snr_low > augment.noise_snr_high:
+        raise InputError(
+            f"augment.noise_snr_low is {augment.noise_snr_low:g}, above augment.noise_snr_high, which is "
+            f"{augment.noise_snr_high:g}: exchange them"
+        )
+    if not augment.speeds:
+        raise InputError("augment.speeds is empty: name one speed or more, such as [1.0]")
 
 
 def model_names() -> list[str]:

@@ -60,8 +60,8 @@ def pool_map(
             yield from _first(pending)
     except BrokenProcessPool as error:
         raise InputError(
-            "a worker process was killed, as happens where memory is short: run the same command again, with fewer "
-            "processes if it happens again"
+            f"one of {num_jobs} processes was killed, as a rule because memory ran out: run the same command again "
+            "with fewer (--nj or --jobs)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

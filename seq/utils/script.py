@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -13,44 +14,92 @@ from seq.utils.process import die_with_runner
 from seq.utils.stopping import Stopped, watch_signals
 
 USAGE_EXIT_CODE = 2
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(USAGE_EXIT_CODE)
+# As a shell reports SIGPIPE.
+CLOSED_PIPE_EXIT_CODE = 141
 
 
 def run_main(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's `main` and turn every mendable failure into one sentence.
 
-    Exit codes: 0 or what `main` returns; 2 for an `InputError`, an unwritable or a full disk; of a signal that stops,
-    128 and its number, 130 for Ctrl-C; 141 for a reader that closed our output (as a shell reports SIGPIPE).
+    Exit codes: 0 or what `main` returns; 2 for an `InputError`, an unwritable or a full disk, an output that is closed;
+    of a signal that stops, 128 and its number, 130 for Ctrl-C; 141 for a reader that closed our output.
     Any other exception is a bug of ours and keeps its traceback.
     """
     die_with_runner()
     watch_signals()
+    _open_closed_streams()
     try:
-        sys.exit(main() or 0)
+        try:
+            code = main() or 0
+        except SystemExit as ended:  # argparse, after --help
+            code = ended.code  # type: ignore[assignment]
+        # Here, and not when Python ends, since a full disk is met only now.
+        sys.stdout.flush()
+        sys.exit(code)
     except InputError as error:
-        _fail(" ".join(str(error).split()))
+        _fail(str(error))
     except BrokenPipeError:
-        # Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _end(CLOSED_PIPE_EXIT_CODE)
     except OSError as error:
-        where = error.filename or "the disk"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            disk = f"holds {error.filename}" if error.filename else "the output goes to"
-            _fail(f"no space left on the disk that {disk}: free some and run the same command again")
-        if error.errno == errno.EFBIG:
-            _fail(f"{where} is larger than its disk or your limit (ulimit -f) allows: choose another place")
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            _fail(
-                f"{where} cannot be read or written ({error.strerror}): change its permissions or choose another place"
-            )
-        if error.filename is not None and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
-            _fail(f"{where}: {error.strerror}")
+        if sentence := explain(error):
+            _fail(sentence)
         raise
     except Stopped as stopped:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        sys.exit(stopped.exit_code)
+        _say("interrupted: run the same command again to go on")
+        _end(stopped.exit_code)
+
+
+def explain(error: OSError) -> str | None:
+    """What the system refused, in a sentence; None where it says neither what nor why."""
+    where = error.filename or "the disk"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        disk = f"holds {error.filename}" if error.filename else "the output goes to"
+        return f"no space left on the disk that {disk}: free some and run the same command again"
+    if error.errno == errno.EFBIG:
+        return f"{where} is larger than its disk or your limit (ulimit -f) allows: choose another place"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{where} cannot be read or written ({error.strerror}): change its permissions or choose another place"
+    if error.errno == errno.EBADF and error.filename is None:
+        return "standard output is closed: leave it open, or send it to a file"
+    return None if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def _open_closed_streams() -> None:
+    """Give the standard streams that our caller closed (`>&-`) something to be.
+
+    Else the next file that is opened would take their place, and what is meant for people would be written into it.
+    """
+    for number, name, flags in (
+        (0, "stdin", os.O_RDONLY),
+        # For reading: whoever writes to it is told that it is closed.
+        (1, "stdout", os.O_RDONLY),
+        (2, "stderr", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, flags)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
+
+
+def _say(message: str) -> None:
+    # Nobody can be told that nobody can be told.
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
+
+
+def _fail(message: str) -> NoReturn:
+    _say(f"error: {' '.join(message.split())}")
+    _end(USAGE_EXIT_CODE)
+
+
+def _end(code: int) -> NoReturn:
+    """End with this code, whatever became of the output: Python would flush it again, complain and end with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)

@@ -1,36 +1,59 @@
-"""YAML that becomes dataclasses: read, laid one over the other, changed by `section.key=value`, checked by type.
-
-Reading costs milliseconds; only `instantiate` imports jsonargparse, which takes 0.2 s.
-"""
+"""YAML: read, laid one over the other, changed by `section.key=value`. `seq.utils.typed_values` checks what it says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final
 
 from seq.errors import InputError
 
-T = TypeVar("T")
+# Lists and mappings in each other: more than any conf has, and less than the parser's stack holds.
+MAX_DEPTH: Final = 30
 # A file as YAML gives it: neither keys nor types are checked yet.
 Raw = dict[str, Any]
 
 
 def read_yaml(path: Path) -> Raw:
     """A YAML file of sections, without those that are empty. Raises InputError where it is missing, or no mapping."""
-    import yaml
-
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"conf {path} cannot be read ({error.strerror}): pass an existing file with --conf") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"conf {path} is not valid YAML ({error})") from error
+    raw = _parse(text, f"conf {path}")
     if raw is None:
         return {}
     if not isinstance(raw, dict):
         raise InputError(f"conf {path} is not a mapping of sections, such as `train:` with keys below it")
     return {section: value for section, value in raw.items() if value is not None}
+
+
+def _parse(text: str, what: str) -> Any:
+    """What YAML says. Raises InputError, beginning with `what`, where it is none, or refers to itself."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # Of every list and mapping that is open: whether it has an anchor, for which references may stand elsewhere.
+    anchored: list[bool] = []
+    try:
+        # Events are as many as the text has words; values are not, where references stand for what holds references.
+        for event in yaml.parse(text, Loader=loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                anchored.append(event.anchor is not None)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                anchored.pop()
+            elif isinstance(event, yaml.AliasEvent) and any(anchored):
+                raise InputError(
+                    f"{what} has the reference *{event.anchor} inside what another one stands for: write it out"
+                )
+            if len(anchored) > MAX_DEPTH:
+                raise InputError(f"{what} nests more than {MAX_DEPTH} lists and mappings: no key takes that")
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
+        # The last three come of values that are not of the type they claim, such as the date 2001-99-99.
+        raise InputError(f"{what} is not valid YAML ({' '.join(str(error).split())})") from error
 
 
 def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> Raw:
@@ -45,8 +68,6 @@ def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> Raw:
 
 def apply_override(raw: Raw, override: str) -> None:
     """Set `section.key=value`, in place. Raises InputError if the override is not of that form."""
-    import yaml
-
     key, separator, value = override.partition("=")
     if not separator or not key:
         raise InputError(f"--set {override}: write it as section.key=value, for example train.num_epochs=10")
@@ -56,26 +77,7 @@ def apply_override(raw: Raw, override: str) -> None:
         target = target.setdefault(section, {})
         if not isinstance(target, dict):
             raise InputError(f"--set {override}: {section} is not a section of the conf")
-    try:
-        target[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {override}: the value is not valid YAML") from error
-
-
-def instantiate(cls: type[T], raw: Raw, complaint: str) -> T:
-    """The dataclass `cls` from plain types.
-
-    Raises:
-        InputError: a key is unknown or missing, or a value has the wrong type; it begins with `complaint`.
-    """
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(cls, None)
-    try:
-        return cls(**vars(parser.instantiate(parser.parse_object(raw))))
-    except (ArgumentError, TypeError, ValueError, KeyError) as error:
-        raise InputError(f"{complaint}: {error}") from error
+    target[last] = _parse(value, f"--set {override}: the value")
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Raw:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 import soundfile
 from corpus_builders import real_ravdess, speech_like, spoken
 
-from seq.audio.reading import inspect_audio, is_silent, read_audio, trim_silence
+from seq.audio.inspection import inspect_audio
+from seq.audio.reading import read_audio
+from seq.audio.trimming import is_silent, trim_silence
 from seq.errors import InputError
 
 
@@ -49,6 +53,44 @@ def _write_nan(path: Path) -> None:
     soundfile.write(path, samples, 16000, format="WAV", subtype="FLOAT")
 
 
+def _write_half(path: Path) -> None:
+    soundfile.write(path, speech_like(3.0, 16000, seed=5), 16000, format="OGG", subtype=path.stem.upper())
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def _write_half_other(path: Path) -> None:
+    soundfile.write(path, speech_like(1.0, 16000, seed=5), 16000, subtype="PCM_16")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def _write_integers(path: Path) -> None:
+    soundfile.write(path, 32768 * speech_like(0.5, 16000, seed=4), 16000, subtype="FLOAT")
+
+
+def _write_out_of_phase(path: Path) -> None:
+    samples = speech_like(0.5, 16000, seed=4)
+    soundfile.write(path, np.stack([samples, -samples], axis=1), 16000)
+
+
+def _write_rate(path: Path, rate: int) -> None:
+    """A header that says another rate than 16 kHz."""
+    content = bytearray(_write_good(path))
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+def _write_length(path: Path, num_samples: int) -> None:
+    """A FLAC header that says how many samples there are; 0 is unknown."""
+    soundfile.write(path, spoken(0.6, 16000, seed=3), 16000, format="FLAC")
+    content = bytearray(path.read_bytes())
+    # The last 36 of these 64 bits.
+    settings = int.from_bytes(content[18:26], "big") >> 36
+    content[18:26] = (settings << 36 | num_samples).to_bytes(8, "big")
+    path.write_bytes(content)
+
+
 BAD_FILES = {
     "truncated.wav": (_truncate, "truncated"),
     "truncated.flac": (_truncate, "truncated"),
@@ -59,6 +101,23 @@ BAD_FILES = {
     "nan.wav": (_write_nan, "NaN or infinite"),
     "folder.wav": (lambda path: path.mkdir(), "is not a file"),
     "missing.wav": (lambda path: None, "does not exist"),
+    "vorbis.ogg": (_write_half, "is truncated"),
+    "opus.ogg": (_write_half, "is truncated"),
+    "half.aiff": (_write_half_other, "is truncated"),
+    "half.au": (_write_half_other, "is truncated"),
+    "half.w64": (_write_half_other, "is truncated"),
+    "half.caf": (_write_half_other, "is truncated"),
+    "integers.wav": (_write_integers, r"samples as large as \de\+0\d, where audio reaches 1: integers are divided"),
+    "phase.wav": (_write_out_of_phase, "channels that cancel each other"),
+    "slow.wav": (lambda path: _write_rate(path, 1), "says that it has 1 samples a second"),
+    "fast.wav": (lambda path: _write_rate(path, 2_000_000), "says that it has 2000000 samples a second"),
+    "huge.flac": (lambda path: _write_length(path, 2**36 - 1), r"says that it is 1\.19e\+03 hours long, which"),
+    "unknown.flac": (lambda path: _write_length(path, 0), "does not say how long it is"),
+    "circle.wav": (lambda path: path.symlink_to(path), "is a symbolic link in a circle"),
+    "pipe.wav": (os.mkfifo, "but a pipe or a device"),
+    "device.wav": (lambda path: path.symlink_to("/dev/zero"), "but a pipe or a device"),
+    f"{'a' * 300}.wav": (lambda path: None, "File name too long"),
+    "null\0.wav": (lambda path: None, "is no name of a file"),
 }
 
 
@@ -69,6 +128,42 @@ def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, name: str) -> No
     with pytest.raises(InputError, match=what) as error:
         inspect_audio(tmp_path / name, trim=True)
     assert str(tmp_path / name) in str(error.value)
+
+
+def test_what_looks_bad_and_is_not(tmp_path: Path) -> None:
+    samples = speech_like(1.0, 16000, seed=6)
+    soundfile.write(tmp_path / "loud.wav", 20 * samples / np.abs(samples).max() * 0.7, 16000, subtype="FLOAT")
+    soundfile.write(tmp_path / "one.wav", np.stack([samples, 0 * samples, -0.9 * samples], axis=1), 16000)
+    soundfile.write(tmp_path / "flat.flac", np.zeros(60 * 16000), 16000)
+    soundfile.write(tmp_path / "slow.wav", samples[:4000], 1000)
+    for name, silent in (("loud.wav", False), ("one.wav", False), ("flat.flac", True), ("slow.wav", False)):
+        assert inspect_audio(tmp_path / name, trim=True)["silent"] is silent
+    undecodable = tmp_path / os.fsdecode(b"\xff\xfe.wav")
+    soundfile.write(os.fsencode(undecodable), samples, 16000)
+    assert len(read_audio(undecodable)) == 16000
+
+
+def test_parts_of_a_file_may_be_nonsense(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", speech_like(1.0, 16000, seed=6), 16000)
+    assert len(read_audio(tmp_path / "a.wav", 0.5, 1e308)) == 8000
+    for start, duration in ((1e308, None), (-1e18, 1.0), (np.inf, 1.0), (0.0, np.inf), (np.nan, None), (0.0, -1e18)):
+        with pytest.raises(InputError, match=r"a\.wav"):
+            read_audio(tmp_path / "a.wav", start, duration)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_memory_does_not_grow_with_the_file_and_the_rule_is_the_same(tmp_path: Path, rate: int) -> None:
+    quiet, loud = 1e-5 * speech_like(7.0, rate, seed=1), speech_like(33.0, rate, seed=2)
+    samples = np.concatenate([quiet, loud, loud, loud, quiet]) + 0.02
+    soundfile.write(tmp_path / "long.wav", np.stack([samples, samples], axis=1), rate, subtype="FLOAT")
+    whole = trim_silence(read_audio(tmp_path / "long.wav"), 16000)
+    tracemalloc.start()
+    row = inspect_audio(tmp_path / "long.wav", trim=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (row["start"], row["end"]) == tuple(round(edge, 6) for edge in whole) and 6.8 < row["start"] < 7.0
+    assert (row["num_samples"], row["silent"]) == (len(samples), False)
+    assert peak < 40e6 * rate / 16000
 
 
 def test_wav_of_unknown_length_from_a_pipe_is_no_error(tmp_path: Path) -> None:

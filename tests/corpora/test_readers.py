@@ -114,15 +114,29 @@ def test_cremad(tmp_path: Path) -> None:
         ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S\n", "line 2 has more or fewer fields"),
         ("FileName,VoiceVote,VoiceLevel\n", "has no line for 1001_TIE_SAD_XX"),
         ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S:A,50\n", "has the level '50' for the vote 'S:A'"),
+        (
+            "FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S:A,10:150\n",
+            "line 2: 1001_TIE_SAD_XX has the level '10:150'",
+        ),
+        ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,nan\n", "has the level 'nan', and levels go from 0 to 100"),
+        ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_HI,S,1e400\n", "has the level '1e400', and levels go from 0"),
+        ("FileName,VoiceVote,VoiceLevel\n1001,S,50\n", "line 2: '1001' is not named as CREMA-D's utterances"),
+        (
+            "FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,50\n1001_TIE_SAD_XX,S,60\n",
+            "lines 2 and 3: 1001_TIE_SAD_XX has the VoiceLevel '50' and '60': keep one",
+        ),
     ):
         summary.write_text(table)
         fails("cremad", tmp_path, message)
-    summary.write_text("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,150\n")
+    # The same line twice contradicts nothing.
+    summary.write_text("FileName,VoiceVote,VoiceLevel\n" + 2 * "1001_TIE_SAD_XX,S,50\n")
     (utterance,) = read("cremad", tmp_path)
-    assert (utterance.id, utterance.gender) == ("1001_TIE_SAD_XX", "M")
-    conf = load_conf(EGS / "cremad/conf/default.yaml").corpus
-    with pytest.raises(InputError, match="has the intensity 150, outside the scale from 0 to 100 of cremad"):
-        map_all(utterance, conf)
+    assert (utterance.id, utterance.gender, utterance.raw["intensity"]) == ("1001_TIE_SAD_XX", "M", "50")
+    people.write_text("ActorID,Sex\n1001,Male\n1002,Male\n1001,Female\n")
+    fails("cremad", tmp_path, "lines 2 and 4: 1001 has the Sex 'Male' and 'Female': keep one")
+    people.write_text("ActorID,Sex,Sex\n1001,Male,Female\n")
+    fails("cremad", tmp_path, "VideoDemographics.csv has the column Sex twice: keep one")
+    people.write_text("ActorID,Sex\n1001,Male\n")
     touch(tmp_path, "AudioWAV/1001_sad.wav")
     fails("cremad", tmp_path, "1001_sad.wav is not named as CREMA-D's files")
     people.write_text("ActorID,Sex\n1002,Male\n")
@@ -150,18 +164,57 @@ def test_emodb_and_mead(tmp_path: Path) -> None:
     fails("mead", mead, "with one of angry, contempt")
 
 
+@pytest.mark.parametrize(
+    ("corpus", "files", "ids"),
+    [
+        ("ravdess", {"ACTOR_01/03-01-01-01-01-01-01.WAV": ""}, ["03-01-01-01-01-01-01"]),
+        ("esd", {"0001/neutral/0001_000001.wav": ""}, ["0001_000001"]),
+        ("emodb", {"WAV/03a01Fa.wav": ""}, ["03a01Fa"]),
+        ("mead", {"m003/Audio/Angry/Level_1/001.wav": ""}, ["M003-angry-1-001"]),
+        ("seqd", {"Metadata.CSV": "path,speaker,emotion\na.wav,s,sad\n"}, ["a"]),
+        ("iemocap", {
+            "session1/Sentences/WAV/Ses01F_impro01/Ses01F_impro01_M000.wav": "",
+            "session1/Dialog/emoevaluation/Ses01F_impro01.txt": "[0.0 - 1.0]\tSes01F_impro01_M000\tneu\t[2.5]\n",
+            "session1/Dialog/Transcriptions/Ses01F_impro01.txt": "",
+        }, ["Ses01F_impro01_M000"]),
+        ("cremad", {
+            "audiowav/1001_TIE_SAD_XX.wav": "",
+            "videodemographics.csv": "ActorID,Sex\n1001,Male\n",
+            "processedresults/SUMMARYTABLE.csv": "FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,50\n",
+        }, ["1001_TIE_SAD_XX"]),
+    ],
+)  # fmt: skip
+def test_names_in_another_case_are_the_same_names(
+    tmp_path: Path, corpus: str, files: dict[str, str], ids: list[str]
+) -> None:
+    touch(tmp_path, *files)
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert get_reader(corpus).find_root(tmp_path) == tmp_path
+    assert [u.id for u in read(corpus, tmp_path)] == ids
+
+
+def test_two_names_that_differ_in_case_only_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "AudioWAV/1001_TIE_SAD_XX.wav", "audiowav/1001_TIE_SAD_XX.wav")
+    with pytest.raises(InputError, match="has AudioWAV and audiowav, which differ in case only: put them together"):
+        get_reader("cremad").find_root(tmp_path)
+
+
 HEADER = "id,path,text,speaker,gender,emotion,intensity,annotator\n"
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,hi,s,F,sad,1,a\n", "has u twice by the same annotator"),
-        ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,ho,s,F,sad,1,b\n", "u has the text 'hi' and 'ho'"),
+        ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,hi,s,F,sad,1,a\n", "lines 2 and 3: u is there twice by the same annotator"),
+        ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,ho,s,F,sad,1,b\n", "lines 2 and 3: u has the text 'hi' and 'ho'"),
         ("u,a.wav,hi,s,female,happy,1,a\n", "u has the gender 'female': write F, M"),
         ("u 1,a.wav,hi,s,F,happy,1,a\n", "its id has blanks"),
         ("u,a.wav,hi,s,F,happy,1,a\nu,a.wav,hi,s,F,happy,much,b\n", "u has the intensity 'much': write a number"),
         ("u,a.wav,hi,s,F\n", "line 2 has more or fewer fields"),
+        ("u,a.wav,,s,F,sad,1,a\nv,./x/../a.wav,,s,F,sad,1,a\n", "lines 2 and 3: ./x/../a.wav is u and v: keep one"),
+        ("u,a.wav,,s,F,sad,1,a\nv,a.wav,,t,F,sad,1,a\n", "lines 2 and 3: a.wav is u and v: keep one"),
+        ("u,a.wav,,s,F,,,\nv,b.wav,,s,,,,\nw,c.wav,,s,M,,,\n", "lines 2 and 4: speaker s has the gender F and M"),
     ],
 )
 def test_seqd(tmp_path: Path, rows: str, message: str) -> None:
@@ -170,14 +223,24 @@ def test_seqd(tmp_path: Path, rows: str, message: str) -> None:
 
 
 def test_seqd_needs_paths_speakers_and_emotions(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,my audio/a.wav,s\n,/b.wav,t\n")
+    (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,my audio/a.wav,s\n,/b.wav,t\n,../c.wav,t\n")
     assert get_reader("seqd").find_root(tmp_path) == tmp_path
-    first, second = read("seqd", tmp_path)
+    first, second, third = read("seqd", tmp_path)
     assert (first.id, first.audio, first.raw.get("emotion")) == ("my_audio_a", tmp_path / "my audio/a.wav", "sad")
     assert (first.text, first.gender, first.raw.get("intensity")) == (None, None, None)
     assert (second.id, second.audio, second.raw.get("emotion")) == ("_b", Path("/b.wav"), None)
+    assert third.id == "_c"
     (tmp_path / "metadata.csv").write_text("emotion,path,speaker\nsad,a/b.wav,s\nsad,a_b.wav,t\n")
     fails("seqd", tmp_path, "a_b has the path 'a/b.wav' and 'a_b.wav': keep one, or give each an id")
+
+
+def test_a_table_that_cannot_be_read_is_not_called_missing(tmp_path: Path) -> None:
+    find = get_reader("seqd").find_root
+    with pytest.raises(InputError, match=r"has no metadata\.csv with the columns path, speaker, emotion"):
+        find(tmp_path)
+    (tmp_path / "metadata.csv").write_bytes("path,speaker,emotion,text\na.wav,s,sad,你好\n".encode("gb18030"))
+    with pytest.raises(InputError, match=r"metadata\.csv is not UTF-8: save it as UTF-8"):
+        find(tmp_path)
 
 
 def test_seqd_intensity_is_checked_rating_by_rating_and_averaged(tmp_path: Path) -> None:
@@ -196,6 +259,12 @@ def test_seqd_intensity_is_checked_rating_by_rating_and_averaged(tmp_path: Path)
     (tmp_path / "metadata.csv").write_text(HEADER + row.format("u", "sad", 4, "a") + row.format("u", "sad", 0, "b"))
     with pytest.raises(InputError, match="u has the intensity 4, outside the scale from 0 to 3"):
         map_all(read("seqd", tmp_path)[0], conf)
+    # Neutral is 0 whatever was rated; what cannot have been rated is a mistake there, too.
+    for rating in ("9", "-1", "nan", "1e400"):
+        rows = "".join(row.format("u", "neutral", *vote) for vote in ((1, "a"), (rating, "b")))
+        (tmp_path / "metadata.csv").write_text(HEADER + rows)
+        with pytest.raises(InputError, match=f"u has the intensity {float(rating):g}, outside the scale from 0 to 3"):
+            map_all(read("seqd", tmp_path)[0], conf)
 
 
 def test_agreement() -> None:

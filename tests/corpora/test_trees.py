@@ -58,6 +58,16 @@ def test_hidden_folders_files_and_link_loops_are_passed_over(tmp_path: Path) -> 
     assert find(tmp_path / "linked").resolve() == tmp_path / "data/release"
 
 
+def test_a_link_to_the_root_of_the_disk_is_not_followed(tmp_path: Path) -> None:
+    make(tmp_path / "corpus/release")
+    (tmp_path / "corpus/disk").symlink_to("/", target_is_directory=True)
+    (tmp_path / "corpus/release/up").symlink_to(tmp_path, target_is_directory=True)
+    looked: list[Path] = []
+    with pytest.raises(InputError, match="has no folder there"):
+        find_below(tmp_path / "corpus", lambda f: looked.append(f) or (f / "there").is_dir(), "folder there")
+    assert looked == [tmp_path / "corpus", tmp_path / "corpus/release", tmp_path / "corpus/release/here"]
+
+
 def test_only_as_many_folders_are_looked_at_as_needed(tmp_path: Path) -> None:
     make(tmp_path / "a", tmp_path / "b/c/d")
     looked: list[Path] = []

@@ -49,6 +49,7 @@ def test_a_good_corpus_is_described(corpus: Path, tmp_path: Path) -> None:
         "partial": False,
         "missing": None,
         "options": {},
+        "copies": [],
     }
     rows = list(read_jsonl(tmp_path / "data/audio.jsonl"))
     assert rows[0]["path"] == "Actor_01/03-01-01-01-01-01-01.wav"
@@ -122,6 +123,22 @@ def test_silent_recordings_are_kept_counted_and_warned_of(
     run_stage(corpus, tmp_path)
     assert read_json(tmp_path / "data/corpus.json")["num_silent"] == 1
     assert "1 silent recordings are kept: Actor_01/03-01-01-01-01-01-01.wav" in capsys.readouterr().err
+
+
+def test_copies_are_found_by_their_samples(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    original = corpus / "Actor_01/03-01-05-01-01-01-01.wav"
+    samples, rate = soundfile.read(original, dtype="int16")
+    # Another format, another file: the same recording. Silence is not.
+    (corpus / "Actor_02/03-01-05-01-01-01-02.wav").unlink()
+    soundfile.write(corpus / "Actor_02/03-01-05-01-01-01-02.flac", samples, rate)
+    shutil.copy(original, corpus / "Actor_03/03-01-05-01-01-01-03.wav")
+    for actor in (3, 4):
+        soundfile.write(corpus / f"Actor_{actor:02d}/03-01-05-02-01-01-{actor:02d}.wav", np.zeros(48000), 48000)
+    run_stage(corpus, tmp_path)
+    group = [f"03-01-05-01-01-01-{actor:02d}" for actor in (1, 2, 3)]
+    assert read_json(tmp_path / "data/corpus.json")["copies"] == [group]
+    said = f"warning: ravdess: 2 utterances are copies of others, sample for sample, such as {group[1]} of {group[0]};"
+    assert said in capsys.readouterr().err
 
 
 def test_wrong_folders(corpus: Path, tmp_path: Path) -> None:

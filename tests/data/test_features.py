@@ -12,7 +12,8 @@ from lhotse import CutSet
 
 import seq.data.cut_jobs
 import seq.data.features
-from seq.audio.reading import load_cut_audio, read_audio, trim_silence
+from seq.audio.reading import load_cut_audio, read_audio
+from seq.audio.trimming import trim_silence
 from seq.conf import FeaturesConf
 from seq.data.cut_jobs import check_same_ids
 from seq.data.features import KaldiFbank, compute_fbank, make_extractor, prepare_features

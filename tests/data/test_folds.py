@@ -103,6 +103,20 @@ def test_random_folds_by_speaker_share_no_speaker() -> None:
         make_folds(make_cuts(), protocol(random=RandomFolds(3, 0, "speaker"), speaker_disjoint=False))
 
 
+def test_nothing_is_tested_that_was_heard_under_another_id() -> None:
+    conf = protocol(by_speaker(["a"], ["b"]))
+    same_side = [["c-happy-01", "d-happy-02"], ["a-happy-01", "a-happy-02"], ["a-other-01", "c-other-01"]]
+    make_folds(make_cuts(), conf, copies=same_side)
+    for other, part in (("d-happy-01", "train"), ("b-happy-01", "valid")):
+        copies = [*same_side, [other, "a-happy-03", "a-happy-04"]]
+        with pytest.raises(InputError, match=rf"fold 1: a-happy-03 in test is .* as {other} in {part} \(1 such\): rem"):
+            make_folds(make_cuts(), conf, copies=copies)
+    # Where speakers are mixed, too: a copy is no other take.
+    mixed = protocol(speaker_disjoint=False, random=RandomFolds(5))
+    with pytest.raises(InputError, match="in test is the same recording as"):
+        make_folds(make_cuts(), mixed, copies=[[c.id for c in make_cuts() if c.id.startswith("a-happy")]])
+
+
 def test_languages_outside_the_protocol_are_excluded_with_a_count() -> None:
     cuts = make_cuts()
     for cut in cuts:
@@ -126,6 +140,8 @@ def test_languages_outside_the_protocol_are_excluded_with_a_count() -> None:
         (protocol(FoldConf(Selection(["a"], ["01"]), Selection(["b"]))), "speaker a is in both train and test"),
         (protocol(random=RandomFolds(5)), "speaker_disjoint"),
         (protocol(), "either folds or random"),
+        (protocol(random=RandomFolds(10**9, 0, "speaker")), "p has 1000000000 folds, and 100 are the most"),
+        (protocol(*1000 * [by_speaker(["a"], ["b"])]), "p has 1000 folds, and 100 are the most"),
     ],
 )
 def test_broken_protocols(conf: ProtocolConf, what: str) -> None:

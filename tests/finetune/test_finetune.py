@@ -234,7 +234,11 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     fails("--map joy: write it as WORD=CATEGORY", None, "--map", "joy")
     fails("has 2 speakers with labelled emotions", f"{head}a.wav,s,sad\nb.wav,t,sad\nc.wav,u,\n")
     fails("--set model.channels=8: finetuning keeps the network", None, "--set", "model.channels=8")
+    fails(r"corpus\.name, '\.\./x', has a slash", None, "--set", "corpus.name=../x")
     fails("train.num_epoch", None, "--set", "train.num_epoch=8")
+    fails(r"the conf of .*model.*: train\.num_epochs is 0: it must be", None, "--set", "train.num_epochs=0")
+    fails(r"augment\.frequency_mask_bins is 99", None, "--set", "augment.frequency_mask_bins=99")
+    fails(f"--seed {10**30}: a number from 0 to 999999999", None, "--seed", str(10**30))
     fails("not a model folder", None, start=tmp_path / "none")
     altered = Path(shutil.copytree(model, tmp_path / "altered"))
     with open(altered / "model.safetensors", "ab") as file:
@@ -249,9 +253,32 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     with pytest.raises(InputError, match="is the model that is to be finetuned"):
         finetune(model, table, model)
     fails("is in --out", None, "--work", str(tmp_path / "out/work"))
+    fails(
+        r"bad\.csv, lines 2 and 3: a\.wav is x and y: keep", "id,path,speaker,emotion\nx,a.wav,s,sad\ny,a.wav,t,sad\n"
+    )
+    scored = "path,speaker,emotion,intensity\na.wav,s,neutral,nan\nb.wav,t,sad,\nc.wav,u,sad,\n"
+    fails("a has the intensity nan, outside the scale from 0 to 3", scored)
+    fails("is longer than the system allows: rename", f"id,path,speaker,emotion\nx,{'a' * 300}.wav,s,sad\n")
+    with pytest.raises(InputError, match=r"'.*\\udce9\.csv' is not UTF-8: rename"):
+        finetune(model, Path(shutil.copy(table, tmp_path / "caf\udce9.csv")), tmp_path / "out")
     with pytest.raises(InputError, match=r"nothing\.csv is not a file"):
         finetune(model, tmp_path / "nothing.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.work").exists()
+
+
+def test_a_recording_of_two_speakers_is_not_in_train_and_test(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever tests, one of the two others trains or validates, and says the same."""
+    table = make_table(tmp_path, ["sad"], ["anna", "bert", "cora"])
+    for speaker in ("bert", "cora"):
+        shutil.copy(tmp_path / "my audio/anna/sad 0.wav", tmp_path / f"my audio/{speaker}/sad 0.wav")
+    with pytest.raises(
+        InputError, match=r"^fold 1: .*_sad_0 in test is the same recording as .*_sad_0 in (train|valid)"
+    ):
+        finetune(model, table, tmp_path / "out")
+    assert "warning: own: 2 utterances are copies of others, sample for sample, such as" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_bad_audio_is_named_file_by_file_and_too_little_is_too_little(model: Path, tmp_path: Path) -> None:

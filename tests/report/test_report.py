@@ -26,6 +26,8 @@ def test_report(tmp_path: Path) -> None:
         assert needed in text
     assert cells(text, "neutral") == ["neutral", "8", "87.50", "75.00", "100.00"]
     assert "SPEAKER-DEPENDENT" not in text
+    both = "none of its speakers and all of its sentences"
+    assert f"- test shares with train {both}; valid shares with train {both}\n" in text
     for name in ("confusion_emotion", "confusion_intensity", "training_curves"):
         assert f"](figures/{name}.png)" in text
         figure = paths["exp_dir"] / "figures" / f"{name}.png"

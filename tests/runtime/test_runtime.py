@@ -189,6 +189,8 @@ def test_very_short_audio_is_judged_and_uncertain(model: Model) -> None:
         (np.zeros(30 * RATE, np.float32), RATE, "silent"),
         (np.full(RATE, np.nan, np.float32), RATE, "NaN"),
         (np.full(RATE, 1e30, np.float32), RATE, "samples as large as 1e.30, where audio reaches 1"),
+        (1000 * speech_like(1.0, RATE, 1), RATE, "samples as large as .*, where audio reaches 1: integers are divided"),
+        (np.stack([speech_like(1.0, RATE, 1)] * 2, axis=1) * [1, -1], RATE, "channels that cancel each other"),
         (np.ones((2, RATE), np.float32), RATE, "shape"),
         (np.ones(RATE, np.uint8), RATE, "type uint8"),
         (np.ones(RATE, np.float32), 16, "rate of 16"),
@@ -197,6 +199,10 @@ def test_very_short_audio_is_judged_and_uncertain(model: Model) -> None:
 def test_bad_waveforms_are_sentences(model: Model, waveform: np.ndarray, rate: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         model(waveform, rate)
+    with pytest.raises(InputError, match=message.replace("waveform", "stream")):
+        stream = model.stream(rate)
+        stream.hear(waveform)
+        stream.finish()
 
 
 def test_pitch_loudness_and_harmonicity_of_known_sounds() -> None:
@@ -233,3 +239,36 @@ def test_description_compares_with_the_corpus(model: Model) -> None:
     sentence = describe(result, measured, norms)
     assert "with a high pitch and slow speech for a speaker of tiny" in sentence
     assert "too little" in describe(result, None, norms)
+
+
+@pytest.mark.parametrize("damage", ["weights", "temperature", "threshold", "one recording"])
+def test_an_answer_that_is_no_number_is_an_error(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """Never a certain answer of NaN; whoever has an answer gets it."""
+    lengths = [1.0, 1.1, 1.2, 1.3]
+    paths = [tmp_path / f"{seconds}.wav" for seconds in lengths]
+    for seconds, path in zip(lengths, paths, strict=True):
+        soundfile.write(path, speech_like(seconds, RATE, 1), RATE)
+    run = model.engine.graph.run
+
+    def spoil(waveforms: list[np.ndarray]) -> dict[str, np.ndarray]:
+        values = run(waveforms)
+        for row, waveform in enumerate(waveforms):
+            if damage == "weights" or (damage == "one recording" and len(waveform) == round(1.1 * RATE)):
+                values["phone"][row] = np.nan
+        return values
+
+    emotion = model.description["calibration"]["emotion"]
+    monkeypatch.setattr(model.engine.graph, "run", spoil)
+    if damage in emotion:
+        monkeypatch.setitem(emotion, damage, np.nan)
+    outcomes = list(predict_items(model, [Item(str(path)) for path in paths]))
+    failed = {"weights": paths, "temperature": paths, "threshold": [], "one recording": [paths[1]]}[damage]
+    for path, outcome in zip(paths, outcomes, strict=True):
+        if path in failed:
+            assert outcome.result is None and f"{path} cannot be judged: the model's" in str(outcome.error)
+            with pytest.raises(InputError, match="not a finite number"):
+                model.predict_file(path)
+        else:
+            assert outcome.result is not None and (damage != "threshold" or outcome.result.uncertain)

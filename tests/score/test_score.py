@@ -51,7 +51,7 @@ def test_known_values(tmp_path: Path) -> None:
     assert pooled["gender"]["accuracy"] == pytest.approx(23 / 24)
     assert pooled["phone"]["PER"] == pytest.approx(2 / (4 * 23))
     assert (pooled["phone"]["n"], pooled["emotion"]["n"]) == (23, 24)
-    assert pooled["text_overlap"] == 1.0
+    assert (pooled["text_overlap"], pooled["speaker_overlap"]) == (1.0, 0.0)
     assert scores["pooled_without_search"]["emotion"]["UA"] == 1.0
     assert scores["valid"]["pooled"]["emotion"]["UA"] == 1.0
     spread = scores["mean_std"]["gender"]["accuracy"]
@@ -138,9 +138,30 @@ def _lost_hypothesis(rows: Rows) -> None:
     del rows["01-2"]["gender"]["hyp"]
 
 
+def _answer(task: str, key: str, value: object) -> Callable[[Rows], None]:
+    return lambda rows: rows["01-2"][task].update({key: value})
+
+
+def _probs(value: float) -> Callable[[Rows], None]:
+    return _answer("emotion", "probs", {"neutral": value, "happy": 1.0, "sad": 0.0})
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (_probs(NAN), r"predictions\.jsonl, line 3: 01-2 has the emotion probability nan, and prob.* from 0 to 1"),
+        (_probs(INFINITY), "line 3: 01-2 has the emotion probability inf"),
+        (_probs(-0.1), "line 3: 01-2 has the emotion probability -0.1"),
+        (_probs(1.0), "line 3: 01-2 has emotion probabilities that sum to 2, and not to 1"),
+        (_answer("gender", "probs", {"F": 1e300, "M": 0.0}), "line 3: 01-2 has the gender probability 1e"),
+        (_answer("intensity", "probs", [1.0, NAN, 0.0]), "line 3: 01-2 has the intensity probability nan"),
+        (_answer("intensity", "value", INFINITY), "line 3: 01-2 has the intensity value inf"),
+        (_answer("intensity", "hyp", NAN), "line 3: 01-2 has an intensity hypothesis .nan. that is none of the levels"),
+        (_answer("intensity", "ref", NAN), "line 3: 01-2 has the intensity nan as its reference"),
+        (lambda rows: rows.update({"01-2": []}), r"predictions\.jsonl, line 3 is not a prediction"),
         (_drop, "02-3 is not predicted"),
         (_duplicate, "01-4 is predicted twice"),
         (_extra, "03-0 is not in this part"),

@@ -11,7 +11,6 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from seq.score.intervals import intervals, method_name, paired_test
-from seq.score.score import text_overlap
 from seq.tasks.number_statistics import Scale, weighted_spearman
 from seq.tasks.statistics import Accuracy, Classification, SymbolErrors
 
@@ -83,10 +82,6 @@ def test_per_is_total_errors_over_total_reference_phones() -> None:
     counts = statistic.details([statistic])
     assert counts["substitutions"] + counts["insertions"] + counts["deletions"] == errors
     assert scores_of(statistic)["PER"] == pytest.approx(errors / sum(map(len, refs)))
-
-
-def test_text_overlap_counts_distinct_sentences() -> None:
-    assert text_overlap(["a", "a", "b", "c"], ["a", "c", "d"]) == (2, 3)
 
 
 def random_statistic(num_speakers: int, rng: np.random.Generator) -> Classification:

@@ -21,7 +21,7 @@ from seq.models.pretrained.cache import prepare_encoded
 from seq.train.run import train_run
 from seq.unified.folds import combine_folds
 from seq.unified.prepare import merge_features, merge_manifests, prepare_corpus
-from seq.utils.files import read_json, read_jsonl, write_json
+from seq.utils.files import read_json, read_jsonl, write_json, write_jsonl
 
 pytest.importorskip("transformers")
 
@@ -49,6 +49,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Path:
         manifest = record_corpus(egs / name, per_class=2, corpus=name)
         hear(egs / name, encoder)
         write_json(egs / name / "data/corpus.json", {"corpus": name, "root": str(egs / name)})
+        write_jsonl(egs / name / "data/audio.jsonl", [])
         who = {cut["id"]: cut["supervisions"][0]["speaker"] for cut in read_jsonl(manifest)}
         parts = {"test": ["s3"], "valid": ["s2"], "train": ["s0", "s1"]}
         ids = {part: [id_ for id_, speaker in who.items() if speaker in chosen] for part, chosen in parts.items()}

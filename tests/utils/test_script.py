@@ -48,3 +48,49 @@ def test_a_signal_leaves_no_temporary_file(tmp_path: Path, number: signal.Signal
     _, message = process.communicate()
     assert process.returncode == 128 + number and message.startswith("interrupted") and len(message.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+PRINTS = """
+def main():
+    print("an answer")
+    print("a warning", file=sys.stderr)
+    with open(sys.argv[1], "w") as file:
+        file.write("a result")
+"""
+
+
+def in_shell(redirections: str, result: Path) -> tuple[int, str, str]:
+    """Run PRINTS with redirections of the shell; its exit code, and what came out of the streams that are left."""
+    code = f"import sys\nfrom seq.utils.script import run_main\n{PRINTS}\nrun_main(main)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" -c "$1" "$2" {redirections}', sys.executable, code, result],
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("redirections", "code", "stdout", "stderr"),
+    [
+        (">/dev/full", 2, "", "a warning\nerror: no space left"),
+        (">&-", 2, "", "a warning\nerror: standard output is closed"),
+        ("<&- 2>&-", 0, "an answer\n", ""),
+        ("<&- >&- 2>&-", 2, "", ""),
+        (">/dev/full 2>/dev/full", 2, "", ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(
+    tmp_path: Path, redirections: str, code: int, stdout: str, stderr: str
+) -> None:
+    found = in_shell(redirections, tmp_path / "result")
+    assert (
+        found[:2] == (code, stdout)
+        and found[2].startswith(stderr)
+        and found[2].count("\n") == stderr.count("\n") + ("error" in stderr)
+    )
+    if "2>/dev/full" not in redirections:
+        # Nothing that was meant for people got into a file that took the place of a closed stream.
+        assert (tmp_path / "result").read_text() == "a result"

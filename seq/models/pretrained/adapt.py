@@ -19,16 +19,6 @@ _OTHERS: Final = ["intermediate_dense", "output_dense"]
 _UNREACHED: Final = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
-def check_adapters(conf: PretrainedConf) -> None:
-    """Raises InputError where a conf asks for adapters that there cannot be, or that would be in no layer."""
-    if conf.lora_rank < 0:
-        raise InputError(f"model.pretrained.lora_rank is {conf.lora_rank}: 0 is none, 8 is usual")
-    if conf.lora_rank and not conf.trained_layers:
-        raise InputError(
-            "model.pretrained.lora_rank is set and trained_layers is 0: say in how many of the last layers adapters are"
-        )
-
-
 def adapted_layers(conf: PretrainedConf, spec: EncoderSpec) -> UpperLayers:
     """The layers above the frozen ones, with the encoder's weights; what is trained of them requires gradients.
 

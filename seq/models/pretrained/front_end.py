@@ -11,9 +11,10 @@ from seq.conf import ModelConf
 from seq.data.batches import feature_statistics
 from seq.data.encoded import Heard
 from seq.errors import InputError
+from seq.models.dropout import Dropout
 from seq.models.front_end import Frames, FrontEnd
 from seq.models.masking import frame_mask
-from seq.models.pretrained.adapt import adapted_layers, check_adapters
+from seq.models.pretrained.adapt import adapted_layers
 from seq.models.pretrained.spec import FRAME_SECONDS, EncoderSpec
 
 
@@ -33,18 +34,15 @@ class PretrainedFrontEnd(FrontEnd):
         """Raises InputError where the encoder is needed and not there, lacks layers that conf names, or conf errs."""
         super().__init__()
         self.chosen = chosen_layers(conf, spec)
-        check_adapters(conf.pretrained)
         self.upper = adapted_layers(conf.pretrained, spec) if spec.num_upper else None
         self.num_statistics = len(self.chosen) * 2 * spec.dim
         self.register_buffer("mean", torch.zeros(self.num_statistics))
         self.register_buffer("std", torch.ones(self.num_statistics))
-        if conf.subsampling not in (2, 4):
-            raise InputError(f"model.subsampling is {conf.subsampling}: choose 2 or 4")
         # Encoder frames are 20 ms long; for 40 ms, two neighbours are one.
         self.joined = conf.subsampling // 2
         self.frame_seconds = self.joined * FRAME_SECONDS
         self.norm = nn.LayerNorm(spec.dim)
-        self.project = nn.Sequential(nn.Dropout(conf.dropout), nn.Linear(self.joined * spec.dim, conf.channels))
+        self.project = nn.Sequential(Dropout(conf.dropout), nn.Linear(self.joined * spec.dim, conf.channels))
         self.dim = conf.channels
 
     def fit(self, heard: Iterable[Heard]) -> None:

@@ -269,19 +269,6 @@ def test_layers_that_there_are_not_are_refused(folders: dict[str, Path]) -> None
             SpeechEqModel(ModelSpec(model, 80, OUTPUTS, describe_encoder(conf)))
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"lora_rank": 8}, "lora_rank is set and trained_layers is 0: say in how many"),
-        ({"lora_rank": -1, "trained_layers": 1}, "lora_rank is -1: 0 is none"),
-    ],
-)
-def test_adapters_that_cannot_be_are_refused(folders: dict[str, Path], settings: dict[str, int], said: str) -> None:
-    conf = encoder_conf(folders["hubert"], **settings)
-    with pytest.raises(InputError, match=said):
-        SpeechEqModel(ModelSpec(ModelConf(pretrained=conf), 80, OUTPUTS, describe_encoder(conf)))
-
-
 @pytest.mark.skipif(real_whisper() is None, reason="no Whisper tiny.en: set SPEECHEQ_WHISPER to its folder")
 def test_the_real_whisper_hears_what_transformers_hears() -> None:
     folder = real_whisper()
