@@ -258,10 +258,10 @@ def make_steps(folder: Path) -> list[Step]:
 
 
 def run_rounds(killer: Killer, kills: int, minutes: float, say: Callable[[str], None] = print) -> Tally:
-    """Undisturbed once, then rounds until so many kills were made or the time is over. Raises as `undisturbed`."""
-    deadline = time.monotonic() + 60 * minutes
+    """Undisturbed once, then rounds until so many kills were made or so long has passed. Raises as `undisturbed`."""
     try:
         expected = killer.undisturbed()
+        deadline = time.monotonic() + 60 * minutes
         times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in killer.seconds.items())
         say(f"undisturbed: {times}; {sum(map(len, expected.values()))} results")
         while (left := kills - killer.tally.kills.total()) > 0 and time.monotonic() < deadline:
