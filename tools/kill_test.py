@@ -213,13 +213,23 @@ def _without_times(value: Any) -> Any:
     return [_without_times(item) for item in value] if isinstance(value, list) else value
 
 
-def make_steps(folder: Path) -> list[Step]:
-    """All stages of a recipe on a miniature, and what one does with its network; the repository is copied there."""
+def copy_repository(folder: Path) -> None:
+    """What recipes need of this repository, without what its own have made."""
     for name in ("egs", "local", "seq", "tools", "path.sh", "pyproject.toml"):
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "data", "exp"))
+            shutil.copytree(ROOT / name, folder / name, ignore=_made)
         else:
             shutil.copy2(ROOT / name, folder / name)
+
+
+def _made(folder: str, names: list[str]) -> set[str]:
+    in_recipe = Path(folder).parent.name == "egs"
+    return {name for name in names if name == "__pycache__" or (in_recipe and name in ("data", "exp"))}
+
+
+def make_steps(folder: Path) -> list[Step]:
+    """All stages of a recipe on a miniature, and what one does with its network; the repository is copied there."""
+    copy_repository(folder)
     corpus, recipe = folder / "corpus", folder / "egs" / RECIPE
     subprocess.run([sys.executable, ROOT / "tools/synth_corpus.py", "--layout", RECIPE, "--out", corpus], check=True)
     # modality-channel-emotion-intensity-...-actor: 05 is angry, 04 is sad.
@@ -229,15 +239,14 @@ def make_steps(folder: Path) -> list[Step]:
     rows = [f"{path},{path.stem.split('-')[6]},{emotions[path.stem.split('-')[2]]}\n" for path in audio]
     table.write_text("path,speaker,emotion\n" + "".join(rows), encoding="utf-8")
     run = recipe / "exp/kills/fold_1/seed_0"
-    speecheq = [sys.executable, "-m", "seq.cli"]
+    speecheq: list[str | Path] = [sys.executable, "-m", "seq.cli"]
     model, answers, tuned = folder / "model", folder / "answers.jsonl", folder / "tuned"
-    stages: list[str | Path] = [
-        *(recipe / "run.sh", "--corpus-dir", corpus, "--conf", corpus / "miniature.yaml", "--model", "scratch"),
-        *("--folds", "1", "--exp-name", "kills", "--nj", "2"),
-    ]
+    stages: list[str | Path] = [recipe / "run.sh", "--corpus-dir", corpus, "--conf", corpus / "miniature.yaml"]
+    stages += ["--model", "scratch", "--folds", "1", "--exp-name", "kills", "--nj", "2"]
+    stages += [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
     after = tuned.with_name("tuned.work")
     return [
-        Step("stages", [*stages, *(part for key, value in SMALL.items() for part in ("--set", f"{key}={value}"))],
+        Step("stages", stages,
              [recipe / "data", recipe / "exp"],
              [recipe / "data/fbank/storage", recipe / "data/folds", recipe / "data/lang_phone", run / "epoch-3.pt",
               run / "predictions.jsonl", run / "valid_predictions.jsonl", recipe / "exp/kills/scores.json"]),
@@ -249,10 +258,10 @@ def make_steps(folder: Path) -> list[Step]:
 
 
 def run_rounds(killer: Killer, kills: int, minutes: float, say: Callable[[str], None] = print) -> Tally:
-    """Undisturbed once, then rounds until so many kills were made or the time is over. Raises as `undisturbed`."""
-    deadline = time.monotonic() + 60 * minutes
+    """Undisturbed once, then rounds until so many kills were made or so long has passed. Raises as `undisturbed`."""
     try:
         expected = killer.undisturbed()
+        deadline = time.monotonic() + 60 * minutes
         times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in killer.seconds.items())
         say(f"undisturbed: {times}; {sum(map(len, expected.values()))} results")
         while (left := kills - killer.tally.kills.total()) > 0 and time.monotonic() < deadline:

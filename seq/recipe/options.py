@@ -100,7 +100,7 @@ def parse_options(
         InputError: an option is unknown, lacks a value or has one that cannot be.
     """
     # Options and places are written into JSON.
-    if wrong := next((text for text in (*arguments, os.getcwd()) if not is_utf8(text)), None):
+    if wrong := next((text for text in (*arguments, os.getcwd(), str(default_conf)) if not is_utf8(text)), None):
         raise InputError(f"{wrong!a} is not UTF-8: rename the file or folder")
     # The conf that was named last; an option's value never begins with --.
     named = [after for name, after in pairwise(arguments) if name == "--conf"]
@@ -135,7 +135,7 @@ def _read(arguments: Sequence[str], known: dict[str, Option]) -> tuple[dict[str,
     overrides: list[str] = []
     rest = list(arguments)
     while rest:
-        argument = as_text(rest.pop(0))
+        argument = rest.pop(0)
         name, equals, value = argument[2:].partition("=")
         if not argument.startswith("--") or not argument[2:]:
             raise InputError(f"{argument} is not an option: options begin with --, and --help lists them")
@@ -163,18 +163,7 @@ def _stage(name: str, value: str, last_stage: int) -> int:
 
 def _absolute(path: str) -> str:
     """A path that does not depend on where a script stands; what is already absolute stays."""
-    return as_text(os.path.join(os.getcwd(), path)) if path else ""
-
-
-def as_text(path: str) -> str:
-    """A path or an argument as it is. Raises InputError where it is no UTF-8, as manifests and tables are."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(
-            f"{path} holds bytes that are no UTF-8: rename it, or make a symbolic link to it and give that"
-        ) from None
-    return path
+    return os.path.join(os.getcwd(), path) if path else ""
 
 
 def _with_absolute_path(override: str) -> str:

@@ -23,7 +23,7 @@ from seq.models.pretrained.source import fetch_checkpoint
 from seq.recipe.children import run_child
 from seq.recipe.environment import ROOT, enter_environment
 from seq.recipe.locks import RecipeLocks, recipe_locks
-from seq.recipe.options import Options, as_text, parse_options, usage
+from seq.recipe.options import Options, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
 from seq.recipe.stages import STAGES, Call, Stage
 from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
@@ -60,7 +60,7 @@ def run_recipe(recipe: Path, listed: Sequence[Listed], arguments: Sequence[str])
     Raises:
         InputError: an option is wrong, an input of a stage is missing, or the corpus is partial.
     """
-    recipe = Path(as_text(str(recipe.resolve())))
+    recipe = recipe.resolve()
     options, declared = parse_options(arguments, recipe / "conf/default.yaml", listed[-1].number, _reader_options)
     if options.help:
         lines = [f"{item.number} {item.name:<10} {item.about}" for item in listed]

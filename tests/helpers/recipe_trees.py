@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tools.kill_test import copy_repository
+
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("egs", "local", "seq", "tools", "path.sh", "pyproject.toml")
 SMALL = [
     "model.channels=16",
     "model.stem_channels=4",
@@ -22,19 +22,9 @@ SMALL = [
 ]
 
 
-def _made(folder: str, names: list[str]) -> set[str]:
-    in_recipe = Path(folder).parent.name == "egs"
-    return {name for name in names if name == "__pycache__" or (in_recipe and name in ("data", "exp"))}
-
-
 def make_tree(folder: Path) -> Path:
     """A copy of the repository in `folder`, without what its recipes have made."""
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=_made)
-        else:
-            shutil.copy2(source, folder / name)
+    copy_repository(folder)
     return folder
 
 

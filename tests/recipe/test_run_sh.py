@@ -57,4 +57,10 @@ def test_a_folder_that_is_no_utf_8_is_one_sentence(toy: Toy, tmp_path: Path) -> 
         for name in (os.fsdecode(folder + b"/corpus"), "corpus"):
             status, _, errors = call(toy, toy.recipe / "run.sh", option, name, cwd=Path(os.fsdecode(folder)))
             assert status == 2 and errors.count("\n") == 1
-            assert "corpus holds bytes that are no UTF-8: rename it, or make a symbolic link" in errors
+            assert "is not UTF-8: rename the file or folder" in errors
+    moved = toy.root.rename(toy.root.parent / os.fsdecode(b"caf\xe9"))
+    try:
+        status, _, errors = call(toy, moved / "egs/toy/run.sh", cwd=tmp_path)
+    finally:
+        moved.rename(toy.root)
+    assert status == 2 and errors.count("\n") == 1 and "is not UTF-8" in errors
