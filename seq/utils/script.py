@@ -16,6 +16,7 @@ from seq.utils.stopping import Stopped, watch_signals
 USAGE_EXIT_CODE = 2
 # As a shell reports SIGPIPE.
 CLOSED_PIPE_EXIT_CODE = 141
+MAX_SENTENCE = 2000
 
 
 def run_main(main: Callable[[], int | None]) -> NoReturn:
@@ -91,7 +92,11 @@ def _say(message: str) -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    _say(f"error: {' '.join(message.split())}")
+    sentence = " ".join(message.split())
+    if len(sentence) > MAX_SENTENCE:
+        # It repeats what somebody gave it; where it begins and what to do stands at its ends.
+        sentence = f"{sentence[: MAX_SENTENCE // 2]} ... {sentence[-MAX_SENTENCE // 2 :]}"
+    _say(f"error: {sentence}")
     _end(USAGE_EXIT_CODE)
 
 

@@ -127,28 +127,37 @@ def test_a_corpus_is_prepared_or_refused(corpora: dict[str, tuple[Path, Conf]], 
             assert not manifest.exists()
 
 
-good_cells = {
-    "path": st.sampled_from(["a.wav", "b.wav", "c/d.wav", "./a.wav"]),
-    "speaker": st.sampled_from(["s1", "s2", "S1", "3"]),
-    "emotion": st.sampled_from(["happy", "sad", "neutral"]),
-    "gender": st.sampled_from(["F", "M", ""]),
-    "intensity": st.sampled_from(["", "0", "1", "2.5", "3"]),
-    "valence": st.sampled_from(["", "1", "5"]),
-    "id": st.sampled_from(["u1", "u2", "u3", "u4"]),
-    "annotator": st.sampled_from(["a1", "a2"]),
-    "text": st.sampled_from(["", "hello", "早上好"]),
-}
+COLUMNS: Final = ("id", "path", "speaker", "gender", "emotion", "intensity", "valence", "text")
+SPEAKERS: Final = {"s1": "F", "s2": "M", "s3": "F", "4": ""}
+good_rows = st.permutations([
+    [f"u{i}", f"wav/{i}.wav", speaker, gender, ("happy", "sad", "angry")[i % 3], "", str(1 + i % 5), "hello" * (i % 2)]
+    for i, (speaker, gender) in enumerate([*SPEAKERS.items()] * 2)
+])  # fmt: skip
 
 
 @given(data=st.data())
 @examples(10)
 def test_a_users_table_is_read_or_refused(data: st.DataObject) -> None:
-    names = data.draw(st.lists(st.sampled_from(sorted(good_cells)), min_size=2, max_size=9))
-    names = [*data.draw(st.sampled_from([["path", "speaker", "emotion"], []])), *names]
-    rows = [
-        [data.draw(texts if data.draw(st.integers(0, 9)) == 0 else good_cells[name]) for name in names]
-        for _ in range(data.draw(st.integers(0, 6)))
-    ]
+    names, rows = list(COLUMNS), [list(row) for row in data.draw(good_rows)]
+    spoilt = data.draw(st.integers(0, 3))
+    for _ in range(spoilt):
+        kind = data.draw(st.sampled_from(["cell", "cell", "cell", "name", "twice", "short", "gone", "like"]))
+        row = data.draw(st.sampled_from(rows))
+        column = data.draw(st.integers(0, max(len(row) - 1, 0)))
+        if kind == "cell" and row:
+            row[column] = data.draw(texts)
+        elif kind == "like" and row:
+            # What another row has there: an id, a file or a speaker's gender that is taken.
+            other = data.draw(st.sampled_from(rows))
+            row[column] = other[min(column, len(other) - 1)] if other else ""
+        elif kind == "name":
+            names[data.draw(st.integers(0, len(names) - 1))] = data.draw(st.one_of(texts, st.sampled_from(COLUMNS)))
+        elif kind == "twice":
+            rows.append(list(row))
+        elif kind == "short":
+            del row[column:]
+        elif kind == "gone" and len(rows) > 1:
+            rows.remove(row)
     text = io.StringIO()
     csv.writer(text).writerows([names, *rows])
     with tempfile.TemporaryDirectory() as folder:

@@ -89,7 +89,6 @@ def attempt(call: Callable[[], T], guarded: Path, but: tuple[str, ...] = ()) -> 
     COUNT.slowest = max(COUNT.slowest, time.monotonic() - started)
     if ended.refusal is not None:
         assert ended.refusal.strip() and "Traceback" not in ended.refusal, ended.refusal
-        assert len(ended.refusal) < 4000, ended.refusal[:400]
     assert snapshot(guarded, but) == before, "something was changed that was only to be read"
     return ended
 

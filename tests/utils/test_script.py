@@ -94,3 +94,11 @@ def test_streams_that_are_closed_or_full(
     if "2>/dev/full" not in redirections:
         # Nothing that was meant for people got into a file that took the place of a closed stream.
         assert (tmp_path / "result").read_text() == "a result"
+
+
+def test_a_sentence_that_repeats_a_long_value_is_cut() -> None:
+    program = "from seq.errors import InputError\ndef main():\n    raise InputError(f\"begins {'9' * 10_000} ends\")"
+    process = start(program)
+    out, said = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    assert said.startswith("error: begins 9") and said.endswith("9 ends\n") and len(said) < 2100
