@@ -19,7 +19,7 @@ from seq.conf import FeaturesConf
 from seq.data.features import compute_and_store
 from seq.runtime.folder import read_model_folder
 from seq.synth.speech import write_wav
-from seq.train.checkpoint import load_checkpoint, save_checkpoint
+from seq.train.checkpoint import save_checkpoint
 from seq.utils.script import run_main
 
 
@@ -66,7 +66,7 @@ def test_features_checkpoints_and_audio_name_their_place(tmp_path: Path) -> None
     (stored,) = compute_and_store([cut], FeaturesConf(), tmp_path / "storage")
     assert stored.load_features().shape == (50, 80)
     save_checkpoint(tmp_path / "run/epoch-1.pt", state)
-    assert torch.equal(load_checkpoint(tmp_path / "run/epoch-1.pt")["model"], state["model"])
+    assert torch.equal(torch.load(tmp_path / "run/epoch-1.pt", weights_only=True)["model"], state["model"])
 
 
 @pytest.mark.parametrize(
