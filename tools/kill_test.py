@@ -253,7 +253,7 @@ def make_steps(folder: Path) -> list[Step]:
         Step("export", [*speecheq, "export", run, "--out", model], [model], [model]),
         Step("predict", [*speecheq, "predict", model, *audio, "--out", answers], [answers], [answers]),
         Step("finetune", [*speecheq, "finetune", model, "--corpus", table, "--out", tuned, "--epochs", "2"],
-             [tuned, after], [tuned, after / "report.md", after / "exp/finetuned/scores.json"]),
+             [tuned, after], [tuned, after / "exp/finetuned/scores.json", after / "exp/before/scores.json"]),
     ]  # fmt: skip
 
 
