@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -31,15 +32,23 @@ def read_yaml(path: Path) -> Raw:
 
 
 def _parse(text: str, what: str) -> Any:
-    """What YAML says. Raises InputError, beginning with `what`, where it is none, or refers to itself."""
+    """What YAML says. Raises InputError, beginning with `what`, where it is none, refers to itself, or repeats a key."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if len(set(keys)) < len(keys):
+                # YAML's own answer is to take the last without a word.
+                (_, name), _ = Counter(keys).most_common(1)[0]
+                raise InputError(f"{what} has the key {name} twice in one place: keep one of them")
+            return super().construct_mapping(node, deep=deep)
+
     # Of every list and mapping that is open: whether it has an anchor, for which references may stand elsewhere.
     anchored: list[bool] = []
     try:
         # Events are as many as the text has words; values are not, where references stand for what holds references.
-        for event in yaml.parse(text, Loader=loader):
+        for event in yaml.parse(text, Loader=Loader):
             if isinstance(event, yaml.CollectionStartEvent):
                 anchored.append(event.anchor is not None)
             elif isinstance(event, yaml.CollectionEndEvent):
@@ -50,7 +59,7 @@ def _parse(text: str, what: str) -> Any:
                 )
             if len(anchored) > MAX_DEPTH:
                 raise InputError(f"{what} nests more than {MAX_DEPTH} lists and mappings: no key takes that")
-        return yaml.load(text, Loader=loader)
+        return yaml.load(text, Loader=Loader)
     except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
         # The last three come of values that are not of the type they claim, such as the date 2001-99-99.
         raise InputError(f"{what} is not valid YAML ({' '.join(str(error).split())})") from error

@@ -44,6 +44,7 @@ def test_keys_are_selected_with_all_that_is_below_them() -> None:
         ("train: !!python/object/apply:os.getcwd []", "is not valid YAML"),
         (f"train: {'1' * 5000}", "is not valid YAML"),
         ("train: \0", "is not valid YAML"),
+        ("train: {num_epochs: 3, other: 1, num_epochs: 4}", "has the key num_epochs twice in one place"),
     ],
 )
 def test_yaml_that_explodes_or_lies_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
