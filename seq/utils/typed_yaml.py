@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> Raw:
 
 
 def _parse(text: str, what: str) -> Any:
-    """What YAML says. Raises InputError, beginning with `what`, where it is none, refers to itself, or repeats a key."""
+    """What YAML says. Raises InputError, beginning with `what`, where it is none, or names itself or a key twice."""
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
