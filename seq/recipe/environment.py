@@ -20,7 +20,7 @@ def enter_environment() -> None:
         InputError: the user's own lacks what is needed.
     """
     if own := os.environ.get("SPEECHEQ_PYTHON_ENV"):
-        if missing := [name for name in ("jsonargparse", "lhotse", "torch", "yaml") if find_spec(name) is None]:
+        if missing := [name for name in ("lhotse", "torch", "yaml") if find_spec(name) is None]:
             raise InputError(f"SPEECHEQ_PYTHON_ENV names {own}, which lacks {', '.join(missing)}: run `pip install -e "
                              f"{ROOT}` in it, or unset the variable")  # fmt: skip
         return

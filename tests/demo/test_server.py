@@ -28,6 +28,7 @@ from seq.demo.guard import is_loopback, is_own_name
 from seq.demo.server import MIB, DemoServer
 from seq.errors import InputError
 from seq.runtime import load_model
+from seq.utils.stopping import STOPPING
 
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb0043") + bytes(range(256)) * 8
 HALF_AN_UPLOAD = (
@@ -225,8 +226,8 @@ def test_a_signal_ends_it_and_leaves_no_recording(folder: Path, tmp_path: Path, 
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(tmp_path)},
-        # What a shell starts with & inherits an ignored Ctrl-C; this test wants one that works.
-        preexec_fn=lambda: [signal.signal(ignored, signal.SIG_DFL) for ignored in (signal.SIGINT, signal.SIGHUP)],
+        # What a shell starts with & inherits ignored signals; this test wants those that work.
+        preexec_fn=lambda: [signal.signal(ignored, signal.SIG_DFL) for ignored in STOPPING],
     )
     assert process.stdout is not None
     address = re.match(r"open http://127\.0\.0\.1:(\d+)/ ", process.stdout.readline())

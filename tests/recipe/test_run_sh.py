@@ -45,7 +45,7 @@ def test_an_environment_that_is_none_is_one_sentence(toy: Toy, tmp_path: Path) -
     # As in a shell that has another environment activated and this one, too, further behind.
     path = f"{os.environ['PATH']}:{bare.parent}"
     status, _, errors = call(toy, toy.recipe / "run.sh", SPEECHEQ_PYTHON_ENV=str(tmp_path / "bare"), PATH=path)
-    assert status == 2 and "bare, which lacks jsonargparse, lhotse, torch, yaml: run" in errors
+    assert status == 2 and "bare, which lacks lhotse, torch, yaml: run" in errors
     assert errors.count("\n") == 1
 
 
