@@ -43,6 +43,11 @@ def strictly(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
+def answers_of(out: Path) -> list[Any]:
+    """The lines of an answer; what else Python takes for the end of a line may stand in a name."""
+    return [strictly(line) for line in out.read_text(encoding="utf-8").rstrip("\n").split("\n") if line]
+
+
 def predict(place: Path, source: Path, out: Path) -> int:
     return main(["predict", str(place / "model"), str(source), "--out", str(out), "--jobs", "1"])
 
@@ -80,7 +85,7 @@ def test_every_line_of_a_manifest_stands_for_itself(place: Path, data: st.DataOb
         source, out = Path(folder) / "list.jsonl", Path(folder) / "out.jsonl"
         source.write_text("".join((json.dumps(whole) if line is None else line) + "\n" for line in lines))
         ended = attempt(lambda: predict(place, source, out), place, but=(Path(folder).name,))
-        answers = [strictly(line) for line in out.read_text().splitlines()] if ended.refusal is None else []
+        answers = answers_of(out) if ended.refusal is None else []
     given_lines = [line for line in lines if line is None or line.strip()]
     if None in lines:
         assert ended.refusal is None, ended.refusal
@@ -103,7 +108,7 @@ def test_lists_of_paths(place: Path, data: st.DataObject) -> None:
         text = "".join((f"good {place / 'good.wav'}" if line is None else line) + "\n" for line in lines)
         source.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
         ended = attempt(lambda: predict(place, source, out), place, but=(Path(folder).name,))
-        answers = [strictly(line) for line in out.read_text().splitlines()] if ended.refusal is None else []
+        answers = answers_of(out) if ended.refusal is None else []
     if ended.refusal is None:
         assert sum("error" not in answer for answer in answers) >= lines.count(None)
     else:
