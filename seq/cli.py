@@ -18,6 +18,7 @@ from typing import NoReturn
 from seq import __version__
 from seq.finetune.command import add_finetune
 from seq.runtime.command import add_predict
+from seq.utils.option_types import positive_float
 from seq.utils.outputs import out_path
 from seq.utils.script import run_main
 
@@ -30,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"speecheq {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_export(commands)
-    add_predict(commands, _positive_int, _positive_float)
-    add_finetune(commands, _positive_int, _positive_float)
+    add_predict(commands)
+    add_finetune(commands)
     _add_demo(commands)
     _add_labels(commands)
     options = parser.parse_args(arguments)
@@ -89,7 +90,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default: 7860)")
     parser.add_argument(
-        "--max-mb", metavar="MIB", type=_positive_float, default=50.0, help="largest upload (default: 50)"
+        "--max-mb", metavar="MIB", type=positive_float, default=50.0, help="largest upload (default: 50)"
     )
     parser.set_defaults(run=_demo)
 
@@ -100,20 +101,6 @@ def _demo(options: argparse.Namespace) -> int:
 
     serve(load_model(options.model), options.host, options.port, options.max_mb)
     return 0
-
-
-def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
-
-
-def _positive_float(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
 
 
 def run() -> NoReturn:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from seq.errors import InputError
+from seq.utils.option_types import positive_float, positive_int
 from seq.utils.outputs import out_path
 
 
-def add_finetune(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    positive_int: Callable[[str], int],
-    positive_float: Callable[[str], float],
-) -> None:
+def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "finetune",

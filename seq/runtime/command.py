@@ -6,12 +6,13 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from seq.errors import InputError
 from seq.utils.files import atomic_path
+from seq.utils.option_types import positive_float, positive_int
 from seq.utils.outputs import check_out_file, out_path
 
 if TYPE_CHECKING:
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 FAILED_EXIT_CODE = 1
 
 
-def add_predict(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    positive_int: Callable[[str], int],
-    positive_float: Callable[[str], float],
-) -> None:
+def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "predict",
