@@ -37,11 +37,11 @@ def main() -> None:
     conf = open_conf(args)
     if not args.cuts.exists():
         raise InputError(f"{args.cuts} does not exist: run stage 1 first")
-    partial = read_corpus_json(args.corpus_json).get("partial", False)
     copies = read_copies(args.corpus_json)
     if conf.unified.corpora:
         combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir, copies)
         return
+    partial = read_corpus_json(args.corpus_json).get("partial", False)
     protocol, cuts = conf.protocol(args.protocol), CutSet.from_file(args.cuts)
     prepare_folds(conf.corpus.name, cuts, protocol, args.out_dir, partial, copies)
 

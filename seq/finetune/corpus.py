@@ -18,6 +18,7 @@ from seq.labels import EMOTION, EMOTIONS, map_labels
 from seq.lang.tokens import BLANK
 from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.recipe import Recipe
+from seq.recipe.stages import STAGES
 from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import in_order
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 FORM = "egs/seqd/README.md describes its form"
 MIN_SPEAKERS = 3
-# Of what stages 0 to 2 write; raise it with theirs (`seq.recipe.stages`).
-VERSION = 2
+# The stages whose work is done here, too.
+PREPARING = ("corpus", "manifests", "features")
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "c
     features = recipe.features
     outputs = (recipe.corpus_json, audio_table, recipe.cuts, features)
     made_from = {
-        "version": VERSION,
+        "versions": {name: STAGES[name].version for name in PREPARING},
         "table": sha256(own.table),
         "audio": _audio_state(own.utterances),
         "corpus": asdict(recipe.conf.corpus),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import soundfile
 from corpus_builders import spoken
 from fuzzing import attempt, examples, spoilt_bytes, texts
 from hypothesis import given
@@ -34,8 +35,6 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Conf]]:
     """Every corpus in miniature, with recordings that are short but all different."""
-    import soundfile
-
     found = {}
     for layout in LAYOUTS:
         folder = tmp_path_factory.mktemp("corpora") / layout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import os
 import signal
 import stat
@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from seq.errors import InputError
+from seq.utils.files import sha256
 from seq.utils.script import explain
 
 T = TypeVar("T")
@@ -107,8 +108,7 @@ def snapshot(folder: Path, but: tuple[str, ...] = ()) -> dict[str, tuple[int, st
             if stat.S_ISLNK(mode):
                 content = os.readlink(path)
             elif stat.S_ISREG(mode):
-                with open(path, "rb") as file:
-                    content = hashlib.sha256(file.read()).hexdigest()
+                content = sha256(path)
             found[os.path.relpath(path, folder)] = (stat.S_IFMT(mode), content)
     return found
 
@@ -222,8 +222,6 @@ json_values: Final = st.recursive(
 @st.composite
 def spoilt_json(draw: st.DrawFn, whole: Any, times: int = 3) -> Any:
     """A JSON value of which up to `times` parts are gone, twice there, or something else."""
-    import copy
-
     spoilt = copy.deepcopy(whole)
     for _ in range(draw(st.integers(1, times))):
         parent: Any = None
