@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import sys
 
+from seq.conf import NO_WEIGHTS
 from seq.errors import InputError
 from seq.recipe.arguments import open_recipe, recipe_parser
 from seq.recipe.files import experiment_prefix
@@ -38,7 +39,8 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     """Run every row by the recipe's runner, then write the table."""
     args = parse()
-    if args.overrides and not args.name:
+    changed = [text for text in args.overrides if text.partition("=")[0] not in NO_WEIGHTS]
+    if changed and not args.name:
         raise InputError("--set needs --name NAME, so that experiments with the conf's own settings are kept")
     recipe = open_recipe(args)
     protocol = recipe.protocol.name
@@ -66,7 +68,7 @@ def main() -> int:
             print(f"{row.name}: not run, {row.missing}")
         elif status := run(*options):
             return status
-    report = ablation_report(recipe, rows, prefix, shlex.join(["local/run_ablation.py", *sys.argv[1:]]), args.overrides)
+    report = ablation_report(recipe, rows, prefix, shlex.join(["local/run_ablation.py", *sys.argv[1:]]), changed)
     out = recipe.exp_dir(f"{prefix}_{protocol}_ablation.md")
     write_text(out, report)
     print(report, f"report: {out}", sep="\n")
