@@ -18,11 +18,16 @@ LOWEST_HZ: Final = 20.0
 
 def coloured_noise(num_samples: int, colour: str, rng: np.random.Generator) -> np.ndarray:
     """(S,) float32 of a colour, 16 kHz, with an RMS of 1."""
+    return sloped_noise(num_samples, COLOURS[colour], rng)
+
+
+def sloped_noise(num_samples: int, slope: float, rng: np.random.Generator) -> np.ndarray:
+    """(S,) float32 whose power falls with this power of frequency, 16 kHz, with an RMS of 1."""
     # Of an even number of samples, so that any has a spectrum.
     size = max(num_samples + num_samples % 2, 2)
     hertz = np.fft.rfftfreq(size, 1 / SAMPLING_RATE)
     spectrum = rng.standard_normal(len(hertz)) + 1j * rng.standard_normal(len(hertz))
-    spectrum *= np.where(hertz >= LOWEST_HZ, np.maximum(hertz, LOWEST_HZ) ** (-COLOURS[colour] / 2), 0.0)
+    spectrum *= np.where(hertz >= LOWEST_HZ, np.maximum(hertz, LOWEST_HZ) ** (-slope / 2), 0.0)
     return _with_unit_rms(np.fft.irfft(spectrum, size)[:num_samples])
 
 

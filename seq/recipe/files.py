@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from seq.models.pretrained.spec import features_folder
+from seq.models.pretrained.spec import features_folder, storage_folder
 from seq.tasks.registry import default_names
 
 
@@ -47,7 +47,7 @@ class RecipeFiles(ABC):
 
     def feature_storage(self, encoder: str) -> Path:
         """The features themselves."""
-        return self.data_dir / features_folder(encoder) / "storage"
+        return self.data_dir / storage_folder(encoder) / "storage"
 
     @property
     def folds_dir(self) -> Path:
