@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from lhotse import MonoCut
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from seq.conf import TrainConf, conf_from_dict
-from seq.data.encoded import cached_speeds, load_fbank, load_heard
+from seq.data.encoded import cached_speeds
 from seq.data.shar import open_cuts
 from seq.errors import InputError, name_some
 from seq.models.model import ModelOutput, SpeechEqModel
@@ -27,6 +26,7 @@ from seq.models.pretrained.spec import encoder_folder, features_folder
 from seq.tasks.base import Outputs
 from seq.tasks.kinds import UtteranceTask
 from seq.tasks.registry import get_task, in_order
+from seq.train.answers import inputs_of
 from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 from seq.train.experiment import Experiment
 from seq.train.record import read_record
@@ -136,7 +136,7 @@ def _ask(
             if other := [name for name in names if model.spec.outputs[name].labels != outputs[name].labels]:
                 raise InputError(f"{run} has other classes of {other[0]}: choose one of this protocol")
             for cut in open_cuts(_cuts_of(experiment.cuts, encoder_folder(conf.model)), train):
-                inputs = [_inputs(model, cut, speed) for speed in speeds]
+                inputs = [inputs_of(model, cut, speed) for speed in speeds]
                 heard = [model(*item) for item in inputs]
                 for name in names:
                     mean = torch.stack([output.numbers[name][0] for output in heard]).mean(0)
@@ -178,10 +178,3 @@ def _cuts_of(cuts: Path, encoder: str) -> Path:
     if found is None or not found.exists():
         raise InputError(f"{found or cuts} does not exist: run stage 2 with the teacher's model")
     return found
-
-
-def _inputs(model: SpeechEqModel, cut: MonoCut, speed: float) -> list[Tensor]:
-    """What a network reads of an utterance, as a batch of one."""
-    heard = load_heard(cut, speed) if model.front_end.reads == "frames" else load_fbank(cut)
-    inputs = [heard.feature.unsqueeze(0), torch.tensor([len(heard.feature)])]
-    return inputs if heard.statistics is None else [*inputs, heard.statistics.unsqueeze(0)]
