@@ -13,10 +13,10 @@ from typing import Final
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import logsumexp
 
-# Of the prior, ascending; infinite keeps the old classifier.
-STRENGTHS: Final = (1.0, 10.0, 100.0, 1e3, 1e4, np.inf)
+# Of the prior, descending; infinite keeps the old classifier.
+STRENGTHS: Final = (np.inf, 1e3, 100.0, 10.0, 1.0)
 # Parts of the labelled utterances, each of which is held out once to choose the strength.
 MAX_PARTS: Final = 5
 
@@ -45,22 +45,39 @@ def refit(vectors: np.ndarray, labels: np.ndarray, prior: Linear, strength: floa
     """
     if np.isinf(strength):
         return prior
-    num_classes = len(prior.bias)
-    inputs = np.column_stack([vectors, np.ones(len(vectors))])
-    # In an orthonormal basis of the inputs' span: the penalty is that of the coefficients.
-    left, values, basis = np.linalg.svd(inputs, full_matrices=False)
-    reduced, before, wanted = left * values, prior.scores(vectors), np.eye(num_classes)[labels]
+    reduced, basis = _reduce(vectors)
+    change = basis.T @ _fit(reduced, labels, prior.scores(vectors), strength)
+    return Linear(prior.weights + change[:-1].T, prior.bias + change[-1])
+
+
+def _reduce(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors (N, D) and a constant in coordinates (N, R) of their span, and its orthonormal basis (R, D + 1)."""
+    left, values, basis = np.linalg.svd(np.column_stack([vectors, np.ones(len(vectors))]), full_matrices=False)
+    return left * values, basis
+
+
+def _fit(
+    reduced: np.ndarray,
+    labels: np.ndarray,
+    before: np.ndarray,
+    strength: float,
+    start: np.ndarray | None = None,
+    tolerance: float = 1e-6,
+) -> np.ndarray:
+    """The change (R, C) of the classifier, in coordinates of the span, given its scores `before` (N, C)."""
+    shape = (reduced.shape[1], before.shape[1])
+    wanted = np.eye(shape[1])[labels]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        change = flat.reshape(-1, num_classes)
+        change = flat.reshape(shape)
         logits = before + reduced @ change
-        value = -(log_softmax(logits, axis=1) * wanted).sum() + 0.5 * strength * np.square(change).sum()
-        return value, (reduced.T @ (softmax(logits, axis=1) - wanted) + strength * change).ravel()
+        logs = logits - logsumexp(logits, axis=1, keepdims=True)
+        value = -(logs * wanted).sum() + 0.5 * strength * np.square(change).sum()
+        return value, (reduced.T @ (np.exp(logs) - wanted) + strength * change).ravel()
 
-    start = np.zeros(len(values) * num_classes)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-6})
-    change = basis.T @ found.x.reshape(-1, num_classes)
-    return Linear(prior.weights + change[:-1].T, prior.bias + change[-1])
+    first = np.zeros(shape) if start is None else start
+    options = {"maxiter": 1000, "gtol": tolerance, "ftol": 1e-3 * tolerance}
+    return minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(shape)
 
 
 def choose_strength(vectors: np.ndarray, labels: np.ndarray, prior: Linear) -> float:
@@ -69,17 +86,17 @@ def choose_strength(vectors: np.ndarray, labels: np.ndarray, prior: Linear) -> f
     Nobody but the labelled utterances is asked. Where a class has a single one, the classifier that answers for it has
     heard none of that class, so that the choice is a careful one.
     """
-    part = _parts(labels)
-    losses = []
-    for strength in STRENGTHS:
-        loss = 0.0
-        for number in range(part.max() + 1):
-            held = part == number
-            found = refit(vectors[~held], labels[~held], prior, strength)
-            logs = log_softmax(found.scores(vectors[held]), axis=1)
-            loss -= logs[np.arange(held.sum()), labels[held]].sum()
-        losses.append(loss)
-    return STRENGTHS[len(losses) - 1 - int(np.argmin(losses[::-1]))]
+    part, (reduced, _), before = _parts(labels), _reduce(vectors), prior.scores(vectors)
+    losses = np.zeros(len(STRENGTHS))
+    for held in (part == number for number in range(part.max() + 1)):
+        # From the strongest on, each begins where the one before it ended.
+        change = np.zeros((reduced.shape[1], before.shape[1]))
+        for i, strength in enumerate(STRENGTHS):
+            if np.isfinite(strength):
+                change = _fit(reduced[~held], labels[~held], before[~held], strength, change, tolerance=1e-2)
+            logits = before[held] + reduced[held] @ change
+            losses[i] -= (logits[np.arange(len(logits)), labels[held]] - logsumexp(logits, axis=1)).sum()
+    return STRENGTHS[int(np.argmin(losses))]
 
 
 def _parts(labels: np.ndarray) -> np.ndarray:
