@@ -19,6 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from seq.conf import TrainConf, conf_from_dict
 from seq.data.encoded import cached_speeds
+from seq.data.mixing import Mix
 from seq.data.shar import open_cuts
 from seq.errors import InputError, name_some
 from seq.models.model import ModelOutput, SpeechEqModel
@@ -51,11 +52,17 @@ class Lessons:
         """How many statistics of an utterance the network that is taught must guess."""
         return next((len(found) for found in self.statistics.values()), 0)
 
-    def loss(self, output: ModelOutput, ids: list[str], conf: TrainConf) -> Tensor:
+    def loss(self, output: ModelOutput, ids: list[str], conf: TrainConf, mix: Mix | None = None) -> Tensor:
         """How far a batch's answers are from the teachers', and the guess of `Taught` from their statistics.
 
         The answers are compared at `conf.teacher_temperature` (times its square, which keeps the gradients' size).
         """
+        own = self._loss(output, ids, conf)
+        if mix is None:
+            return own
+        return mix.share * own + (1.0 - mix.share) * self._loss(output, [ids[i] for i in mix.partners], conf)
+
+    def _loss(self, output: ModelOutput, ids: list[str], conf: TrainConf) -> Tensor:
         device, t = output.embedding.device, conf.teacher_temperature
         terms = []
         for name, by_id in self.numbers.items():
