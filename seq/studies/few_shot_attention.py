@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
+from seq.audio.level import normalise_level
 from seq.audio.pitch import track_pitch
 from seq.data.features import compute_fbank
 from seq.models.masking import frame_mask
@@ -54,15 +55,14 @@ def join_frames(x: np.ndarray, count: int) -> Tensor:
 def acoustic_streams(samples: np.ndarray) -> tuple[Tensor, Tensor]:
     """MFCC (U, 20) and prosody (V, 4) of (S,) samples, 16 kHz: octaves above 1 Hz, voicing, harmonicity, level in bel.
 
-    Level is relative to the loudest frame, since nobody knows a stranger's microphone. Where nothing is voiced, the
-    pitch is the utterance's median.
+    The level is normalised, as for networks. Where nothing is voiced, the pitch is the utterance's median.
     """
+    samples = normalise_level(samples)
     cepstra = fft.dct(compute_fbank(samples), type=2, norm="ortho", axis=1)[:, :NUM_CEPSTRA]
-    cepstra[:, 0] -= cepstra[:, 0].max()
     track = track_pitch(samples)
     octaves = np.log2(np.where(track.voiced, track.pitch_hz, 1.0))
     octaves[~track.voiced] = np.median(octaves[track.voiced]) if track.voiced.any() else 0.0
-    prosody = np.column_stack([octaves, track.voiced, track.height, (track.level_db - track.level_db.max()) / 10])
+    prosody = np.column_stack([octaves, track.voiced, track.height, track.level_db / 10])
     # Filter banks have a frame every 10 ms, pitch one every 20 ms.
     return join_frames(cepstra, 4), join_frames(prosody, 2)
 
