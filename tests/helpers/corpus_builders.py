@@ -17,6 +17,13 @@ RAVDESS_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disg
 RAVDESS_CODES = ("01-01", "05-01", "05-02")
 
 
+def real_cremad() -> Path | None:
+    """CREMA-D's list and tables: the folder in SPEECHEQ_CREMAD, or the one beside the repository; None if missing."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "corpora" / "cremad"
+    folder = Path(os.environ.get("SPEECHEQ_CREMAD", default))
+    return folder if (folder / "AudioWAV.list").exists() else None
+
+
 def real_ravdess() -> Path | None:
     """The real RAVDESS: the folder in SPEECHEQ_RAVDESS, or the one beside the repository; None where missing."""
     default = Path(__file__).parents[3] / "shared" / "corpora" / "ravdess"
