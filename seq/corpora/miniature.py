@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from seq.conf import Conf, FoldConf, NameCount, ProtocolConf, Selection, conf_to_dict, load_conf
+from seq.conf import Conf, NameCount, ProtocolConf, conf_to_dict, load_conf
 from seq.corpora.base import Utterance, get_reader
 from seq.corpora.layouts.studio import Studio
 from seq.errors import InputError
 from seq.labels import EMOTION, map_labels
 from seq.utils.files import temporary_beside, write_text
+from seq.utils.protocol_conf import FoldConf, Selection
 from seq.utils.typed_yaml import read_yaml
 
 LAYOUTS: Final = ("casia", "cremad", "emodb", "esd", "iemocap", "mead", "nemo", "ravdess", "seqd")
@@ -66,6 +67,7 @@ def cut_down(conf: Conf, utterances: list[Utterance]) -> Conf:
     corpus = replace(
         conf.corpus,
         num_utterances=len(utterances),
+        min_utterances=None,
         num_speakers=len(speakers),
         emotion_counts=[NameCount(name, count) for name, count in sorted(emotions.items())],
     )

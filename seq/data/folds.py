@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from seq.conf import FoldConf, ProtocolConf, Selection
+from seq.conf import ProtocolConf
 from seq.data.fold_checks import (
     PARTS,
     Fold,
@@ -29,6 +29,7 @@ from seq.data.fold_files import FoldsSummary, fold_numbers, write_folds
 from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.utils.files import read_json
+from seq.utils.protocol_conf import FoldConf, Selection
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq.conf import CorpusConf, FoldConf, ProtocolConf, RandomFolds, Selection
+from seq.conf import CorpusConf, ProtocolConf
 from seq.corpora.copies import read_copies
 from seq.data.fold_checks import PARTS, Folds
 from seq.errors import name_some
@@ -16,6 +16,7 @@ from seq.labels import EMOTION
 from seq.recipe.recipe import Recipe
 from seq.tasks.base import Setting
 from seq.tasks.registry import all_tasks
+from seq.utils.protocol_conf import FoldConf, RandomFolds, Selection
 
 if TYPE_CHECKING:
     from lhotse import MonoCut

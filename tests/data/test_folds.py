@@ -9,12 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from seq.conf import FoldConf, ProtocolConf, RandomFolds, RawName, Selection, load_conf
+from seq.conf import ProtocolConf, RawName, load_conf
 from seq.data.fold_checks import check_fold
 from seq.data.fold_files import choose_folds, fold_numbers, read_summary
 from seq.data.folds import load_fold, make_folds, prepare_folds, protocol_emotion
 from seq.errors import InputError
 from seq.utils.files import read_json, write_json
+from seq.utils.protocol_conf import FoldConf, RandomFolds, Selection
 
 SPEAKERS = ("a", "b", "c", "d")
 EMOTIONS = ("neutral", "happy", "excited", "other")

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from seq.conf import Conf, CorpusConf, FoldConf, NameCount, ProtocolConf, RawName, RawValue, Selection
+from seq.conf import Conf, CorpusConf, NameCount, ProtocolConf, RawName, RawValue
 from seq.corpora.verify import prepare_corpus
 from seq.data.manifests import prepare_manifests
+from seq.utils.protocol_conf import FoldConf, Selection
 
 RAVDESS_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 # Utterances of each actor: emotions 01 and 05, two sentences, intensity 02 only for 05.
