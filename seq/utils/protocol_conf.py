@@ -18,18 +18,20 @@ class RawName:
 
 @dataclass
 class Selection:
-    """Utterances whose speaker and sentence are listed; one empty list selects all, two select nothing."""
+    """Utterances whose speaker, sentence and id are listed; an empty list selects all, empty ones alone nothing."""
 
     speakers: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
+    utterances: list[str] = field(default_factory=list)
 
 
 @dataclass
 class FoldConf:
-    """One fold: what is not in test or valid is train. Test is taken first, then valid."""
+    """One fold: test is taken first, then valid; what is left is train, or, where train selects, left out."""
 
     test: Selection
     valid: Selection
+    train: Selection | None = None
 
 
 @dataclass
@@ -58,8 +60,12 @@ class ProtocolConf:
     speaker_disjoint: bool = True
     # No sentence is in two of train, valid and test: what would be in train is left out of the fold.
     sentence_disjoint: bool = False
+    # One of these says who is where.
     folds: list[FoldConf] = field(default_factory=list)
     random: RandomFolds | None = None
+    # A column of the corpus's own table: `split` says train, valid or test; of `fold`, each value is tested once, and
+    # valid is the next one.
+    column: Literal["split", "fold"] | None = None
 
     def merged(self, emotion: str) -> str:
         """The class that a category is merged into; itself where it is not."""

@@ -1,4 +1,4 @@
-"""Counts that a complete copy has; names that no corpus may have, since they become names of files and words in lines."""
+"""Counts of a complete copy; and names that no corpus may have: they become names of files, and words in lines."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ EXPECTED = {
     "mead": (40, 5, 0, {"speakers5": 5}),
     "nemo": (90, 5, 90, {"loso": 5, "sentences": 5}),
     "ravdess": (56, 7, 56, {"emobox": 4, "search": 1}),
-    "seqd": (50, 5, 50, {"speakers5": 5}),
+    "seqd": (50, 5, 50, {"speakers5": 5, "split": 1, "fold": 5}),
 }
 
 
