@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -25,10 +26,11 @@ from seq.data.fold_checks import (
     check_tests,
     empty_parts,
 )
-from seq.data.fold_files import FoldsSummary, fold_numbers, write_folds
+from seq.data.fold_files import FoldsSummary, fold_json, fold_numbers, write_folds
 from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.utils.files import read_json
+from seq.utils.typed_values import read_typed
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut
@@ -107,17 +109,16 @@ def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = No
     Raises:
         InputError: the file is missing or broken, or its parts overlap.
     """
-    path = Path(folds_dir) / f"fold_{number}.json"
+    path = fold_json(Path(folds_dir), number)
     if not path.exists():
         known = fold_numbers(Path(folds_dir))
         what = f"the folds are {', '.join(map(str, known))}" if known else "run stage 3 first"
         raise InputError(f"there is no fold {number} in {folds_dir}: {what}")
     data = read_json(path)
-    keys = ("fold", "speaker_disjoint", "valid_speaker_disjoint", *PARTS)
-    missing = [key for key in keys if key not in data]
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(missing)}: run stage 3 again")
-    fold = Fold(**{key: data[key] for key in keys})
+    keys = {item.name for item in fields(Fold)}
+    # Beside these it says what it was made of.
+    own = {key: value for key, value in data.items() if key in keys} if isinstance(data, dict) else data
+    fold = read_typed(own, Fold, f"{path} is damaged, run stage 3 again")
     check_fold(fold, speakers)
     return fold
 

@@ -15,11 +15,11 @@ from seq.recipe.recipe import Recipe
 from seq.report.cells import MISSING, TaskColumn, leading_columns, signed
 from seq.report.report import partial_note
 from seq.score.intervals import paired_by_speaker, paired_test
-from seq.score.types import Scores, task_scores
+from seq.score.types import Scores, read_scores, task_scores
 from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import default_names, in_order, main_task
-from seq.utils.files import read_json, read_jsonl
+from seq.utils.files import read_jsonl
 from seq.utils.markdown_text import code, markdown_table, plain
 
 
@@ -117,7 +117,7 @@ def ablation_report(recipe: Recipe, rows: list[AblationRow], prefix: str, comman
     scores: dict[str, Scores] = {}
     for row in rows:
         if row.missing is None:
-            scores[row.name] = read_json(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json")
+            scores[row.name] = read_scores(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json")
     base = scores[rows[0].name]
     shape = [(block["seeds"], [fold["fold"] for fold in block["folds"]]) for block in scores.values()]
     if any(other != shape[0] for other in shape):
