@@ -80,9 +80,7 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
     return state["epoch"]
 
 
-def decode_parts(
-    experiment: Experiment, model: SpeechEqModel, lang: Lang, fold: Fold, seed: int
-) -> dict[str, Any]:
+def decode_parts(experiment: Experiment, model: SpeechEqModel, lang: Lang, fold: Fold, seed: int) -> dict[str, Any]:
     """Write the predictions of a network on the valid and test parts, and embeddings.npz of test, to the run's folder.
 
     Returns how symbols were decoded and how many predictions there are, for decode.json.

@@ -12,6 +12,7 @@ from seq.errors import InputError
 from seq.recipe.recipe import Recipe
 from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
+from seq.utils.outputs import check_out_place, out_path
 
 # As icefall's str2bool has it.
 _BOOLEANS = {
@@ -89,7 +90,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--cuts", type=Path, required=True, help="cuts with fbank (stage 2)")
     parser.add_argument("--folds-dir", type=Path, required=True, help="folds of the protocol (stage 3)")
     parser.add_argument("--lang-dir", type=Path, required=True, help="phone set and transcripts (stage 4)")
-    parser.add_argument("--exp-dir", type=Path, required=True, help="folder of the experiment")
+    parser.add_argument("--exp-dir", type=out_path, required=True, help="folder of the experiment")
     parser.add_argument("--folds", default="", help="fold numbers with commas (default: all of the protocol)")
     parser.add_argument("--seeds", default="0", help="seeds with commas")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -100,6 +101,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
 
 def open_experiment(args: argparse.Namespace) -> tuple[Experiment, list[int], list[int]]:
     """The experiment, folds and seeds that the arguments name. Raises InputError for any that is wrong."""
+    check_out_place("--exp-dir", args.exp_dir)
     conf = open_conf(args)
     protocol = conf.protocol(args.protocol)
     tasks = parse_names(args.tasks)

@@ -236,6 +236,14 @@ def test_labels_that_are_not_as_many_as_the_network_s_are_refused(
         Engine(copied)
 
 
+def test_a_network_that_does_not_read_its_features_is_refused(copied: Path) -> None:
+    description = read_json(copied / "model.json")
+    description["features"]["num_filters"] *= 2
+    write_json(copied / "model.json", {**description, "sha256": description_digest(description)})
+    with pytest.raises(InputError, match="its network has 20 filters, its features have others"):
+        load_waveform_model(copied)
+
+
 def test_the_card_may_be_edited_and_nothing_else_is_overwritten(copied: Path, experiment: Experiment) -> None:
     (copied / "README.md").write_text("mine")
     (copied / "notes.txt").write_text("keep")
