@@ -82,6 +82,16 @@ def remove_leftovers(folder: Path) -> None:
                 folders.remove(name)
 
 
+def remove_leftovers_of(path: Path) -> None:
+    """Delete what processes that were killed had written of the file `path`, and of no other one beside it."""
+    place = written_place(path)
+    ending = temporary_beside(place).name.removeprefix(f".{os.getpid()}")
+    for other in place.parent.iterdir() if place.parent.is_dir() else ():
+        found = _TEMPORARY.fullmatch(other.name)
+        if found is not None and other.name == f".{found[1]}{ending}" and not is_running(int(found[1])):
+            other.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` and move it there on success; remove it on failure.
