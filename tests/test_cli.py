@@ -239,6 +239,10 @@ def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Pa
             main(["predict", str(model), *arguments])
     with pytest.raises(InputError, match="not a model folder"):
         main(["predict", str(tmp_path / "none"), "x.wav"])
+    for option in ("--jobs", "--batch-seconds", "--every", "--raw"):
+        for number in ("9" * 5000 if option in ("--jobs", "--raw") else "1e400", "nan", "-1", "0"):
+            with pytest.raises(SystemExit, match="2"):
+                main(["predict", str(model), "-", option, number])
 
 
 def test_nothing_that_is_read_is_written(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from seq.conf import Conf, load_conf
 from seq.data.fold_files import choose_folds
@@ -14,6 +15,8 @@ from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
 from seq.utils.outputs import check_out_place, out_path
 
+# Of a seed or a fold, as the runner has it.
+MAX_NUMBER: Final = 999_999_999
 # As icefall's str2bool has it.
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
@@ -29,6 +32,8 @@ def parse_numbers(text: str, option: str) -> list[int]:
         raise InputError(f"{option} {text}: write numbers with commas, for example 1,2,3") from None
     if numbers[0] < 0:
         raise InputError(f"{option} {text}: numbers cannot be negative")
+    if numbers[-1] > MAX_NUMBER:
+        raise InputError(f"{option} {text}: {MAX_NUMBER} is the largest number")
     return numbers
 
 

@@ -217,6 +217,8 @@ def test_the_command(folder: Path, server: DemoServer, capsys: pytest.CaptureFix
             main(["demo", *map(str, arguments)])
     with pytest.raises(SystemExit):
         main(["demo", str(folder), "--max-mb", "0"])
+    with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 is taken"):
+        main(["demo", str(folder), "--port", port, "--max-mb", "1e308"])
 
 
 @pytest.mark.skipif(not CAN_TELL, reason="no /proc: an upload has a name until it is closed")
