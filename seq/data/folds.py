@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from seq.conf import ProtocolConf
 from seq.data.fold_checks import PARTS, Fold, FoldItem, Folds, check_copies, check_fold, empty_parts, make_fold
-from seq.data.fold_files import FoldsSummary, fold_numbers, write_folds
+from seq.data.fold_files import FoldsSummary, fold_json, fold_numbers, write_folds
 from seq.data.own_folds import own_folds
 from seq.data.protocol_checks import check_names, check_protocol, check_tests
 from seq.data.random_folds import random_folds
@@ -22,6 +23,7 @@ from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.utils.files import read_json
 from seq.utils.protocol_conf import FoldConf, Selection
+from seq.utils.typed_values import read_typed
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut
@@ -108,17 +110,16 @@ def load_fold(
     Raises:
         InputError: the file is missing or broken, or its parts overlap.
     """
-    path = Path(folds_dir) / f"fold_{number}.json"
+    path = fold_json(Path(folds_dir), number)
     if not path.exists():
         known = fold_numbers(Path(folds_dir))
         what = f"the folds are {', '.join(map(str, known))}" if known else "run stage 3 first"
         raise InputError(f"there is no fold {number} in {folds_dir}: {what}")
     data = read_json(path)
-    keys = ("fold", "speaker_disjoint", "valid_speaker_disjoint", *PARTS)
-    missing = [key for key in keys if key not in data]
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(missing)}: run stage 3 again")
-    fold = Fold(**{key: data[key] for key in keys}, sentence_disjoint=data.get("sentence_disjoint", False))
+    keys = {item.name for item in fields(Fold)}
+    # Beside these it says what it was made of.
+    own = {key: value for key, value in data.items() if key in keys} if isinstance(data, dict) else data
+    fold = read_typed(own, Fold, f"{path} is damaged, run stage 3 again")
     check_fold(fold, speakers, sentences)
     return fold
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -286,12 +287,20 @@ def test_seqd_needs_paths_speakers_and_emotions(tmp_path: Path) -> None:
     fails("seqd", tmp_path, "a_b has the path 'a/b.wav' and 'a_b.wav': keep one, or give each an id")
 
 
-def test_a_table_that_cannot_be_read_is_not_called_missing(tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = get_reader("seqd").find_root
     with pytest.raises(InputError, match=r"has no metadata\.csv with the columns path, speaker, emotion"):
         find(tmp_path)
     (tmp_path / "metadata.csv").write_bytes("path,speaker,emotion,text\na.wav,s,sad,你好\n".encode("gb18030"))
     with pytest.raises(InputError, match=r"metadata\.csv is not UTF-8: save it as UTF-8"):
+        find(tmp_path)
+
+    def forbidden(path: Path) -> bytes:
+        # Whatever permissions say, root reads it.
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(InputError, match=r"metadata\.csv cannot be read \(Permission denied\): change its permissions"):
         find(tmp_path)
 
 

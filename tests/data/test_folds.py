@@ -11,7 +11,7 @@ import pytest
 
 from seq.conf import ProtocolConf, RawName, load_conf
 from seq.data.fold_checks import check_fold
-from seq.data.fold_files import choose_folds, fold_numbers, read_summary
+from seq.data.fold_files import choose_folds, fold_numbers, read_fold_parts, read_summary
 from seq.data.folds import load_fold, make_folds, prepare_folds, protocol_emotion
 from seq.errors import InputError
 from seq.utils.files import read_json, write_json
@@ -222,6 +222,16 @@ def test_files_are_checked_again_when_loaded(tmp_path: Path, capsys: pytest.Capt
     write_json(tmp_path / "fold_1.json", {**data, "valid": []})
     with pytest.raises(InputError, match="no utterance in valid"):
         load_fold(tmp_path, 1)
+    for damaged, said in (([], "must be a mapping"), ({**data, "test": "a"}, "test is 'a'"), ({"protocol": 1}, "")):
+        write_json(tmp_path / "fold_1.json", damaged)
+        for read in (load_fold, read_fold_parts):
+            with pytest.raises(InputError, match=rf"fold_1\.json is damaged, run stage 3 again: .*{said}"):
+                read(tmp_path, 1)
+    summary = read_json(tmp_path / "folds.json")
+    for damaged in ([], {**summary, "num_folds": 0}, {**summary, "absent": {"speakers": 5}}, {"skipped": {"x": ""}}):
+        write_json(tmp_path / "folds.json", damaged)
+        with pytest.raises(InputError, match=r"folds\.json is damaged, run stage 3 again"):
+            read_summary(tmp_path)
 
 
 def test_check_fold_knows_when_speakers_may_be_shared() -> None:

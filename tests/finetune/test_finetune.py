@@ -259,6 +259,8 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     )
     scored = "path,speaker,emotion,intensity\na.wav,s,neutral,nan\nb.wav,t,sad,\nc.wav,u,sad,\n"
     fails("a has the intensity nan, outside the scale from 0 to 3", scored)
+    fails("lines 2 and 3: speaker s has the gender F and M", "path,speaker,emotion,gender\na,s,sad,F\nb,s,sad,M\n")
+    fails("has the column speaker twice", "path,speaker,emotion,speaker\na.wav,s,sad,t\n")
     fails("is longer than the system allows: rename", f"id,path,speaker,emotion\nx,{'a' * 300}.wav,s,sad\n")
     with pytest.raises(InputError, match=r"'.*\\udce9\.csv' is not UTF-8: rename"):
         finetune(model, Path(shutil.copy(table, tmp_path / "caf\udce9.csv")), tmp_path / "out")
