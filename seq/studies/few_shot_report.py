@@ -46,7 +46,7 @@ def few_shot_report(result: dict[str, Any]) -> str:
         f"- {result['num_draws']} draws, of labelled utterances of speakers who are not scored; ± is the standard "
         "deviation over draws; 95 % intervals are t intervals over draws and speakers",
         *(f"- k = {k} is skipped: {plain(reason)}" for k, reason in result["skipped"].items()),
-        f"- command: {code(without_private_paths(result['command'])}; commit {result['commit']}; {minutes:.1f} min",
+        f"- command: {code(without_private_paths(result['command']))}; commit {result['commit']}; {minutes:.1f} min",
         "",
         few_shot_table(result),
         "",
