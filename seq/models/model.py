@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seq.audio.level import LEVEL_DB
 from seq.conf import ModelConf
 from seq.errors import InputError
 from seq.models.dropout import Dropout
@@ -33,6 +34,8 @@ class ModelSpec:
     outputs: dict[str, Outputs]
     # The pretrained encoder below; None for a network that reads fbank.
     encoder: EncoderSpec | None = None
+    # The speech level of what it has heard (dB full scale); None: as it was recorded.
+    level_db: float | None = LEVEL_DB
 
     @property
     def has_sequence(self) -> bool:
@@ -48,12 +51,16 @@ class ModelSpec:
             "num_filters": self.num_filters,
             "outputs": outputs,
             "encoder": encoder,
+            "level_db": self.level_db,
         }
 
     @staticmethod
     def from_dict(data: Any, what: str = "the network's description") -> ModelSpec:
         """Inverse of `to_dict`. Raises InputError, naming `what`, where `data` is of another version or damaged."""
-        spec = read_typed(data, ModelSpec, what)
+        # What is older than the levelling says nothing of it.
+        spec = read_typed({"level_db": None, **data} if isinstance(data, dict) else data, ModelSpec, what)
+        if spec.level_db != LEVEL_DB:
+            raise InputError(f"{what}: it has heard speech at other levels than the {LEVEL_DB:g} dB of now")
         try:
             check_model(spec.model)
         except InputError as error:

@@ -17,7 +17,7 @@ The intervals speak of new speakers for the models at hand: not of new training 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -25,6 +25,7 @@ from scipy import stats
 from seq.tasks.statistics import Statistic
 
 LEVEL = 0.95
+POWER = 0.8
 NUM_DRAWS = 2000
 MIN_BOOTSTRAP_SPEAKERS = 20
 # 2^16 patterns are fewer than the draws that more speakers get.
@@ -137,6 +138,43 @@ def paired_test(first: Sequence[float], second: Sequence[float], num_draws: int 
         rng=seed,
     )
     return PairedTest(float(differences.mean()), n, float(result.pvalue))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one system has more than another, as a mean over the speakers of both.
+
+    `ends`: 95 % t interval over speakers; None for fewer than 2, or where all are alike. `p_value`: of `paired_test`.
+    `detectable`: the smallest difference that a t test over as many speakers, as far apart, finds four times in five.
+    """
+
+    mean: float
+    ends: tuple[float, float] | None
+    p_value: float | None
+    detectable: float | None
+    num_speakers: int
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """`first` beside `second`, one value per speaker."""
+    test = paired_test(first, second)
+    n = test.num_speakers
+    error = float(np.subtract(first, second).std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    if error < 1e-12:
+        return Difference(test.difference, None, test.p_value, None, n)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    needed = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) + stats.t.ppf(POWER, n - 1)) * error
+    return Difference(test.difference, (test.difference - half, test.difference + half), test.p_value, needed, n)
+
+
+def holm(found: Sequence[Difference]) -> list[Difference]:
+    """The same with p-values that hold for all of them together (Holm 1979); untestable ones do not count."""
+    tested = sorted((one.p_value, place) for place, one in enumerate(found) if one.p_value is not None)
+    corrected, largest = list(found), 0.0
+    for done, (p_value, place) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - done) * p_value))
+        corrected[place] = replace(found[place], p_value=largest)
+    return corrected
 
 
 def _distance(differences: np.ndarray, axis: int = -1) -> np.ndarray:

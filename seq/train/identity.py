@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from seq.audio.level import LEVEL_DB
 from seq.conf import NO_WEIGHTS, WEIGHTS, Conf, ProtocolConf, conf_to_dict
 from seq.data.folds import Fold
 from seq.data.shar import manifest_files
@@ -54,6 +55,7 @@ def run_identity(
         **({"encoder": encoder.sha256} if encoder is not None else {}),
         **({"teacher": teacher} if teacher is not None else {}),
         "data": digest.hexdigest(),
+        "level_db": LEVEL_DB,
     }
 
 
