@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from seq.errors import InputError
+from seq.errors import InputError, name_some
 from seq.utils.files import read_json, update_json
 from seq.utils.typed_values import PositiveInt, read_typed
 
@@ -27,7 +27,7 @@ class FoldsSummary:
     """The folds of a protocol, and what a partial copy of the corpus leaves of them.
 
     `num_folds`: those of the protocol, skipped ones included. `skipped`: number of a fold to the reason. `absent`:
-    "speakers" and "sentences" that the folds name and the copy lacks.
+    "speakers", "sentences" and "utterances" that the folds name and the copy lacks.
     """
 
     num_folds: int
@@ -36,7 +36,7 @@ class FoldsSummary:
 
     def describe(self) -> list[str]:
         """What is absent and skipped, a sentence each."""
-        lines = [f"the folds go without the {what} {', '.join(names)}" for what, names in self.absent.items()]
+        lines = [f"the folds go without the {what} {name_some(names)}" for what, names in self.absent.items()]
         return lines + [f"fold {number} is skipped: {reason}" for number, reason in sorted(self.skipped.items())]
 
 

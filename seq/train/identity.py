@@ -18,6 +18,7 @@ from seq.models.pretrained.spec import EncoderSpec
 from seq.tasks.base import Outputs
 from seq.train.start import Start
 from seq.utils.files import content_digest
+from seq.utils.model_conf import AugmentConf, CtcConf, FeaturesConf, ModelConf, TrainConf
 from seq.utils.typed_yaml import flatten, select
 
 # Keys that are digests, and what to say where they differ.
@@ -60,7 +61,18 @@ def run_identity(
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
-    """The first key whose value differs, with both values, or None."""
+    """The first key whose value differs, with both values, or None.
+
+    A key of a model that the old run does not know was at its default, which leaves everything as it was before.
+    """
+    sections = {
+        "features": FeaturesConf,
+        "augment": AugmentConf,
+        "model": ModelConf,
+        "ctc": CtcConf,
+        "train": TrainConf,
+    }
+    old = {**select(flatten({name: asdict(kind()) for name, kind in sections.items()}), new), **old}
     for key in [*new, *(key for key in old if key not in new)]:
         if old.get(key) != new.get(key):
             return DIGESTS.get(key) or f"{key} was {old.get(key)}, is {new.get(key)}"
