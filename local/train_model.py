@@ -11,7 +11,7 @@ Out: exp/<name>/conf.json; per run, in exp/<name>/fold_<k>/seed_<s>: epoch-N.pt,
      train.log, tensorboard/
 """
 
-from seq.recipe.arguments import experiment_parser, open_experiment
+from seq.recipe.arguments import chosen_workers, experiment_parser, open_experiment
 from seq.train.run import train_experiment
 from seq.utils.script import run_main
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Parse arguments and train."""
     args = experiment_parser(__doc__).parse_args()
     experiment, folds, seeds = open_experiment(args)
-    train_experiment(experiment, folds, seeds, args.nj)
+    train_experiment(experiment, folds, seeds, chosen_workers(args))
 
 
 if __name__ == "__main__":

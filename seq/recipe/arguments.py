@@ -12,6 +12,7 @@ from seq.errors import InputError
 from seq.recipe.recipe import Recipe
 from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
+from seq.utils.pool import Workers
 
 # As icefall's str2bool has it.
 _BOOLEANS = {
@@ -49,6 +50,18 @@ def add_conf_arguments(parser: argparse.ArgumentParser, conf_help: str | None = 
     parser.add_argument("--model", default=None, help="a file of local/conf (default: the one that the conf names)")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE",
                         help="override a value of the conf")  # fmt: skip
+
+
+def add_worker_arguments(parser: argparse.ArgumentParser, nj_help: str) -> None:
+    """--nj and --cluster, which `chosen_workers` reads."""
+    parser.add_argument("--nj", type=int, default=1, help=nj_help)
+    parser.add_argument("--cluster", default="", metavar="ADDRESS", help="workers of a Dask cluster instead: "
+                        "tcp://host:8786, tls://..., a scheduler file, local:N")  # fmt: skip
+
+
+def chosen_workers(args: argparse.Namespace) -> Workers:
+    """Who works, as `pool_map` takes it."""
+    return args.cluster or args.nj
 
 
 def open_conf(args: argparse.Namespace) -> Conf:
@@ -93,7 +106,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--folds", default="", help="fold numbers with commas (default: all of the protocol)")
     parser.add_argument("--seeds", default="0", help="seeds with commas")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--nj", type=int, default=1, help="runs side by side on a CPU, a process each")
+    add_worker_arguments(parser, "runs side by side on a CPU, a process each")
     parser.add_argument("--command", default="", help="what to note as the command that was given")
     return parser
 

@@ -14,6 +14,7 @@ from seq.train.jobs import run_jobs
 from seq.train.record import RunRecord
 from seq.utils.files import write_json
 from seq.utils.lock import run_lock
+from seq.utils.pool import Workers
 from seq.utils.provenance import git_commit, package_versions
 from seq.utils.run_folder import RunFolder
 
@@ -73,14 +74,14 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
     return run
 
 
-def train_experiment(experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1) -> None:
-    """Train every fold with every seed, `num_jobs` side by side on a CPU; under torchrun, one after the other."""
+def train_experiment(experiment: Experiment, folds: list[int], seeds: list[int], workers: Workers = 1) -> None:
+    """Train every fold with every seed, side by side on a CPU or a cluster; under torchrun, one after the other."""
     jobs = [(fold, seed) for fold in folds for seed in seeds]
     write_json(experiment.exp_dir / "conf.json", conf_to_dict(experiment.conf))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         _train_distributed(experiment, jobs)
     else:
-        run_jobs(train_run, experiment, jobs, num_jobs)
+        run_jobs(train_run, experiment, jobs, workers)
 
 
 def _train_distributed(experiment: Experiment, jobs: list[tuple[int, int]]) -> None:

@@ -232,8 +232,8 @@ def test_nothing_trained_is_said(tmp_path: Path) -> None:
 
 def test_folds_side_by_side_equal_one_after_the_other(tmp_path: Path) -> None:
     one, two = make_experiment(tmp_path / "one"), make_experiment(tmp_path / "two")
-    train_experiment(one, [1], [0, 1], num_jobs=1)
-    train_experiment(two, [1], [0, 1], num_jobs=2)
+    train_experiment(one, [1], [0, 1], workers=1)
+    train_experiment(two, [1], [0, 1], workers=2)
     for seed in (0, 1):
         first, second = (load_checkpoint(checkpoint_path(e.run_dir(1, seed), 2))["model"] for e in (one, two))
         assert_same_weights(first, second)
