@@ -2,10 +2,12 @@
 """The ablation over tasks: the main one, + each other default one, all; every row over the same folds and seeds.
 
 Usage:   local/run_ablation.py --recipe egs/ravdess [--protocol P] [--folds 1,2] [--seeds 0,1] [--nj N] \\
-             [--device NAME] [--name short --set train.num_epochs=15 ...]
+             [--device NAME] [--cluster ADDRESS] [--name short --set train.num_epochs=15 ...]
 In:      a recipe whose corpus stage 0 has found once (or can make or download)
 Out:     egs/<corpus>/exp/<name>_<protocol>[_<tasks>]/ of every row, as its run.sh writes it, and
          egs/<corpus>/exp/<name>_<protocol>_ablation.md; what is finished is not trained again
+
+On a cluster all rows run side by side.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import argparse
 import shlex
 import subprocess
 import sys
+from contextlib import ExitStack
 
 from seq.errors import InputError
 from seq.recipe.arguments import open_recipe, recipe_parser
+from seq.recipe.children import run_side_by_side
 from seq.recipe.files import experiment_prefix
 from seq.studies.ablation import ablation_report, ablation_rows, labelled_tasks
 from seq.utils.files import write_text
@@ -28,9 +32,18 @@ def parse() -> argparse.Namespace:
     parser = recipe_parser(__doc__)
     parser.add_argument("--name", default="", help="first part of the experiments' names (default: the model's)")
     parser.add_argument("--nj", default="")
+    parser.add_argument("--cluster", default="", metavar="ADDRESS", help="as in run.sh: a Dask cluster that works")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--allow-partial", action="store_true", help="as in run.sh: the copy of the corpus is partial")
     return parser.parse_args()
+
+
+def run_rows(commands: dict[str, list[str]], side_by_side: bool) -> int:
+    """Run the commands of the rows; returns the exit code of the first that fails."""
+    if side_by_side:
+        return run_side_by_side(commands)
+    codes = (subprocess.run(command, check=False).returncode for command in commands.values())
+    return next((code for code in codes if code), 0)
 
 
 def main() -> int:
@@ -49,16 +62,20 @@ def main() -> int:
     for override in args.overrides:
         common += ["--set", override]
 
-    def run(*options: str) -> int:
-        return subprocess.run([*common, *options], check=False).returncode
+    with ExitStack() as stack:
+        if args.cluster:
+            from seq.utils.cluster.client import open_scheduler
 
-    if status := run("--stop-stage", "4"):
-        return status
-    rows = ablation_rows(labelled_tasks(recipe))
-    for row in rows:
-        if row.missing:
-            print(f"{row.name}: not run, {row.missing}")
-        elif status := run("--tasks", ",".join(row.tasks), "--exp-name", row.exp_name(prefix, protocol)):
+            common += ["--cluster", stack.enter_context(open_scheduler(args.cluster))]
+        if status := subprocess.run([*common, "--stop-stage", "4"], check=False).returncode:
+            return status
+        rows = ablation_rows(labelled_tasks(recipe))
+        for row in rows:
+            if row.missing:
+                print(f"{row.name}: not run, {row.missing}")
+        names = {row.name: ["--tasks", ",".join(row.tasks), "--exp-name", row.exp_name(prefix, protocol)]
+                 for row in rows if not row.missing}  # fmt: skip
+        if status := run_rows({name: [*common, *options] for name, options in names.items()}, bool(args.cluster)):
             return status
     report = ablation_report(recipe, rows, prefix, shlex.join(["local/run_ablation.py", *sys.argv[1:]]), args.overrides)
     out = recipe.exp_dir(f"{prefix}_{protocol}_ablation.md")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from corpus_builders import build_ravdess, ravdess_conf
-from dask_cluster import DaskCluster, dask_cluster
 from tiny_experiment import make_experiment, tiny_conf
 
 from seq.conf import FeaturesConf
@@ -26,6 +25,7 @@ from seq.errors import InputError
 from seq.train.run import train_experiment
 from seq.utils.files import read_json
 from seq.utils.pool import pool_map
+from tools.bench_cluster import DaskCluster, dask_cluster
 from tools.kill_test import Step, digests
 
 ROOT = Path(__file__).parents[2]

@@ -125,12 +125,11 @@ def connect(address: str) -> Iterator[distributed.Client]:
     """
     with ExitStack() as stack:
         try:
-            if address.startswith(LOCAL):
-                scheduler = stack.enter_context(_local_cluster(int(address.removeprefix(LOCAL)))).scheduler_address
-            else:
+            scheduler = stack.enter_context(open_scheduler(address))
+            if "://" not in scheduler:
                 # Dask itself would wait for a file that is not there.
-                found = address if "://" in address else json.loads(Path(address).read_text("utf-8"))["address"]
-                scheduler = asyncio.run(_knock(found))
+                scheduler = json.loads(Path(scheduler).read_text("utf-8"))["address"]
+            asyncio.run(_knock(scheduler))
         # Dask says in each of these ways that an address, a certificate or a file is wrong.
         except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
             raise InputError(f"--cluster {address}: no scheduler answers there ({error}): start one with dask "
@@ -138,18 +137,26 @@ def connect(address: str) -> Iterator[distributed.Client]:
         yield stack.enter_context(distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False))
 
 
-async def _knock(address: str) -> str:
-    """The address, if somebody answers there: a client that finds nobody would leave threads behind."""
+async def _knock(address: str) -> None:
+    """See whether somebody answers: a client that finds nobody would leave threads behind."""
     security = distributed.Security().get_connection_args("client")
     comm = await distributed.comm.connect(address, timeout=CONNECT_SECONDS, **security)
     await comm.close()
-    return address
 
 
-def _local_cluster(num_workers: int) -> distributed.LocalCluster:
-    return distributed.LocalCluster(
-        n_workers=num_workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-    )
+@contextmanager
+def open_scheduler(address: str) -> Iterator[str]:
+    """An address that several may use: of `local:N` that of a scheduler with N workers, which ends with the block."""
+    if not address.startswith(LOCAL):
+        yield address
+        return
+    number = address.removeprefix(LOCAL)
+    if not number.isdecimal() or int(number) < 1:
+        raise InputError(f"--cluster {address}: write local:N with a number of workers, such as local:2")
+    with distributed.LocalCluster(
+        n_workers=int(number), threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
 
 
 def _reason(error: Exception) -> str:
