@@ -1,7 +1,7 @@
 """The configuration: dataclasses, filled from `local/conf/<model>.yaml`, `egs/<corpus>/conf/*.yaml` and `--set`.
 
-Unknown keys and values of the wrong type or size are errors. What YAML could turn into a number or a boolean (`01`,
-`no`) is a quoted string inside a list of small records: as the key of a mapping it would escape the check.
+What YAML could turn into a number or a boolean (`01`, `no`) is a quoted string inside a list of small records: as the
+key of a mapping it would escape the check of types.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class CorpusConf:
     num_speakers: PositiveInt | None = None
     emotion_counts: list[NameCount] = field(default_factory=list)
     emotions: list[RawName] = field(default_factory=list)
-    # Words or codes for intensity, and, by task, scales of ratings that are numbers; a corpus may have both. Without
-    # either, the corpus does not rate intensity, and no utterance has an intensity label.
+    # Words or codes for intensity, and, by task, scales of ratings that are numbers; without either, no utterance has
+    # an intensity label.
     intensities: list[RawValue] = field(default_factory=list)
     scales: dict[str, Scale] = field(default_factory=dict)
     # Train on the distribution of the annotators' emotions, where several labelled an utterance, not on the majority.
@@ -121,6 +121,8 @@ class ProtocolConf:
     languages: list[str] = field(default_factory=list)
     merges: list[RawName] = field(default_factory=list)
     speaker_disjoint: bool = True
+    # No sentence is in two of train, valid and test: what would be in train is left out of the fold.
+    sentence_disjoint: bool = False
     folds: list[FoldConf] = field(default_factory=list)
     random: RandomFolds | None = None
 

@@ -2,7 +2,7 @@
 """Make a synthetic corpus of any size and seed, or a miniature in the tree and the coding of a real corpus.
 
 Usage:   tools/synth_corpus.py --out DIR [--seed 1] [--speakers 4] [--sentences 24] [--nj 2]
-         tools/synth_corpus.py --layout casia|cremad|emodb|esd|iemocap|mead|ravdess|seqd --out DIR [--seed 1]
+         tools/synth_corpus.py --layout casia|cremad|emodb|esd|iemocap|mead|nemo|ravdess|seqd --out DIR [--seed 1]
 Inputs:  none (espeak-ng comes with the package espeakng-loader)
 Outputs: without --layout, the corpus of egs/synth, in CASIA's tree: DIR/<speaker>/<emotion>/201.wav ...,
          DIR/transcripts.txt, DIR/speakers.tsv, DIR/intensities.tsv; the same settings give the same bytes.

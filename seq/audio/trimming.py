@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from seq.audio.frames import frame_samples, frame_sums
+
 # A recording whose loudest sample lies below this (dB full scale) is silent.
 SILENCE_PEAK_DB = -80.0
 
-TRIM_FRAME_SECONDS = 0.025
-TRIM_SHIFT_SECONDS = 0.01
 TRIM_BELOW_PEAK_DB = 40.0
 TRIM_MARGIN_SECONDS = 0.1
 TRIM_MIN_SECONDS = 0.3
@@ -37,7 +37,7 @@ class Trimmer:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._length, self._shift = round(TRIM_FRAME_SECONDS * rate), round(TRIM_SHIFT_SECONDS * rate)
+        self._length, self._shift = frame_samples(rate)
         self.silent = True
         self._num_samples = 0
         # The mean of the first block, which is taken off everything: what is left to the mean of all is small.
@@ -60,11 +60,9 @@ class Trimmer:
         signal = samples - self._pivot
         self._sum += float(signal.sum())
         signal = np.concatenate([self._rest, signal])
-        starts = np.arange(0, len(signal) - self._length + 1, self._shift)
         for values, sums in ((signal, self._sums), (signal**2, self._squares)):
-            cumulative = np.concatenate([[0.0], np.cumsum(values)])
-            sums.append(cumulative[starts + self._length] - cumulative[starts])
-        self._rest = signal[len(starts) * self._shift :]
+            sums.append(frame_sums(values, self._rate))
+        self._rest = signal[len(self._sums[-1]) * self._shift :]
 
     def kept(self) -> tuple[float, float]:
         """The part that is kept, in seconds from the start."""

@@ -25,7 +25,7 @@ class Utterance:
     audio: Path
     speaker: str
     gender: Literal["F", "M"] | None
-    # BCP 47: "en", "zh", "de".
+    # BCP 47: "en", "zh", "de", "pl".
     language: str
     text: str | None
     # The id of the prompt, for splits that keep sentences apart; None where the corpus has no prompts.

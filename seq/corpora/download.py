@@ -46,10 +46,66 @@ def download_zip(url: str, md5: str, target: Path, by_hand: str) -> Path:
     return unpacked
 
 
-def download(url: str, md5: str, path: Path, by_hand: str) -> None:
-    """Download `url` to `path`, whose folder is created; see `download_zip`. What is incomplete is `<path>.part`."""
+def download_commit(url: str, tree: str, target: Path, by_hand: str) -> Path:
+    """Download the zip file of a commit of a git repository; the same as `download_zip`, with git's own checksum.
+
+    The host packs such a file when it is asked for, so that its bytes may change; what is in it may not.
+
+    Args:
+        tree: the id of the commit's tree (`git rev-parse 'COMMIT^{tree}'`).
+
+    Raises:
+        InputError: as `download_zip`.
+    """
+    name = Path(urllib.parse.urlsplit(url).path).name
+    unpacked = target / Path(name).stem
+    if unpacked.is_dir():
+        return unpacked
+    archive, checked = target / name, target / f"{Path(name).stem}.unchecked"
+    download(url, None, archive, by_hand)
+    shutil.rmtree(checked, ignore_errors=True)
+    unzip(archive, checked)
+    # The one folder in it is called after repository and commit.
+    found = [tree_id(folder) for folder in checked.iterdir()]
+    if found != [tree]:
+        shutil.rmtree(checked)
+        archive.unlink()
+        raise InputError(f"{url} holds other files than those of its commit and was removed: do it by hand. {by_hand}")
+    os.replace(checked, unpacked)
+    archive.unlink()
+    return unpacked
+
+
+def tree_id(folder: Path) -> str:
+    """The id that git gives to the files below `folder`, were they committed: a checksum of names and contents.
+
+    Executable files and links count as plain files.
+    """
+    entries = []
+    for path in folder.iterdir():
+        if path.is_dir():
+            entries.append((f"{path.name}/", b"40000 ", tree_id(path)))
+        else:
+            data = path.read_bytes()
+            entries.append((path.name, b"100644 ", _git_id(b"blob", data)))
+    content = b"".join(
+        mode + name.rstrip("/").encode() + b"\0" + bytes.fromhex(id_) for name, mode, id_ in sorted(entries)
+    )
+    return _git_id(b"tree", content)
+
+
+def _git_id(kind: bytes, content: bytes) -> str:
+    return hashlib.sha1(kind + b" %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def download(url: str, md5: str | None, path: Path, by_hand: str) -> None:
+    """Download `url` to `path`, whose folder is created; see `download_zip`. What is incomplete is `<path>.part`.
+
+    Args:
+        md5: None where what is downloaded is checked otherwise.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and _md5(path) == md5:
+    if path.exists() and md5 in (None, _md5(path)):
         return
     part = path.with_name(path.name + ".part")
     failure: Exception | None = None
@@ -65,7 +121,7 @@ def download(url: str, md5: str, path: Path, by_hand: str) -> None:
     else:
         reason = getattr(failure, "reason", None) or failure
         raise InputError(f"the download failed ({reason}): run the same command to go on, or do it by hand. {by_hand}")
-    if (found := _md5(part)) != md5:
+    if md5 is not None and (found := _md5(part)) != md5:
         part.unlink()
         raise InputError(f"{url} has the md5 {found} instead of {md5} and was removed: do it by hand. {by_hand}")
     os.replace(part, path)

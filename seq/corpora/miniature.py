@@ -18,7 +18,7 @@ from seq.labels import EMOTION, map_labels
 from seq.utils.files import temporary_beside, write_text
 from seq.utils.typed_yaml import read_yaml
 
-LAYOUTS: Final = ("casia", "cremad", "emodb", "esd", "iemocap", "mead", "ravdess", "seqd")
+LAYOUTS: Final = ("casia", "cremad", "emodb", "esd", "iemocap", "mead", "nemo", "ravdess", "seqd")
 CONF_NAME: Final = "miniature.yaml"
 
 

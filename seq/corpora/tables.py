@@ -47,7 +47,7 @@ class Row(NamedTuple):
     cells: dict[str, str]
 
 
-def read_csv(path: Path, columns: tuple[str, ...]) -> list[Row]:
+def read_csv(path: Path, columns: tuple[str, ...], delimiter: str = ",") -> list[Row]:
     """The rows of a CSV file (UTF-8) with a header, values stripped.
 
     Raises:
@@ -55,7 +55,7 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> list[Row]:
             another length.
     """
     with _csv_lines(path) as lines:
-        reader = csv.DictReader(lines)
+        reader = csv.DictReader(lines, delimiter=delimiter)
         names = reader.fieldnames or ()
         missing = [name for name in columns if name not in names]
         if missing:
@@ -71,14 +71,14 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> list[Row]:
         return rows
 
 
-def read_keyed_csv(path: Path, key: str, columns: tuple[str, ...]) -> dict[str, Row]:
+def read_keyed_csv(path: Path, key: str, columns: tuple[str, ...], delimiter: str = ",") -> dict[str, Row]:
     """The rows of a CSV file by the value of the column `key`.
 
     Raises:
         InputError: as `read_csv`, or two rows of one key differ in one of `columns`; both lines are named.
     """
     rows: dict[str, Row] = {}
-    for row in read_csv(path, (key, *columns)):
+    for row in read_csv(path, (key, *columns), delimiter):
         name = row.cells[key]
         first = rows.setdefault(name, row)
         if differing := next((column for column in columns if row.cells[column] != first.cells[column]), None):

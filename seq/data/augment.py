@@ -93,7 +93,8 @@ def augment_fbank(feature: Tensor, conf: AugmentConf, fill: Tensor, rng: random.
     frequency = 1.0 + conf.frequency_warp * rng.uniform(-1.0, 1.0)
     feature = warp(feature, tempo, frequency)
     gain = conf.gain_db * rng.uniform(-1.0, 1.0) * LOG_ENERGY_PER_DB
-    # On log energies a gain is a constant: exact, and free. The floor stays where Kaldi puts it.
+    # On log energies a gain is a constant: exact, and free; of a waveform, the levelling would undo it. The floor stays
+    # where Kaldi puts it.
     feature = (feature + gain).clamp_(min=LOG_ENERGY_FLOOR)
     _mask(feature, conf, fill, rng)
     return feature

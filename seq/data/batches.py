@@ -23,6 +23,7 @@ from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_
 from seq.data.encoded import Heard, load_fbank, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
+from seq.data.mixing import Mix, draw_mix, mix_features
 from seq.data.targets import Labeller, Labels
 
 NUM_BUCKETS = 6
@@ -48,6 +49,8 @@ class Batch:
     labels: Labels
     # (N, L, 2 C) statistics of an encoder's hidden states; None where fbank is read.
     statistics: Tensor | None = None
+    # Whom each is mixed with, in training with MixSpeech; ids, speakers and labels are its own.
+    mix: Mix | None = None
 
     def inputs_on(self, device: torch.device) -> tuple[Tensor, ...]:
         """What the network takes, on a device."""
@@ -127,7 +130,16 @@ class SpeechDataset(Dataset[Batch]):
         ids = [cut.id for cut in cuts]
         speakers = [cut.supervisions[0].speaker for cut in cuts]
         labels = self.labeller.encode(list(cuts))
-        return Batch(ids, speakers, feature, lengths, labels, torch.stack(statistics) if statistics else None)
+        mix = self._draw_mix(ids)
+        if mix is not None:
+            assert self.feature_mean is not None
+            feature, lengths = mix_features(feature, lengths, self.feature_mean, mix)
+        return Batch(ids, speakers, feature, lengths, labels, torch.stack(statistics) if statistics else None, mix)
+
+    def _draw_mix(self, ids: list[str]) -> Mix | None:
+        if self.augment is None or not self.augment.mix_prob:
+            return None
+        return draw_mix(self.augment, len(ids), cut_random(self.epoch.seed, self.epoch.number, f"mix {ids[0]}"))
 
 
 def _draw(cut: object) -> str:

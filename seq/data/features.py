@@ -21,6 +21,7 @@ from lhotse.qa import validate
 from lhotse.utils import fastcopy
 from torch.nn.utils.rnn import pad_sequence
 
+from seq.audio.level import normalise_level
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio
 from seq.conf import FeaturesConf
 from seq.data.cut_jobs import rewrite_cuts
@@ -109,7 +110,7 @@ def _make_extractor(name: str, num_filters: int, device: str = "cpu") -> Feature
 
 
 def compute_fbank(samples: np.ndarray, conf: FeaturesConf | None = None) -> np.ndarray:
-    """Features (T, num_filters) float32 of (S,) float32 samples, 16 kHz; T = S / 160, rounded half up.
+    """Features (T, num_filters) float32 of (S,) float32 samples, 16 kHz, at one level; T = S / 160, rounded half up.
 
     Raises:
         InputError: fewer than 400 samples, one frame of 25 ms.
@@ -117,7 +118,7 @@ def compute_fbank(samples: np.ndarray, conf: FeaturesConf | None = None) -> np.n
     if len(samples) < MIN_SAMPLES:
         raise InputError(f"{len(samples)} samples are less than one frame of {MIN_SAMPLES} samples (25 ms)")
     with torch.inference_mode():
-        return make_extractor(conf or FeaturesConf()).extract(samples, SAMPLING_RATE)
+        return make_extractor(conf or FeaturesConf()).extract(normalise_level(samples), SAMPLING_RATE)
 
 
 def compute_fbanks(waveforms: list[np.ndarray], conf: FeaturesConf, device: torch.device) -> list[torch.Tensor]:
@@ -125,12 +126,13 @@ def compute_fbanks(waveforms: list[np.ndarray], conf: FeaturesConf, device: torc
 
     kaldifeat takes all of them at once, and on a GPU so does our own; other extractors one by one (see above).
     """
+    if conf.extractor != KALDIFEAT and device.type == "cpu":
+        return [torch.from_numpy(compute_fbank(samples, conf)) for samples in waveforms]
+    waveforms = [normalise_level(samples) for samples in waveforms]
     if conf.extractor == KALDIFEAT:
         from seq.data.kaldifeat_fbank import extract_batch
 
         return extract_batch(waveforms, conf.num_filters, device)
-    if device.type == "cpu":
-        return [torch.from_numpy(compute_fbank(samples, conf)) for samples in waveforms]
     extractor = _make_extractor(conf.extractor, conf.num_filters, str(device))
     tensors = [torch.from_numpy(samples) for samples in waveforms]
     with torch.no_grad():

@@ -21,7 +21,7 @@ class Fold:
     """The utterance ids of one fold, in the order of the manifest; folds count from 1.
 
     `speaker_disjoint`: no test speaker is in train or valid. `valid_speaker_disjoint`: no valid speaker is in
-    train (false where valid is chosen by sentences).
+    train (false where valid is chosen by sentences alone). `sentence_disjoint`: no sentence is in two of the parts.
     """
 
     fold: int
@@ -30,6 +30,7 @@ class Fold:
     train: list[str]
     valid: list[str]
     test: list[str]
+    sentence_disjoint: bool = False
 
 
 @dataclass
@@ -43,8 +44,9 @@ class Folds:
     excluded: dict[str, int] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
     absent: dict[str, list[str]] = field(default_factory=dict)
-    # Utterance id to speaker, for the checks.
+    # Utterance id to speaker and to sentence, for the checks.
     speakers: dict[str, str] = field(default_factory=dict)
+    sentences: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,14 @@ def empty_parts(fold: Fold) -> list[str]:
     return [part for part in PARTS if not getattr(fold, part)]
 
 
-def check_fold(fold: Fold, speakers: dict[str, str] | None = None) -> None:
-    """Check that the parts of a fold are not empty and share no utterance and, as it claims, no speaker.
+def check_fold(
+    fold: Fold, speakers: dict[str, str] | None = None, sentences: dict[str, str | None] | None = None
+) -> None:
+    """Check that the parts of a fold are not empty and share no utterance and, as it claims, no speaker or sentence.
 
     Args:
         speakers: utterance id to speaker; without it, only utterances are compared.
+        sentences: utterance id to sentence, or None where it has none; without it, sentences are not compared.
 
     Raises:
         InputError: naming the fold and what it shares.
@@ -88,6 +93,9 @@ def check_fold(fold: Fold, speakers: dict[str, str] | None = None) -> None:
                 )
             shared = {speakers[id_] for id_ in ids_first} & {speakers[id_] for id_ in ids_second}
             _fail_if_shared("speaker", shared, fold, first, second)
+        if sentences is not None and fold.sentence_disjoint:
+            said = [{sentences[id_] for id_ in ids} - {None} for ids in (ids_first, ids_second)]
+            _fail_if_shared("sentence", {str(sentence) for sentence in said[0] & said[1]}, fold, first, second)
 
 
 def check_copies(fold: Fold, copies: Sequence[list[str]]) -> None:
@@ -133,6 +141,8 @@ def check_protocol(protocol: ProtocolConf) -> None:
             raise InputError(
                 f"protocol {name} merges {item.raw} into {item.name}, which is not among its emotions: add it"
             )
+    if protocol.sentence_disjoint and not all(fold.test.sentences and fold.valid.sentences for fold in protocol.folds):
+        raise InputError(f"protocol {name} is sentence_disjoint: name sentences in test and valid of every fold")
     if (protocol.random is None) == (not protocol.folds):
         raise InputError(f"protocol {name} needs either folds or random, and not both: correct the conf")
     check_num_folds(name, protocol.random.num_folds if protocol.random else len(protocol.folds))

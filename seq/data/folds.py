@@ -81,9 +81,10 @@ def make_folds(
         folds = [_split(items, conf, number, protocol) for number, conf in enumerate(protocol.folds, start=1)]
     skipped = _skip_empty(folds, protocol) if partial else {}
     folds = [fold for fold in folds if fold.fold not in skipped]
-    result = Folds(folds, excluded, skipped, absent, {item.id: item.speaker for item in items})
+    speakers = {item.id: item.speaker for item in items}
+    result = Folds(folds, excluded, skipped, absent, speakers, {item.id: item.sentence for item in items})
     for fold in folds:
-        check_fold(fold, result.speakers)
+        check_fold(fold, result.speakers, result.sentences)
         check_copies(fold, copies)
     check_tests(result, protocol)
     return result
@@ -101,7 +102,12 @@ def _skip_empty(folds: list[Fold], protocol: ProtocolConf) -> dict[int, str]:
     return skipped
 
 
-def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = None) -> Fold:
+def load_fold(
+    folds_dir: Path,
+    number: int,
+    speakers: dict[str, str] | None = None,
+    sentences: dict[str, str | None] | None = None,
+) -> Fold:
     """Read fold `number` (from 1) and check it again; see `check_fold`.
 
     Raises:
@@ -117,8 +123,8 @@ def load_fold(folds_dir: Path, number: int, speakers: dict[str, str] | None = No
     missing = [key for key in keys if key not in data]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}: run stage 3 again")
-    fold = Fold(**{key: data[key] for key in keys})
-    check_fold(fold, speakers)
+    fold = Fold(**{key: data[key] for key in keys}, sentence_disjoint=data.get("sentence_disjoint", False))
+    check_fold(fold, speakers, sentences)
     return fold
 
 
@@ -145,7 +151,9 @@ def prepare_folds(
             f"{part} {len(ids)} ({len({result.speakers[id_] for id_ in ids})} speakers)"
             for part, ids in ((part, getattr(fold, part)) for part in PARTS)
         )
-        print(f"  fold {fold.fold}: {sizes}")
+        num_left_out = len(result.speakers) - sum(len(getattr(fold, part)) for part in PARTS)
+        reason = "share a speaker or a sentence with valid or test"
+        print(f"  fold {fold.fold}: {sizes}" + (f"; {num_left_out} {reason}, and are left out" if num_left_out else ""))
 
 
 def _select(cuts: Iterable[MonoCut], protocol: ProtocolConf) -> tuple[list[FoldItem], dict[str, int]]:
@@ -177,9 +185,16 @@ def _split(items: list[FoldItem], conf: FoldConf, number: int, protocol: Protoco
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     for item in items:
         part = "test" if _matches(item, conf.test) else "valid" if _matches(item, conf.valid) else "train"
-        parts[part].append(item.id)
-    valid_disjoint = protocol.speaker_disjoint and not conf.valid.sentences
-    return Fold(number, protocol.speaker_disjoint, valid_disjoint, **parts)
+        if part != "train" or not (protocol.sentence_disjoint and _is_near(item, (conf.test, conf.valid))):
+            parts[part].append(item.id)
+    valid_disjoint = protocol.speaker_disjoint and (protocol.sentence_disjoint or not conf.valid.sentences)
+    train, valid, test = (parts[part] for part in PARTS)
+    return Fold(number, protocol.speaker_disjoint, valid_disjoint, train, valid, test, protocol.sentence_disjoint)
+
+
+def _is_near(item: FoldItem, selections: Iterable[Selection]) -> bool:
+    """Whether an utterance shares a speaker or a sentence with one of the selections."""
+    return any(item.speaker in part.speakers or item.sentence in part.sentences for part in selections)
 
 
 def _random_folds(items: list[FoldItem], protocol: ProtocolConf, partial: bool) -> list[Fold]:
@@ -198,7 +213,7 @@ def _random_folds(items: list[FoldItem], protocol: ProtocolConf, partial: bool) 
         for item in items:
             distance = (fold_of[item.id] - index) % num_folds
             parts["test" if distance == 0 else "valid" if distance == 1 else "train"].append(item.id)
-        folds.append(Fold(index + 1, disjoint, disjoint, **parts))
+        folds.append(Fold(index + 1, disjoint, disjoint, parts["train"], parts["valid"], parts["test"]))
     return folds
 
 

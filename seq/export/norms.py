@@ -1,4 +1,4 @@
-"""What pitch, loudness and tempo are usual in a corpus: the norms that `speecheq predict --describe` compares with."""
+"""What pitch, melody and tempo are usual in a corpus: the norms that `speecheq predict --describe` compares with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seq.tasks.predictions import Prediction, SequencePrediction
 from seq.utils.files import read_jsonl
 
 NUM_UTTERANCES = 300
-MEASURES = ("pitch", "movement", "loudness", "harmonicity")
+MEASURES = ("pitch", "movement", "dynamics", "harmonicity")
 # Fewer utterances than this are no norm.
 _MIN_UTTERANCES = 5
 
@@ -29,7 +29,7 @@ def measure_norms(cuts: Path, corpus: str, excluded: set[str], valid: list[Predi
         valid: predictions, from which the rate of phones is taken as the network hears them.
 
     Returns:
-        `corpus`, `num_utterances`, `movement`, `loudness`, `harmonicity`, `rate`: {"mean", "std"}, and `pitch` by
+        `corpus`, `num_utterances`, `movement`, `dynamics`, `harmonicity`, `rate`: {"mean", "std"}, and `pitch` by
         gender, in octaves above 1 Hz; None where the manifest has too few utterances.
     """
     rows = [row for row in read_jsonl(cuts) if row["id"] not in excluded and "recording" in row]

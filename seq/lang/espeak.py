@@ -86,15 +86,18 @@ def _set_voice(library: ctypes.CDLL, voice: str) -> None:
         raise InputError(f"espeak-ng has no voice {voice}: choose a language of its data folder, or a variant (cmn+f1)")
 
 
-def phonemes(text: str, voice: str) -> list[str]:
+def phonemes(text: str, voice: str, mnemonics: bool = False) -> list[str]:
     """The phonemes of `text` in IPA, in order, with espeak-ng's stress marks; for example kˈæt -> k ˈæ t.
+
+    Args:
+        mnemonics: espeak-ng's own names of phonemes instead of the IPA, which has one symbol for some of them.
 
     Raises:
         InputError: the package or the voice is missing.
     """
     buffer = ctypes.create_string_buffer(text.encode())
     pointer = ctypes.c_void_p(ctypes.addressof(buffer))
-    mode = _PHONEMES_IPA | ord(_SEPARATOR) << 8
+    mode = (0 if mnemonics else _PHONEMES_IPA) | ord(_SEPARATOR) << 8
     symbols: list[str] = []
     with _espeak() as (library, _):
         _set_voice(library, voice)
@@ -105,23 +108,26 @@ def phonemes(text: str, voice: str) -> list[str]:
     return symbols
 
 
-def word_phones(word: str, voice: str, table: Mapping[str, tuple[str, ...]], ignored: str) -> tuple[str, ...]:
+def word_phones(
+    word: str, voice: str, table: Mapping[str, tuple[str, ...]], ignored: str, mnemonics: bool = False
+) -> tuple[str, ...]:
     """The phones of one word, by a table from espeak-ng's IPA; a symbol is split into the longest keys of the table.
 
     Args:
-        table: IPA, without stress marks, to phones.
+        table: IPA (or mnemonics), without stress marks, to phones.
         ignored: characters that count for nothing (stress, length).
+        mnemonics: the table's keys are espeak-ng's own names of phonemes.
 
     Raises:
         InputError: espeak-ng is not installed, or uses a symbol that the table lacks.
     """
     longest = max(len(ipa) for ipa in table)
     phones: list[str] = []
-    for symbol in phonemes(word, voice):
+    for symbol in phonemes(word, voice, mnemonics):
         # (en) and (de) say that espeak-ng takes a word for English, and the next one not.
         if symbol.startswith("("):
             continue
-        rest = "".join(c for c in symbol if c not in "ˈˌ")
+        rest = "".join(c for c in symbol if c not in ("',%" if mnemonics else "ˈˌ"))
         while rest:
             for length in range(min(longest, len(rest)), 0, -1):
                 if rest[:length] in table:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from seq.errors import InputError
-from seq.lang import english, german, mandarin
+from seq.lang import english, mandarin
+from seq.lang.german import GERMAN
+from seq.lang.polish import POLISH
 
 
 class _Language(NamedTuple):
@@ -21,8 +23,9 @@ class _Language(NamedTuple):
 
 _MANDARIN: Final = _Language(mandarin.pronounce, mandarin.pronounce)
 _LANGUAGES: Final = {
-    "de": _Language(german.pronounce, german.split_words),
+    "de": _Language(GERMAN.pronounce, GERMAN.split_words),
     "en": _Language(english.pronounce, english.split_words),
+    "pl": _Language(POLISH.pronounce, POLISH.split_words),
     "zh": _MANDARIN,
     "cmn": _MANDARIN,
 }
@@ -52,8 +55,8 @@ def _find(language: str) -> _Language:
     found = _LANGUAGES.get(language.replace("_", "-").split("-")[0].lower())
     if found is None:
         raise InputError(
-            f"no phones for language {language!r}: there is a G2P for English (en), German (de) and Mandarin (zh); "
-            "set lang.unit to char or bpe, or leave the text out (None) to mask the phone task"
+            f"no phones for language {language!r}: there is a G2P for English (en), German (de), Mandarin (zh) and "
+            "Polish (pl); set lang.unit to char or bpe, or leave the text out (None) to mask the phone task"
         )
     return found
 

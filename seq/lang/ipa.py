@@ -1,8 +1,8 @@
 """The phones of all languages in one alphabet, the IPA, broad: one phone set for a model of several languages.
 
-English (ARPAbet) and Mandarin (pinyin) go through the tables below; German phones are IPA already. Tones of Mandarin
-follow their final as phones of their own, so that its vowels are those of the other languages; the neutral tone has
-none. The language of an utterance stays in its supervision.
+English (ARPAbet) and Mandarin (pinyin) go through the tables below; German and Polish phones are IPA already. Tones of
+Mandarin follow their final as phones of their own, so that its vowels are those of the other languages; the neutral
+tone has none. The language of an utterance stays in its supervision.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def pronounce_ipa(text: str, language: str) -> list[tuple[str, list[str]]]:
 def to_ipa(phones: list[str], language: str) -> list[str]:
     """Phones of one word, as `seq.lang.g2p` writes them, in the IPA. Raises InputError for one without an entry."""
     family = language.replace("_", "-").split("-")[0].lower()
-    if family == "de":
+    if family in ("de", "pl"):
         return list(phones)
     result: list[str] = []
     for i, phone in enumerate(phones):

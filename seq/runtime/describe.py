@@ -1,7 +1,8 @@
 """One plain sentence on how something was said, as a language model takes it for context.
 
 What is high or low is so against the corpus that the model was trained on (`norms` of model.json; pitch against the
-speakers of the same gender). Without norms the sentence states the measures and compares nothing.
+speakers of the same gender). Without norms the sentence states the measures and compares nothing. Of loudness it says
+how it varies, which no gain changes, and not how high it is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ NOTABLE = 1.0
 _WORDS = {
     "pitch": ("a low pitch", "a high pitch"),
     "movement": ("a flat melody", "a lively melody"),
-    "loudness": ("a quiet voice", "a loud voice"),
+    "dynamics": ("even loudness", "changing loudness"),
     "rate": ("slow speech", "fast speech"),
     "harmonicity": ("a breathy or rough voice", "a clear, resonant voice"),
 }
@@ -33,7 +34,7 @@ def describe(answer: Answer, measured: Prosody | None, norms: Mapping[str, Any] 
     sentence = _who(answer)
     if measured is None:
         return f"{sentence}; too little of it is voiced to say how."
-    facts = f"median pitch {measured.pitch_hz:.0f} Hz, loudness {measured.loudness:.0f} dB"
+    facts = f"median pitch {measured.pitch_hz:.0f} Hz, loudness varying by {measured.dynamics:.0f} dB"
     if measured.rate is not None:
         facts += f", {measured.rate:.1f} phones per second"
     for task in answer.catalogue.tasks:
@@ -44,7 +45,7 @@ def describe(answer: Answer, measured: Prosody | None, norms: Mapping[str, Any] 
     subject = _said(answer, "subject")
     speaker = subject[1].label if subject and isinstance(subject[1], Category) else None
     found = [word for measure, words in _WORDS.items() if (word := _word(measure, words, measured, norms, speaker))]
-    manner = _join(found) if found else "ordinary pitch, loudness and tempo"
+    manner = _join(found) if found else "ordinary pitch, melody and tempo"
     return f"{sentence}, with {manner} for a speaker of {norms['corpus']} ({facts})."
 
 

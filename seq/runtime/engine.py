@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from seq.audio.level import normalise_level
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.errors import InputError
 from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
@@ -51,7 +52,8 @@ class Graph:
     def run(self, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs of the graph (see `seq.export.waveform_model`) for N waveforms (S_i,), by name.
 
-        What is shorter than one frame of 25 ms is padded with zeros to one.
+        Each is brought to the level that the network has heard in training, whatever it is a part of. What is shorter
+        than one frame of 25 ms is padded with zeros to one.
 
         Raises:
             InputError: onnxruntime refuses, for want of memory or since the graph is another one.
@@ -59,7 +61,7 @@ class Graph:
         lengths = np.array([max(len(waveform), MIN_SAMPLES) for waveform in waveforms], dtype=np.int64)
         padded = np.zeros((len(waveforms), int(lengths.max())), dtype=np.float32)
         for row, waveform in zip(padded, waveforms, strict=True):
-            row[: len(waveform)] = waveform
+            row[: len(waveform)] = normalise_level(waveform)
         try:
             values = self._session.run(self._outputs, {"waveform": padded, "lengths": lengths})
         except Exception as error:

@@ -31,7 +31,7 @@ from seq.utils.typed_values import (
     read_typed,
 )
 
-FORMAT = 2
+FORMAT = 3
 # These tell a model folder from others: nothing else is written into one.
 DESCRIPTION, ONNX = MODEL_FILES
 WEIGHTS = "model.safetensors"
@@ -86,7 +86,7 @@ class Norms(TypedDict):
     # By gender.
     pitch: dict[str, Norm | None]
     movement: Norm | None
-    loudness: Norm | None
+    dynamics: Norm | None
     harmonicity: Norm | None
     rate: Norm | None
 

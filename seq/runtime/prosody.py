@@ -1,7 +1,8 @@
-"""How something is said, measured: pitch, its movement, loudness, harmonicity. Needs numpy only.
+"""How something is said, measured: pitch, how it moves, how loudness does, harmonicity. Needs numpy only.
 
 Harmonicity comes from the height of the autocorrelation's peak that gives the pitch (`seq.audio.pitch`); breathy and
-hoarse voices are low in it.
+hoarse voices are low in it. How loud a voice is depends on a microphone that nobody knows here, on its gain and how far
+away it is: what is measured is how much loudness varies in the course of the recording.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class VoicedFrames:
     """The voiced frames of a stretch of speech; each array is (V,)."""
 
     pitch_hz: np.ndarray
-    loudness_db: np.ndarray
+    level_db: np.ndarray
     harmonicity_db: np.ndarray
 
 
@@ -30,13 +31,14 @@ class VoicedFrames:
 class Prosody:
     """Measures of a recording.
 
-    pitch: median, in octaves above 1 Hz; movement: standard deviation of the pitch in semitones; loudness: mean level
-    of voiced frames in dB full scale; harmonicity: median harmonics-to-noise ratio in dB; rate: phones a second.
+    pitch: median, in octaves above 1 Hz; movement: standard deviation of the pitch in semitones; dynamics: standard
+    deviation of the level of voiced frames in dB; harmonicity: median harmonics-to-noise ratio in dB; rate: phones a
+    second.
     """
 
     pitch: float
     movement: float
-    loudness: float
+    dynamics: float
     harmonicity: float
     rate: float | None = None
 
@@ -62,7 +64,7 @@ def prosody(parts: Sequence[VoicedFrames], num_phones: int | None, seconds: floa
     return Prosody(
         pitch=float(np.median(pitch)),
         movement=float(12 * pitch.std()),
-        loudness=float(np.concatenate([part.loudness_db for part in parts]).mean()),
+        dynamics=float(np.concatenate([part.level_db for part in parts]).std()),
         harmonicity=float(np.median(np.concatenate([part.harmonicity_db for part in parts]))),
         rate=num_phones / seconds if num_phones is not None and seconds > 0 else None,
     )

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from seq.audio.frames import frame_samples, frame_sums
 from seq.audio.reading import SAMPLING_RATE
 from seq.audio.trimming import TRIM_BELOW_PEAK_DB, TRIM_MARGIN_SECONDS
 from seq.runtime.engine import Piece
@@ -26,7 +27,7 @@ BLOCK_SECONDS = 30.0
 PAUSE_SECONDS = 0.5
 MIN_SPEECH_SECONDS = 0.2
 
-_FRAME, _SHIFT = 400, 160
+_FRAME, _SHIFT = frame_samples(SAMPLING_RATE)
 _FLOOR_PERCENTILE = 10
 _ABOVE_FLOOR_DB = 6.0
 _STATIONARY_DB = 12.0
@@ -71,9 +72,7 @@ class Segmenter:
         """Judge the next frames; the buffer holds them whole."""
         first = self._analysed - self._origin
         signal = self._buffer[first : first + (num_frames - 1) * _SHIFT + _FRAME].astype(np.float64)
-        cumulative = np.concatenate([[0.0], np.cumsum(np.square(signal - signal.mean()))])
-        starts = np.arange(num_frames) * _SHIFT
-        power = (cumulative[starts + _FRAME] - cumulative[starts]) / _FRAME
+        power = frame_sums(np.square(signal - signal.mean()), SAMPLING_RATE) / _FRAME
         level = 10 * np.log10(np.maximum(power, 1e-20))
         # A stretch grows frame by frame where voice is, so only the edges of runs of voice matter.
         voiced = np.flatnonzero(level >= self._threshold(level))

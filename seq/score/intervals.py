@@ -17,7 +17,7 @@ The intervals speak of new speakers for the models at hand: not of new training 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -25,6 +25,7 @@ from scipy import stats
 from seq.tasks.statistics import Statistic
 
 LEVEL = 0.95
+POWER = 0.8
 NUM_DRAWS = 2000
 MIN_BOOTSTRAP_SPEAKERS = 20
 # 2^16 patterns are fewer than the draws that more speakers get.
@@ -62,6 +63,29 @@ def intervals(runs: Sequence[Statistic], num_draws: int = NUM_DRAWS, seed: int =
     for name, (low, high) in ends.items():
         known = np.isfinite(low) and np.isfinite(high) and high > low
         result[name] = [float(end) for end in np.clip((low, high), *bounds[name])] if known else None
+    return result
+
+
+def crossed_intervals(draws: Sequence[Statistic]) -> dict[str, list[float] | None]:
+    """95 % interval of each metric's mean over random draws that share their speakers, both of them sampled.
+
+    A t interval with one degree of freedom fewer than speakers: its variance is that over speakers (the jackknife's, of
+    the mean over draws) and that over draws (of their mean). What speakers and draws have in common is in both, so the
+    interval is rather too long than too short. None where there is one speaker, or no spread.
+    """
+    num_speakers, bounds = len(draws[0].speakers), draws[0].bounds
+    if num_speakers < 2:
+        return dict.fromkeys(bounds)
+    everyone = np.ones((1, num_speakers))
+    each = {name: [draw.values(everyone)[name][0] for draw in draws] for name in bounds}
+    quantile = stats.t.ppf((1 + LEVEL) / 2, num_speakers - 1)
+    result: dict[str, list[float] | None] = {}
+    for name, values in mean_values(draws, 1.0 - np.eye(num_speakers)).items():
+        variance = (num_speakers - 1) * values.var()
+        variance += np.var(each[name], ddof=1) / len(draws) if len(draws) > 1 else 0.0
+        half = quantile * np.sqrt(variance)
+        ends = np.clip((np.mean(each[name]) - half, np.mean(each[name]) + half), *bounds[name])
+        result[name] = [float(end) for end in ends] if np.isfinite(half) and half > 1e-12 else None
     return result
 
 
@@ -137,6 +161,43 @@ def paired_test(first: Sequence[float], second: Sequence[float], num_draws: int 
         rng=seed,
     )
     return PairedTest(float(differences.mean()), n, float(result.pvalue))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one system has more than another, as a mean over the speakers of both.
+
+    `ends`: 95 % t interval over speakers; None for fewer than 2, or where all are alike. `p_value`: of `paired_test`.
+    `detectable`: the smallest difference that a t test over as many speakers, as far apart, finds four times in five.
+    """
+
+    mean: float
+    ends: tuple[float, float] | None
+    p_value: float | None
+    detectable: float | None
+    num_speakers: int
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """`first` beside `second`, one value per speaker."""
+    test = paired_test(first, second)
+    n = test.num_speakers
+    error = float(np.subtract(first, second).std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    if error < 1e-12:
+        return Difference(test.difference, None, test.p_value, None, n)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    needed = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) + stats.t.ppf(POWER, n - 1)) * error
+    return Difference(test.difference, (test.difference - half, test.difference + half), test.p_value, needed, n)
+
+
+def holm(found: Sequence[Difference]) -> list[Difference]:
+    """The same with p-values that hold for all of them together (Holm 1979); untestable ones do not count."""
+    tested = sorted((one.p_value, place) for place, one in enumerate(found) if one.p_value is not None)
+    corrected, largest = list(found), 0.0
+    for done, (p_value, place) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - done) * p_value))
+        corrected[place] = replace(found[place], p_value=largest)
+    return corrected
 
 
 def _distance(differences: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -12,15 +12,16 @@ from seq.errors import InputError
 from seq.lang.transcripts import read_transcripts
 from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
-from seq.report.cells import MISSING, TaskColumn, leading_columns, signed
+from seq.report.cells import MISSING
 from seq.report.report import partial_note
-from seq.score.intervals import paired_by_speaker, paired_test
-from seq.score.types import Scores, task_scores
+from seq.score.types import task_scores
+from seq.studies.comparison import Row, comparison_table
 from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import default_names, in_order, main_task
 from seq.utils.files import read_json, read_jsonl
-from seq.utils.markdown_text import code, markdown_table, plain
+from seq.utils.markdown_text import code, plain
+from seq.utils.provenance import without_private_paths
 
 
 @dataclass(frozen=True)
@@ -68,77 +69,47 @@ def _transcripts(recipe: Recipe) -> dict[str, list[str]]:
     return read_transcripts(recipe.lang_dir)
 
 
-def ablation_table(rows: list[AblationRow], scores: dict[str, Scores]) -> str:
-    """A row per experiment: metrics of the main task with intervals, and the paired test against the first row.
-
-    Args:
-        scores: scores.json of every row that was trained, by the row's name.
-    """
-    columns = leading_columns(main_task())
-    header = ["tasks"]
-    for column in columns:
-        header += [column.heading, "95 % interval", "difference", "paired test"]
-    header += [f"valid {columns[0].heading}", "minutes"]
-    base = scores[rows[0].name]
-    table = []
-    for row in rows:
-        if row.missing:
-            table.append([row.name, *[MISSING] * (len(header) - 1)])
-            continue
-        own = scores[row.name]
-        cells = [row.name]
-        for column in columns:
-            cells += [column.value(own["pooled"]), column.interval(own["pooled"])]
-            cells += ["", ""] if own is base else _test(own, base, column)
-        valid, minutes = own.get("valid"), own.get("wall_seconds")
-        cells.append(columns[0].value(valid["pooled"]) if valid else MISSING)
-        table.append([*cells, MISSING if minutes is None else f"{minutes / 60:.1f}"])
-    return markdown_table(header, table)
-
-
-def _test(own: Scores, base: Scores, column: TaskColumn) -> list[str]:
-    """The difference and p of `own` against `base` over speakers."""
-    mine, others = ((task_scores(s["pooled"], column.task) or {}).get("speakers", {}) for s in (own, base))
-    if set(mine) != set(others):
-        raise InputError("the rows were not tested on the same speakers: run all of them with the same folds")
-    paired = paired_by_speaker(mine, others, column.metric)
-    if not paired[0]:
-        return [MISSING, MISSING]
-    test = paired_test(*paired)
-    return [signed(test.difference, column.heading), str(test)]
-
-
 def ablation_report(recipe: Recipe, rows: list[AblationRow], prefix: str, command: str, overrides: list[str]) -> str:
     """The Markdown of the ablation, from the scores.json of its rows.
 
     Raises:
-        InputError: a row was not scored, or the rows differ in folds or seeds.
+        InputError: a row was not scored, or the rows differ in folds.
     """
-    scores: dict[str, Scores] = {}
-    for row in rows:
-        if row.missing is None:
-            scores[row.name] = read_json(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json")
-    base = scores[rows[0].name]
-    shape = [(block["seeds"], [fold["fold"] for fold in block["folds"]]) for block in scores.values()]
-    if any(other != shape[0] for other in shape):
-        raise InputError("the rows of the ablation differ in folds or seeds: run local/run_ablation.py once for all")
-    seeds, folds = shape[0]
+    compared = ablation_scores(recipe, rows, prefix)
+    blocks = [row.scores for row in compared if row.scores]
+    base = blocks[0]
+    folds = [fold["fold"] for fold in base["folds"]]
+    if any([fold["fold"] for fold in block["folds"]] != folds for block in blocks):
+        raise InputError("the rows of the ablation differ in folds: run local/run_ablation.py once for all")
     disjoint = "test speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
     train = recipe.conf.train
-    interval = (task_scores(base["pooled"], main_task().name) or {}).get("interval", MISSING)
+    main_block = task_scores(base["pooled"], main_task().name) or {}
+    intervals = main_block.get("interval", MISSING)
     lines = [
         f"# {recipe.conf.corpus.name}: ablation over tasks",
         "",
-        f"- protocol **{plain(recipe.protocol.name)}** ({disjoint}): {plain(recipe.protocol.description)}",
-        f"- folds {', '.join(map(str, folds))} of {base['protocol']['num_folds']}; seeds {', '.join(map(str, seeds))}",
+        f"- model {code(recipe.conf.model_name)}, protocol **{plain(recipe.protocol.name)}** ({disjoint}): "
+        f"{plain(recipe.protocol.description)}",
+        f"- folds {', '.join(map(str, folds))} of {base['protocol']['num_folds']}",
         f"- settings: {train.num_epochs} epochs"
         + (f", conf changed by {plain(', '.join(overrides))}" if overrides else ""),
-        f"- command: {code(command)}",
-        f"- commits {', '.join(sorted({str(block['commit']) for block in scores.values()}))}",
-        f"- 95 % intervals: {interval}. Tests: sign-flip over speakers against the first "
-        "row, not corrected for the number of rows; the difference is that of the means over speakers.",
+        f"- command: {code(without_private_paths(command))}",
+        f"- commits {', '.join(sorted({str(block['commit']) for block in blocks}))}",
+        f"- 95 % intervals: {intervals}. Differences: to the first row, means over speakers with t intervals; "
+        "sign-flip test over speakers, corrected for the number of rows (Holm); *detectable*: what "
+        f"{len(main_block.get('speakers', {}))} speakers would have shown four times in five.",
     ]
     if note := partial_note(base):
         lines.append(f"- **{plain(note)}**")
     lines += [f"- {row.name}: not run, {row.missing}" for row in rows if row.missing]
-    return "\n".join([*lines, "", ablation_table(rows, scores)]) + "\n"
+    return "\n".join([*lines, "", comparison_table(compared, "tasks")]) + "\n"
+
+
+def ablation_scores(recipe: Recipe, rows: list[AblationRow], prefix: str) -> list[Row]:
+    """The rows with their scores. Raises InputError where a row that can be trained was not scored."""
+    return [
+        Row(row.name, None, row.missing)
+        if row.missing
+        else Row(row.name, read_json(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json"))
+        for row in rows
+    ]

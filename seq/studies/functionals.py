@@ -14,6 +14,7 @@ import numpy as np
 from lhotse import CutSet
 from scipy import fft, stats
 
+from seq.audio.level import normalise_level
 from seq.audio.pitch import track_pitch
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.data.features import compute_fbank
@@ -24,7 +25,7 @@ from seq.utils.progress import progress_bar
 
 OPENSMILE_SETS: Final = {"compare": "ComParE_2016", "egemaps": "eGeMAPSv02"}
 FEATURE_SETS: Final = (*OPENSMILE_SETS, "own")
-VERSION: Final = 2
+VERSION: Final = 3
 NUM_CEPSTRA: Final = 20
 PERCENTILES: Final = (5, 25, 50, 75, 95)
 
@@ -85,7 +86,7 @@ def _smile(name: str) -> Any:
 
 
 def _vector(cut: Any, name: str) -> np.ndarray:
-    samples = load_cut_audio(cut)
+    samples = normalise_level(load_cut_audio(cut))
     if name == "own":
         return own_functionals(samples, compute_fbank(samples))
     values = _smile(name).process_signal(samples, SAMPLING_RATE).to_numpy()[0]

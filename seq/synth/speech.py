@@ -139,7 +139,7 @@ def render(voice: Voice, emotion: str, intensity: str | None, sentence: int, see
 def render_words(
     words: list[str], language: str, voice: Voice, emotion: str, intensity: str | None, rng: np.random.Generator
 ) -> np.ndarray:
-    """Speak `words` in a language of espeak-ng ("cmn", "en-us", "de"), styled as one of `EMOTIONS`; see `render`."""
+    """Speak `words` in a language of espeak-ng ("cmn", "en-us", ...), styled as one of `EMOTIONS`; see `render`."""
     import soxr
 
     style = STYLES[emotion]

@@ -37,10 +37,14 @@ class Experiment:
         return RunFolder.of(self.exp_dir, fold, seed).path
 
     def load_fold(self, number: int) -> Fold:
-        """A fold, its parts and speakers checked against the cuts. Raises InputError where they overlap."""
-        rows = (cut for path in manifest_files(self.cuts) for cut in read_jsonl(path))
-        speakers = {cut["id"]: cut["supervisions"][0]["speaker"] for cut in rows}
-        return load_fold(self.folds_dir, number, speakers)
+        """A fold, its parts, speakers and sentences checked against the cuts. Raises InputError where they overlap."""
+        speakers: dict[str, str] = {}
+        sentences: dict[str, str | None] = {}
+        for cut in (cut for path in manifest_files(self.cuts) for cut in read_jsonl(path)):
+            supervision = cut["supervisions"][0]
+            speakers[cut["id"]] = supervision["speaker"]
+            sentences[cut["id"]] = (supervision.get("custom") or {}).get("sentence")
+        return load_fold(self.folds_dir, number, speakers, sentences)
 
     def open_lang(self, train_ids: list[str], run_dir: Path | None = None) -> Lang:
         """Tokens and transcripts of a fold (see `seq.lang.units.open_lang`); the tokens stay those of the start."""

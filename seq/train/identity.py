@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from seq.audio.level import LEVEL_DB
 from seq.conf import NO_WEIGHTS, WEIGHTS, Conf, ProtocolConf, conf_to_dict
 from seq.data.folds import Fold
 from seq.data.shar import manifest_files
@@ -17,6 +18,7 @@ from seq.models.pretrained.spec import EncoderSpec
 from seq.tasks.base import Outputs
 from seq.train.start import Start
 from seq.utils.files import content_digest
+from seq.utils.model_conf import AugmentConf, CtcConf, FeaturesConf, ModelConf, TrainConf
 from seq.utils.typed_yaml import flatten, select
 
 # Keys that are digests, and what to say where they differ.
@@ -54,11 +56,23 @@ def run_identity(
         **({"encoder": encoder.sha256} if encoder is not None else {}),
         **({"teacher": teacher} if teacher is not None else {}),
         "data": digest.hexdigest(),
+        "level_db": LEVEL_DB,
     }
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
-    """The first key whose value differs, with both values, or None."""
+    """The first key whose value differs, with both values, or None.
+
+    A key of a model that the old run does not know was at its default, which leaves everything as it was before.
+    """
+    sections = {
+        "features": FeaturesConf,
+        "augment": AugmentConf,
+        "model": ModelConf,
+        "ctc": CtcConf,
+        "train": TrainConf,
+    }
+    old = {**select(flatten({name: asdict(kind()) for name, kind in sections.items()}), new), **old}
     for key in [*new, *(key for key in old if key not in new)]:
         if old.get(key) != new.get(key):
             return DIGESTS.get(key) or f"{key} was {old.get(key)}, is {new.get(key)}"

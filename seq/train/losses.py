@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
 from seq.conf import TrainConf
+from seq.data.batches import Batch
 from seq.data.targets import NO_LABEL, Target
 from seq.labels import NUM_THRESHOLDS
 from seq.models.model import ModelOutput
@@ -163,6 +164,21 @@ def task_loss(name: str, output: ModelOutput, target: Target, setting: LossSetti
 def multitask_losses(output: ModelOutput, targets: Mapping[str, Target], setting: LossSetting) -> dict[str, Loss]:
     """By task: the (weighted) loss summed over the labelled utterances of the batch, and their number."""
     return {name: task_loss(name, output, targets[name], setting) for name in output.numbers}
+
+
+def batch_losses(output: ModelOutput, batch: Batch, setting: LossSetting) -> dict[str, Loss]:
+    """`multitask_losses` of a batch; of a mixed one, those of both targets by their shares."""
+    targets = batch.labels.targets_on(output.embedding.device)
+    losses = multitask_losses(output, targets, setting)
+    mix = batch.mix
+    if mix is None:
+        return losses
+    theirs = multitask_losses(output, {name: mix.of_partners(target) for name, target in targets.items()}, setting)
+
+    def weigh(own: Tensor, other: Tensor) -> Tensor:
+        return mix.share * own + (1.0 - mix.share) * other
+
+    return {name: (weigh(loss[0], theirs[name][0]), weigh(loss[1], theirs[name][1])) for name, loss in losses.items()}
 
 
 def loss_scale(conf: TrainConf, name: str) -> float:

@@ -38,12 +38,12 @@ from seq.train.device import autocast, pick_device, pick_precision
 from seq.train.loaders import open_loaders, plain_dataset
 from seq.train.losses import (
     LossSetting,
+    batch_losses,
     class_weights,
     combine_losses,
     count_too_short,
     loss_scale,
     mean_counts,
-    multitask_losses,
 )
 from seq.train.optimizer import make_optimizer, set_learning_rate
 from seq.train.progress import Progress
@@ -186,10 +186,10 @@ class Trainer:
     def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
         with autocast(self.device, self.precision):
             output = self.network(*batch.inputs_on(self.device))
-        losses = multitask_losses(output, batch.labels.targets_on(self.device), self.losses)
+        losses = batch_losses(output, batch, self.losses)
         loss = combine_losses(losses, self.conf.train, mean_counts(losses))
         if self.data.lessons is not None:
-            loss = loss + self.data.lessons.loss(output, batch.ids, self.conf.train)
+            loss = loss + self.data.lessons.loss(output, batch.ids, self.conf.train, batch.mix)
         if not torch.isfinite(loss):
             raise InputError(
                 f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "
@@ -205,7 +205,7 @@ class Trainer:
         every = self.conf.train.save_every_batches
         if self.rank == 0 and every and self.progress.batch_idx_train % every == 0:
             save_batch_checkpoint(self.run_dir, self._state(), self.conf.train.keep_last_k)
-        return {task: (float(total.detach()), int(count)) for task, (total, count) in losses.items()}
+        return {task: (float(total.detach()), round(float(count))) for task, (total, count) in losses.items()}
 
     def _validate(self, epoch: int) -> ValidScores:
         """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""

@@ -144,7 +144,7 @@ def _combine(
     disjoint = all(fold.speaker_disjoint for fold in used) or bool(tested_whole and kind != CROSS)
     valid_disjoint = all(fold.valid_speaker_disjoint and fold.speaker_disjoint for fold in used)
     ordered = {part: sorted(ids, key=utterances.order.__getitem__) for part, ids in parts.items()}
-    return Fold(number, disjoint, valid_disjoint, **ordered)
+    return Fold(number, disjoint, valid_disjoint, ordered["train"], ordered["valid"], ordered["test"])
 
 
 def _add(parts: dict[str, set[str]], fold: Fold, **where: str) -> None:

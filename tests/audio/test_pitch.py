@@ -41,12 +41,12 @@ def test_prosody_is_what_it_was() -> None:
     assert len(frames.pitch_hz) == 70
     picked = [0, 20, -1]
     assert frames.pitch_hz[picked] == pytest.approx([111.16754700355804, 149.98585076837617, 250.12275451462318])
-    assert frames.loudness_db[picked] == pytest.approx([-36.80943298339844, -18.716604232788086, -36.948734283447266])
+    assert frames.level_db[picked] == pytest.approx([-36.80943298339844, -18.716604232788086, -36.948734283447266])
     assert frames.harmonicity_db[picked] == pytest.approx([20.65972900390625, 25.983551025390625, 26.16645622253418])
     measured = prosody([frames], 9, 1.5)
     assert measured is not None
-    assert (measured.pitch, measured.movement, measured.loudness, measured.harmonicity, measured.rate) == pytest.approx(
-        (7.302190550366131, 4.990837165368913, -22.906204223632812, 20.33119010925293, 6.0)
+    assert (measured.pitch, measured.movement, measured.dynamics, measured.harmonicity, measured.rate) == pytest.approx(
+        (7.302190550366131, 4.990837165368913, 7.208261489868164, 20.33119010925293, 6.0)
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import socket
+import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq.corpora.download import download, download_zip, unzip
+from seq.corpora.download import download, download_commit, download_zip, tree_id, unzip
 from seq.errors import InputError
 
 BODY = np.random.default_rng(0).bytes(3_000_000)
@@ -144,3 +145,27 @@ def test_a_zip_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a complete zip"):
         unzip(tmp_path / "broken.zip", tmp_path / "c")
     assert not (tmp_path / "c").exists() and not (tmp_path / "outside.txt").exists()
+
+
+def test_a_commit_is_checked_by_its_tree(tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    (folder / "samples").mkdir(parents=True)
+    for name, text in (("data.tsv", "a\tb\n"), ("samples/1.wav", "one"), ("samples.txt", "sorts before samples/")):
+        (folder / name).write_text(text)
+    git = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "all"], check=True)
+    expected = subprocess.run([*git, "rev-parse", "HEAD^{tree}"], check=True, capture_output=True, text=True).stdout
+    zipped = [*git, "archive", "--format=zip", "--prefix=repository-abc/", "HEAD"]
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server.body = subprocess.run(zipped, check=True, capture_output=True).stdout
+        with pytest.raises(InputError, match="holds other files than those of its commit"):
+            download_commit(server.url, "0" * 40, tmp_path / "wrong", HELP)
+        assert list((tmp_path / "wrong").iterdir()) == []
+        root = download_commit(server.url, expected.strip(), tmp_path / "right", HELP)
+        assert tree_id(root / "repository-abc") == expected.strip()
+        server.shutdown()
+    # It is there, and asks nobody.
+    assert download_commit("http://127.0.0.1:9/corpus.zip", expected.strip(), tmp_path / "right", HELP) == root

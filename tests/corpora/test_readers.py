@@ -153,6 +153,31 @@ def test_cremad(tmp_path: Path) -> None:
     fails("cremad", tmp_path, "has no Male or Female for actor 1001")
 
 
+def test_nemo(tmp_path: Path) -> None:
+    touch(tmp_path, "samples/EB0_anger_1.wav", "samples/KS0_fear_2.flac")
+    head = "file_id\temotion\traw_text\tspeaker_id\tgender\n"
+    good = "EB0_anger_1.wav\tanger\tLubię czytać przed snem.\t        EB0\tfemale\n"
+    table = tmp_path / "data.tsv"
+    for line, message in (
+        ("", "data.tsv has no line for KS0_fear_2.flac"),
+        ("KS0_fear_2.wav\tfear\tNie.\tKD0\tmale\n", "line 3: KS0_fear_2 has the speaker_id 'KD0'"),
+        ("KS0_fear_2.wav\tanger\tNie.\tKS0\tmale\n", "line 3: KS0_fear_2 has the emotion 'anger'"),
+        ("KS0_fear_2.wav\tfear\tNie.\tKS0\tm\n", "line 3: KS0_fear_2 has the gender 'm'"),
+        (good.replace("female", "male"), "lines 2 and 3: EB0_anger_1.wav has the gender 'female' and 'male'"),
+        ("KS0_fear_2.wav\tfear\tNie.\n", "line 3 has more or fewer fields"),
+    ):
+        table.write_text(head + good + line, encoding="utf-8")
+        fails("nemo", tmp_path, message)
+    table.write_text(head + good + "KS0_fear_2.wav\tfear\tNie.\tKS0\tmale\n", encoding="utf-8")
+    found = [(u.id, u.speaker, u.gender, u.text, u.sentence) for u in read("nemo", tmp_path)]
+    assert found == [
+        ("EB0_anger_1", "EB0", "F", "Lubię czytać przed snem.", "1"),
+        ("KS0_fear_2", "KS0", "M", "Nie.", "2"),
+    ]
+    (tmp_path / "samples/KS0_fear_2.flac").rename(tmp_path / "samples/KS0-fear-2.flac")
+    fails("nemo", tmp_path, "KS0-fear-2.flac is not named as nEMO's files")
+
+
 def test_emodb_and_mead(tmp_path: Path) -> None:
     touch(tmp_path, "emodb/wav/03a01Fa.wav", "emodb/wav/04a01Fa.wav", "mead/M003/audio/angry/level_1/001.m4a")
     fails("emodb", tmp_path / "emodb", "04a01Fa.wav is not named as EMO-DB's files")

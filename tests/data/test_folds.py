@@ -71,6 +71,22 @@ def test_a_selection_of_speakers_and_sentences_needs_both() -> None:
     assert len(fold.train) == 120 - 6 - 3
 
 
+def test_sentences_of_test_and_of_valid_are_nowhere_else() -> None:
+    conf = protocol(FoldConf(Selection(["a"], ["01", "02"]), Selection(["b"], ["03"])), sentence_disjoint=True)
+    result = make_folds(make_cuts(), conf)
+    (fold,) = result.folds
+    assert {(id_[0], id_[-2:]) for id_ in fold.test} == {("a", "01"), ("a", "02")}
+    assert {(id_[0], id_[-2:]) for id_ in fold.valid} == {("b", "03")}
+    others = {"00", "04", "05", "06", "07", "08", "09"}
+    assert {(id_[0], id_[-2:]) for id_ in fold.train} == {(s, other) for s in "cd" for other in others}
+    assert fold.speaker_disjoint and fold.valid_speaker_disjoint and fold.sentence_disjoint
+    fold.train.append("c-happy-03")
+    with pytest.raises(InputError, match="fold 1: sentence 03 is in both train and valid"):
+        check_fold(fold, result.speakers, result.sentences)
+    with pytest.raises(InputError, match="name sentences in test and valid of every fold"):
+        make_folds(make_cuts(), protocol(by_speaker(["a"], ["b"]), sentence_disjoint=True))
+
+
 def test_random_folds_are_stratified_complete_and_seeded() -> None:
     def draw(seed: int) -> list[list[str]]:
         result = make_folds(make_cuts(), protocol(speaker_disjoint=False, random=RandomFolds(5, seed)))

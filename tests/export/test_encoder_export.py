@@ -31,6 +31,7 @@ from seq.models.pretrained.cache import describe_encoder, frozen_encoder, hear
 from seq.runtime.engine import Engine, Graph, Piece
 from seq.runtime.folder import read_model_folder
 from seq.runtime.model import Model
+from seq.runtime.results import Answer
 from seq.tasks.base import Outputs
 from seq.train.checkpoint import load_model
 from seq.train.experiment import Experiment
@@ -164,6 +165,32 @@ def test_adapters_are_merged_and_the_answers_stay(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=r"is not on this machine.* --set model\.pretrained\.path=DIR"):
         load_network(tmp_path / "model")
+
+
+def test_a_gain_changes_no_answer(model_folder: Path, small_folder: Path) -> None:
+    """Of a short recording, of a long one, and of a stream while it comes; by 8 bits nearly so."""
+    short, long = speech_like(1.6, RATE, seed=3), np.concatenate([spoken(4.0, RATE, seed=i) for i in range(5)])
+    for folder, tolerance in ((model_folder, 1e-3), (small_folder, 1e-2)):
+        model = Model(folder)
+        for samples in (short, long):
+            expected = model(samples, RATE)
+            assert bool(expected.windows) == (samples is long)
+            for gain in (0.002, 0.1, 5.0):
+                assert_same_answers(model((gain * samples).astype(np.float32), RATE), expected, tolerance)
+        streams = model.stream(RATE), model.stream(RATE)
+        for start in range(0, len(short), 8000):
+            estimates = [
+                stream.feed(gain * short[start : start + 8000]) for stream, gain in zip(streams, (1, 0.1), strict=True)
+            ]
+            assert estimates[0] and estimates[1]
+            assert_same_answers(estimates[1], estimates[0], tolerance)
+
+
+def assert_same_answers(found: Answer, expected: Answer, tolerance: float) -> None:
+    assert (found.start, found.end) == (expected.start, expected.end)
+    for name in ("emotion", "gender"):
+        assert getattr(found, name).probs == pytest.approx(getattr(expected, name).probs, abs=tolerance)
+    assert found.intensity.value == pytest.approx(expected.intensity.value, abs=tolerance)
 
 
 def test_8_bits_are_small_and_their_price_is_measured(

@@ -9,15 +9,19 @@ from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PINYIN_DICT
 
 from seq.errors import InputError
-from seq.lang import english, german
+from seq.lang import english
+from seq.lang.german import GERMAN
 from seq.lang.ipa import to_ipa
+from seq.lang.polish import POLISH
 
 
 def test_every_phone_has_an_entry() -> None:
     for phone in english.PHONES:
         assert len(to_ipa([phone], "en-us")) == 1
-    for phone in german.PHONES:
+    for phone in GERMAN.phones:
         assert to_ipa([phone], "de") == [phone]
+    for phone in POLISH.phones:
+        assert to_ipa([phone], "pl") == [phone]
 
 
 def test_every_character_of_pypinyin_has_an_entry() -> None:
@@ -50,6 +54,6 @@ def test_examples(phones: list[str], language: str, expected: list[str]) -> None
 
 def test_languages_share_phones_and_unknown_ones_are_named() -> None:
     english_set = {phone for phone in english.PHONES for phone in to_ipa([phone], "en")}
-    assert len(english_set & set(german.PHONES)) > 20
+    assert len(english_set & set(GERMAN.phones)) > 20 < len(english_set & set(POLISH.phones))
     with pytest.raises(InputError, match="'Q9' of language 'en'"):
         to_ipa(["Q9"], "en")

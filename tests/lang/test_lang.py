@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from seq.errors import InputError
-from seq.lang import english, german
+from seq.lang import english
 from seq.lang.g2p import g2p, is_speakable
+from seq.lang.german import GERMAN
 from seq.lang.lexicon import lexicon_arcs, prepare_lang, read_lexicon_arcs
+from seq.lang.polish import POLISH
 from seq.lang.tokens import TokenTable
 from seq.lang.transcripts import read_transcripts
 from seq.utils.files import write_jsonl
@@ -59,7 +61,24 @@ def test_unknown_english_words_are_spoken_by_espeak(monkeypatch: pytest.MonkeyPa
 )
 def test_german(text: str, phones: str) -> None:
     assert g2p(text, "de") == phones.split()
-    assert set(g2p(text, "de-DE")) <= set(german.PHONES)
+    assert set(g2p(text, "de-DE")) <= set(GERMAN.phones)
+
+
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("Życie jest pełne niespodzianek.", "ʒ ɨ tɕ ɛ j ɛ s t p ɛ w n ɛ ɲ ɛ s p ɔ dʑ a n ɛ k"),
+        # dz and dź, which espeak-ng's IPA does not tell apart; ch, which is h.
+        ("Chodzę, chodźmy!", "x ɔ dz ɛ x ɔ dʑ m ɨ"),
+        # Softness before a vowel, before i, and of what is soft already; nasal vowels before s, k and b.
+        ("Pięć, gips, nie", "p j ɛ ɲ tɕ ɡ i p s ɲ ɛ"),
+        ("Męża ręka, gąbka", "m ɛ̃ ʒ a r ɛ ŋ k a ɡ ɔ m p k a"),
+        ("W „domu” z psem", "v d ɔ m u z p s ɛ m"),
+    ],
+)
+def test_polish(text: str, phones: str) -> None:
+    assert g2p(text, "pl") == phones.split()
+    assert set(g2p(text, "pl-PL")) <= set(POLISH.phones)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +106,7 @@ def test_mandarin(text: str, phones: str) -> None:
         ("25 cats", "en", "'25' in the English text '25 cats'"),
         ("me@home", "en", "'me@home'"),
         ("我有3个", "zh", "'3' in the Mandarin text '我有3个'"),
+        ("3 koty", "pl", "'3' in the Polish text '3 koty'"),
         ("3 Katzen", "de", "'3' in the German text '3 Katzen'"),
         ("A座", "zh", "'A' in the Mandarin text 'A座'"),
         ("Il pleut", "fr", "language 'fr': there is a G2P for English"),
@@ -126,6 +146,7 @@ TRICKY = {
     ),
     "zh": ("你好，", "〇", "𠀀", "𪚥", "々", "ㄅ", "嗯", "你 好", "A座", "3", "２", "〔好〕", "•", "，", "", "\ufaff"),
     "de": ("Straße", "ʼs", "Café", "Łódź", "3 Katzen", "Ångström", "你好", "...", ""),
+    "pl": ("Łódź", "„Ród smoka” to", "ʼs", "Straße", "3 koty", "...", ""),
     "fr": ("Il pleut",),
 }
 

@@ -133,6 +133,39 @@ def test_emodb_535(listing: Path) -> None:
         assert sorted(speaker in emodb.MEN for speaker in valid) == [False, True]
 
 
+def test_nemo_4481(listing: Path) -> None:
+    # The true numbers of utterances of each speaker and each emotion; how they combine does not matter here.
+    of_speaker = {"EB0": 539, "IC0": 540, "KD0": 540, "KS0": 540, "MK0": 450, "MP0": 256, "SM0": 538, "TP0": 539}
+    of_speaker["WR0"] = 539
+    of_emotion = {"anger": 749, "fear": 736, "happiness": 749, "neutral": 809, "sadness": 769, "surprised": 669}
+    left = Counter(of_emotion)
+    names = []
+    for speaker, count in of_speaker.items():
+        seen: Counter[str] = Counter()
+        for _ in range(count):
+            # The emotion of which most is left: none is said more than 90 times by a speaker.
+            emotion = max((e for e in left if seen[e] < 90), key=lambda e: left[e])
+            left[emotion] -= 1
+            seen[emotion] += 1
+            names.append(f"{speaker}_{emotion}_{seen[emotion]}")
+    women = ("EB0", "IC0", "KD0", "MK0")
+    rows = [f"{n}.wav\t{n.split('_')[1]}\tNie.\t {n[:3]}\t{'fe' * (n[:3] in women)}male" for n in names]
+    table = "\n".join(["file_id\temotion\traw_text\tspeaker_id\tgender", *rows])
+    root = touch(listing, [f"samples/{name}.wav" for name in names])
+    (root / "data.tsv").write_text(table)
+    corpus = Corpus("nemo", root)
+    assert len(corpus.utterances) == 4481
+    assert corpus.genders() == {"F": set(women), "M": {"KS0", "MP0", "SM0", "TP0", "WR0"}}
+    assert held_out(corpus.folds("loso")) == [{speaker} for speaker in sorted(of_speaker)]
+    for name in ("loso", "sentences"):
+        folds = corpus.folds(name)
+        assert [{folds.speakers[id_] for id_ in fold.test} for fold in folds.folds] == [{s} for s in sorted(of_speaker)]
+        for fold in folds.folds:
+            assert sorted(s in women for s in {folds.speakers[id_] for id_ in fold.valid}) == [False, True]
+    sizes = [[len({folds.sentences[id_] for id_ in ids}) for ids in (f.train, f.valid, f.test)] for f in folds.folds]
+    assert sizes == [[45, 15, 30]] * 9
+
+
 # Turns of each session by label, as in the release; they add up to the published totals.
 IEMOCAP = {
     1: {"neu": 384, "hap": 135, "exc": 143, "sad": 194, "ang": 229},

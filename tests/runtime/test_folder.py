@@ -18,7 +18,7 @@ def outputs(kind: str, **found: object) -> dict[str, Any]:
 
 
 DESCRIPTION: dict[str, Any] = {
-    "format": 2,
+    "format": 3,
     "version": "0.1.0",
     "commit": None,
     "tasks": {
@@ -41,7 +41,7 @@ DESCRIPTION: dict[str, Any] = {
     "conf": {},
     "missing": None,
     "norms": {"corpus": "tiny", "num_utterances": 9, "pitch": {"F": {"mean": 7.0, "std": 0.5}, "M": None},
-              "movement": None, "loudness": None, "harmonicity": None, "rate": {"mean": 5.0, "std": 1.0}},
+              "movement": None, "dynamics": None, "harmonicity": None, "rate": {"mean": 5.0, "std": 1.0}},
     "finetuned_from": None,
 }  # fmt: skip
 

@@ -205,7 +205,7 @@ def test_bad_waveforms_are_sentences(model: Model, waveform: np.ndarray, rate: i
         stream.finish()
 
 
-def test_pitch_loudness_and_harmonicity_of_known_sounds() -> None:
+def test_pitch_dynamics_and_harmonicity_of_known_sounds() -> None:
     t = np.arange(2 * RATE) / RATE
     for pitch in (90.0, 220.0, 430.0):
         tone = sum(np.sin(2 * np.pi * k * pitch * t) / k for k in range(1, 8) if k * pitch < 7000)
@@ -213,7 +213,10 @@ def test_pitch_loudness_and_harmonicity_of_known_sounds() -> None:
         measured = prosody([voiced_frames(tone)], 20, 2.0)
         assert measured is not None and measured.rate == 10.0
         assert measured.pitch_hz == pytest.approx(pitch, rel=0.01) and measured.movement < 0.2
-        assert measured.loudness == pytest.approx(-20.0, abs=0.3) and measured.harmonicity > 20
+        assert measured.dynamics < 0.5 and measured.harmonicity > 20
+        # Every other second twice as loud: 3 dB to either side of the mean, whatever the gain.
+        uneven = prosody([voiced_frames(1e-3 * tone), voiced_frames(2e-3 * tone)], None, 2.0)
+        assert uneven is not None and uneven.dynamics == pytest.approx(20 * np.log10(2) / 2, abs=0.2)
         noisy = tone + 0.1 * np.random.default_rng(0).standard_normal(len(tone))
         measured = prosody([voiced_frames(noisy)], None, 2.0)
         # As much noise as tone: 0 dB by definition.
@@ -231,13 +234,13 @@ def test_description_compares_with_the_corpus(model: Model) -> None:
     norms = {
         "corpus": "tiny",
         "pitch": {result.gender.label: norm},
-        "loudness": None,
+        "dynamics": {"mean": measured.dynamics + 5.0, "std": 1.0},
         "movement": None,
         "rate": {"mean": 40.0, "std": 5.0},
         "harmonicity": None,
     }
     sentence = describe(result, measured, norms)
-    assert "with a high pitch and slow speech for a speaker of tiny" in sentence
+    assert "with a high pitch, even loudness and slow speech for a speaker of tiny" in sentence
     assert "too little" in describe(result, None, norms)
 
 

@@ -19,11 +19,14 @@ from tiny_experiment import make_experiment, tiny_conf
 
 from seq.errors import InputError
 from seq.recipe.recipe import Recipe
+from seq.report.cells import leading_columns
 from seq.score.score import score_experiment
-from seq.studies.ablation import ablation_report, ablation_rows
+from seq.studies.ablation import ablation_report, ablation_rows, ablation_scores
 from seq.studies.baseline import GRID, choose_c, run_baseline
+from seq.studies.comparison import differences, plot_differences
 from seq.studies.functionals import choose_features, own_functionals, statistics
 from seq.studies.selected_on_test import select_on_test, selection_report
+from seq.tasks.registry import main_task
 from seq.utils.files import read_json, read_jsonl, write_json, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,8 +152,12 @@ def test_ablation_table(tmp_path: Path) -> None:
     first = next(line for line in report.splitlines() if line.startswith("| emotion"))
     better = next(line for line in report.splitlines() if line.startswith("| + gender"))
     assert "|  87.50 |" in first and "| 100.00 |" in better and "untestable (n=4)" in better and "+12.50" in better
-    write_json(exp_dir / "scores.json", {**scores, "seeds": [1]})
-    with pytest.raises(InputError, match="differ in folds or seeds"):
+    tested = differences(ablation_scores(recipe, rows, "short"), leading_columns(main_task())[0])
+    assert list(tested) == ["+ gender", "+ phone", rows[4].name]
+    plot_differences({"one": tested, "two": tested}, "UA", tmp_path / "differences.png")
+    assert (tmp_path / "differences.png").stat().st_size > 5000
+    write_json(exp_dir / "scores.json", {**scores, "folds": scores["folds"][:1]})
+    with pytest.raises(InputError, match="differ in folds"):
         ablation_report(recipe, rows, "short", "run it", [])
 
 

@@ -51,6 +51,7 @@ EXPECTED = {
     "esd": (90, 6, 90, {"emobox": 5, "zh": 3, "official": 1}),
     "iemocap": (50, 10, 50, {"four": 5}),
     "mead": (40, 5, 0, {"speakers5": 5}),
+    "nemo": (90, 5, 90, {"loso": 5, "sentences": 5}),
     "ravdess": (56, 7, 56, {"emobox": 4, "search": 1}),
     "seqd": (50, 5, 50, {"speakers5": 5}),
 }

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from seq.score.intervals import intervals, method_name, paired_test
+from seq.score.intervals import Difference, difference, holm, intervals, method_name, paired_test
 from seq.tasks.number_statistics import Scale, weighted_spearman
 from seq.tasks.statistics import Accuracy, Classification, SymbolErrors
 
@@ -184,3 +184,23 @@ def test_paired_test_beyond_exact_is_close_and_repeatable() -> None:
 def test_five_speakers_are_untestable_and_six_are_not() -> None:
     assert str(paired_test([1.0] * 5, [0.0] * 5)) == "untestable (n=5)"
     assert paired_test([1.0] * 6, [0.0] * 6).p_value == pytest.approx(2 / 2**6)
+
+
+def test_differences_have_scipys_interval_and_what_could_be_detected() -> None:
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(0.5, 0.1, 24), rng.normal(0.45, 0.1, 24)
+    found = difference(first, second)
+    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
+    assert found.ends == pytest.approx((expected.low, expected.high)) and found.num_speakers == 24
+    # Shifted by that much, samples of so many speakers are found significant four times in five.
+    assert found.detectable is not None
+    drawn = rng.normal(found.detectable, np.subtract(first, second).std(ddof=1), (4000, 24))
+    assert (stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.03)
+    same = difference([0.5] * 8, [0.4] * 8)
+    assert same.ends is None and same.detectable is None and same.p_value == pytest.approx(2 / 2**8)
+
+
+def test_holm() -> None:
+    found = [Difference(0.0, None, p, None, 9) for p in (0.01, 0.04, None, 0.03, 0.9)]
+    # By hand: 4 * 0.01, then 3 * 0.03, then 2 * 0.04 (less than the one before), then 0.9.
+    assert [one.p_value for one in holm(found)] == [0.04, pytest.approx(0.09), None, pytest.approx(0.09), 0.9]

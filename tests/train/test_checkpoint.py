@@ -81,6 +81,7 @@ def test_what_it_lacks_or_cannot_hold_is_named(tmp_path: Path, key: str, value: 
         ("spec", "num_filters", 0, "num_filters is 0"),
         ("spec", "outputs", [], r"outputs is \[\]: it must be a mapping"),
         ("spec", "more", 1, "unknown key more"),
+        ("spec", "level_db", None, "it has heard speech at other levels than the -26 dB of now"),
         ("model", "channels", None, r"model\.channels is null"),
         ("model", "kernel_size", 4, r"model\.kernel_size is 4: it must be an odd whole number"),
         ("model", "members", 3, r"model\.members is 3: it must divide"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from seq.synth import speech as synthesis
 
-_ESPEAK_LANGUAGES: Final = {"zh": "cmn", "en": "en-us", "de": "de"}
+_ESPEAK_LANGUAGES: Final = {"zh": "cmn", "en": "en-us", "de": "de", "pl": "pl"}
 # The styles of `seq.synth.speech` that stand in for the emotions it has none for.
 _STYLES: Final = {
     "calm": "neutral",
@@ -51,7 +51,7 @@ class Studio:
 
         Args:
             speaker: decides on the voice among those of the gender.
-            language: "zh", "en" or "de".
+            language: "zh", "en", "de" or "pl".
             emotion: a canonical name (`seq.labels.EMOTIONS`).
             intensity: weak, moderate, strong, or None.
             rate: Hz.

@@ -18,6 +18,7 @@ from lhotse import MonoCut
 from lhotse.array import Array
 from lhotse.utils import fastcopy
 
+from seq.audio.level import LEVEL_DB, normalise_level
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import Conf
 from seq.data.augment import change_speed
@@ -77,8 +78,8 @@ def describe_encoder(conf: PretrainedConf) -> EncoderSpec:
 
 @torch.inference_mode()
 def hear(encoder: FrozenEncoder, samples: np.ndarray, device: torch.device | str = "cpu") -> Heard:
-    """What a frozen encoder says of (S,) samples, 16 kHz, of any duration, on the CPU."""
-    layers = encoder.hear(torch.from_numpy(samples).to(device))
+    """What a frozen encoder says of (S,) samples, 16 kHz, of any duration, at one level, on the CPU."""
+    layers = encoder.hear(torch.from_numpy(normalise_level(samples)).to(device))
     return Heard(layers[-1].float().cpu(), summarise(layers).cpu())
 
 
@@ -95,7 +96,7 @@ def prepare_encoded(
     speeds = cached_speeds(conf)
     spec = describe_encoder(conf.model.pretrained)
     storage = storage.resolve()
-    _open_storage(storage, {"encoder": spec.to_dict(), "cuts": content_digest(cuts)})
+    _open_storage(storage, {"encoder": spec.to_dict(), "cuts": content_digest(cuts), "level_db": LEVEL_DB})
     _check_size(cuts, storage, spec, speeds)
     work = partial(_encode, cache=Cache(conf.model.pretrained, speeds, storage, str(device)))
     if str(device) != "cpu" and isinstance(workers, int):
