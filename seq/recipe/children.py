@@ -71,8 +71,12 @@ def run_side_by_side(commands: Mapping[str, Sequence[str]]) -> int:
     Raises:
         Stopped: this process was told to stop; all of them were told, too, and have ended.
     """
-    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    children = {name: subprocess.Popen(command, text=True, **options) for name, command in commands.items()}
+    children = {
+        name: subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for name, command in commands.items()
+    }
 
     def pass_on(name: str) -> int:
         child = children[name]

@@ -115,7 +115,8 @@ def _network(call: Call, unit: Unit, stamp: str) -> Work:
 def _train(call: Call, unit: Unit) -> Work:
     run, work = RunFolder.of(call.plan.experiment, *unit), _network(call, unit, "5_train")
     inputs = [*work.inputs, *call.plan.lessons(unit[0])]
-    return replace(work, inputs=inputs, outputs=[run.best, run.last, run.history])
+    arguments = [*work.arguments, "--gpus", str(call.options.gpus)]
+    return replace(work, inputs=inputs, outputs=[run.best, run.last, run.history], arguments=arguments)
 
 
 def _decode(call: Call, unit: Unit) -> Work:
