@@ -34,7 +34,7 @@ def few_shot_report(result: dict[str, Any]) -> str:
     source, target = result["source"], result["target"]
     seen = "test speakers of each fold, by that fold's run" if result["is_same"] else "speakers of another corpus"
     folds = ", ".join(map(str, result["folds"]))
-    minutes = result["wall_seconds"] / 60
+    command, minutes = code(without_private_paths(result["command"])), result["wall_seconds"] / 60
     lines = [
         f"# Few-shot: {plain(source['corpus'])} to {plain(target['corpus'])}",
         "",
@@ -46,7 +46,7 @@ def few_shot_report(result: dict[str, Any]) -> str:
         f"- {result['num_draws']} draws, of labelled utterances of speakers who are not scored; ± is the standard "
         "deviation over draws; 95 % intervals are t intervals over draws and speakers",
         *(f"- k = {k} is skipped: {plain(reason)}" for k, reason in result["skipped"].items()),
-        f"- command: {code(without_private_paths(result['command']))}; commit {result['commit']}; {minutes:.1f} minutes",
+        f"- command: {command}; commit {result['commit']}; {minutes:.1f} minutes",
         "",
         few_shot_table(result),
         "",
