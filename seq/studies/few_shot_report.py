@@ -15,13 +15,18 @@ def few_shot_table(result: dict[str, Any]) -> str:
     main = main_task().main
     rows = {(row["method"], row["k"]): row for row in result["rows"]}
     header = [f"{main.heading}, by utterances a class", *(f"k = {k}" for k in result["shots"])]
-    table = [[method, *(_cell(rows.get((method, k)), main.metric, main.heading) for k in result["shots"])]
-             for method in result["methods"]]  # fmt: skip
+    # A method that hears no labelled utterances says at every k what it says at 0.
+    table = [
+        [
+            method,
+            *(_cell(rows.get((method, k), rows.get((method, 0))), main.metric, main.heading) for k in result["shots"]),
+        ]
+        for method in result["methods"]
+    ]
     return markdown_table(header, table)
 
 
 def _cell(row: dict[str, Any] | None, metric: str, heading: str) -> str:
-    # A method that hears no labelled utterances says at every k what it says at 0.
     if row is None or row[metric] is None:
         return MISSING
     spread = row[f"{metric}_std"]
