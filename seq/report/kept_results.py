@@ -15,7 +15,7 @@ from typing import Final
 
 from seq.errors import InputError
 from seq.score.predictions import read_rows
-from seq.score.types import Scores
+from seq.score.types import read_scores
 from seq.tasks.predictions import (
     CategoryPrediction,
     Prediction,
@@ -23,7 +23,7 @@ from seq.tasks.predictions import (
     SequencePrediction,
     TaskPrediction,
 )
-from seq.utils.files import atomic_path, read_json, write_json
+from seq.utils.files import atomic_path, write_json
 from seq.utils.provenance import without_private_paths
 from seq.utils.run_folder import RunFolder
 
@@ -52,7 +52,7 @@ def keep_results(scores_path: Path, exp_dir: Path) -> Path:
         InputError: scores or predictions are missing or broken, or the experiment is not in an exp folder.
     """
     folder = kept_dir(exp_dir)
-    scores: Scores = read_json(scores_path)
+    scores = read_scores(scores_path)
     folds = [row["fold"] for row in scores["folds"]]
     _write_predictions(folder / KEPT_PREDICTIONS, exp_dir, folds, scores["seeds"])
     scores["command"] = without_private_paths(scores["command"])

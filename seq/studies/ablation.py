@@ -14,12 +14,12 @@ from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
 from seq.report.cells import MISSING
 from seq.report.report import partial_note
-from seq.score.types import task_scores
+from seq.score.types import read_scores, task_scores
 from seq.studies.comparison import Row, comparison_table
 from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
 from seq.tasks.registry import default_names, in_order, main_task
-from seq.utils.files import read_json, read_jsonl
+from seq.utils.files import read_jsonl
 from seq.utils.markdown_text import code, plain
 from seq.utils.provenance import without_private_paths
 
@@ -110,6 +110,6 @@ def ablation_scores(recipe: Recipe, rows: list[AblationRow], prefix: str) -> lis
     return [
         Row(row.name, None, row.missing)
         if row.missing
-        else Row(row.name, read_json(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json"))
+        else Row(row.name, read_scores(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json"))
         for row in rows
     ]

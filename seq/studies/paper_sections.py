@@ -11,7 +11,7 @@ from seq.recipe.recipe import Recipe
 from seq.recipe.siblings import CROSS, JOINT, LEAVE_ONE_OUT
 from seq.report.cells import leading_columns
 from seq.report.report import header_lines, main_table
-from seq.score.types import Scores
+from seq.score.types import Scores, read_scores
 from seq.studies.ablation import ablation_report, ablation_scores
 from seq.studies.comparison import differences, plot_differences
 from seq.studies.paper_plan import (
@@ -28,7 +28,6 @@ from seq.studies.paper_plan import (
 from seq.studies.published import comparison
 from seq.tasks.registry import main_task
 from seq.unified.report import corpora_tables, plot_matrix
-from seq.utils.files import read_json
 
 FIGURES = "docs/figures"
 
@@ -91,7 +90,7 @@ def unified_sections(
         return unified.exp_dir(experiment_name(unified.conf.model_name, protocol))
 
     def read(protocol: str) -> Scores:
-        return read_json(exp_dir(protocol) / "scores.json")
+        return read_scores(exp_dir(protocol) / "scores.json")
 
     def joint_body() -> str:
         scores = read(JOINT)
