@@ -126,6 +126,6 @@ mkdir -p "exp/$name" && cp "$which.json" "exp/$name/scores.json"
     assert "- MixSpeech: Meng et al. 2021" in report and "ours (small)" in report
     made = Recipe(recipe, conf, conf.protocols[0])
     with pytest.raises(InputError, match=r"has no scores\.json"):
-        systems_report(made, choose_systems(["scratch"], "small"), "here")
+        systems_report(made, choose_systems(["scratch"], "small"), "here", name="other")
     with pytest.raises(InputError, match="--only nothing: choose from scratch, "):
         choose_systems(["nothing"], "small")
