@@ -196,10 +196,15 @@ def few_shot_step(source: Corpus, target: Corpus, overrides: Sequence[str], nj: 
 
 
 def estimate(sections: Sequence[Section], nj: int) -> str:
-    """The plan: a line per section with what is left of it, and the sum over `nj` processes side by side."""
-    lines, total = [], 0.0
+    """The plan: a line per section with what is left of it, and the sum over `nj` processes side by side.
+
+    A command that several sections need counts in the first.
+    """
+    lines, counted = [], set[tuple[str, ...]]()
+    total = 0.0
     for section in sections:
-        left = sum(step.seconds for step in section.steps)
+        left = sum(step.seconds for step in section.steps if step.command not in counted)
+        counted |= {step.command for step in section.steps}
         total += left
         lines.append(f"  {section.name}: {len(section.steps)} commands, about {left / 60:.0f} minutes of one core left")
     return "\n".join([f"about {total / nj / 3600:.1f} hours with {nj} processes, and what features take:", *lines])
