@@ -11,6 +11,7 @@ import pytest
 
 from seq.conf import Conf, CorpusConf, conf_from_dict, conf_to_dict, load_conf, read_conf
 from seq.errors import InputError
+from seq.recipe.recipe import Recipe
 from seq.utils import model_conf
 from seq.utils.model_conf import MODEL_SECTIONS, model_names, read_model
 from seq.utils.typed_yaml import apply_override, flatten
@@ -122,6 +123,16 @@ def test_a_model_file_is_a_model_and_nothing_else(toy: Path, tmp_path: Path, mon
 def test_names_that_would_lie_elsewhere_are_refused(toy: Path, override: str, said: str) -> None:
     with pytest.raises(InputError, match=rf"^conf .*default\.yaml: .*{said}.*: it names files, so choose another$"):
         load_conf(toy, [override])
+
+
+def test_an_experiment_lies_below_exp(toy: Path, tmp_path: Path) -> None:
+    """Whoever names it: the commands beside the runner, too."""
+    conf = load_conf(toy)
+    recipe = Recipe(tmp_path, conf, conf.protocols[0])
+    assert recipe.exp_dir("small_p_emotion+phone") == tmp_path / "exp/small_p_emotion+phone"
+    for name in ("../x", "..", "/tmp/x", "a/b", ""):
+        with pytest.raises(InputError, match=r"^the name of the experiment, '.*', (has a slash|begins with|is empty)"):
+            recipe.exp_dir(name)
 
 
 def models(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> None:

@@ -37,6 +37,8 @@ SMALL: Final = {"model.channels": 16, "model.stem_channels": 4, "model.num_layer
 KINDS: Final = ("runner", "group", "child")
 # A step is killed within so many seconds of its start, or not at all, so that it goes on a little every time.
 LATEST_SECONDS: Final = 12.0
+# What takes that many times as long as undisturbed hangs, but no less: the machine may have other work.
+END_FACTOR: Final = 20.0
 END_SECONDS: Final = 300.0
 ATTEMPTS: Final = 3
 # In one round.
@@ -111,7 +113,8 @@ class Killer:
                 if status is None:
                     left -= 1
                     continue
-                self.tally.stuck.append(f"{step.name}, code {status}: {self._said()}")
+                why = f"hung for {self._limit(step):.0f} s" if status == -signal.SIGKILL else f"code {status}"
+                self.tally.stuck.append(f"{step.name}, {why}: {self._said()}")
                 failures += 1
                 if failures == ATTEMPTS:
                     return
@@ -131,7 +134,7 @@ class Killer:
         process = self._start(step)
         latest = 1.5 * min(self.seconds[step.name], LATEST_SECONDS)
         try:
-            return process.wait(self.random.uniform(0, latest) if may_kill else END_SECONDS)
+            return process.wait(self.random.uniform(0, latest) if may_kill else self._limit(step))
         except subprocess.TimeoutExpired:
             if not may_kill:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -143,7 +146,7 @@ class Killer:
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
             try:
-                process.wait(END_SECONDS)
+                process.wait(self._limit(step))
             except subprocess.TimeoutExpired:
                 self.tally.stuck.append(f"{step.name} waits for a child that was killed")
                 os.killpg(process.pid, signal.SIGKILL)
@@ -152,6 +155,9 @@ class Killer:
         process.wait()
         self.tally.kills[f"{step.name}/{kind}"] += 1
         return None
+
+    def _limit(self, step: Step) -> float:
+        return max(END_SECONDS, END_FACTOR * self.seconds[step.name])
 
     def _start(self, step: Step) -> subprocess.Popen[bytes]:
         with open(self.log, "wb") as log:

@@ -5,7 +5,8 @@ Names follow icefall: `feature` (N, T, F), `feature_lens` (N,).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,7 @@ from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_
 from seq.data.encoded import Heard, draw_variant, load_fbank, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
+from seq.data.mixing import Mix, draw_mix, mix_features
 from seq.data.targets import Labeller, Labels
 
 NUM_BUCKETS = 6
@@ -51,6 +53,8 @@ class Batch:
     labels: Labels
     # (N, L, 2 C) statistics of an encoder's hidden states; None where fbank is read.
     statistics: Tensor | None = None
+    # Whom each is mixed with, in training with MixSpeech; ids, speakers and labels are its own.
+    mix: Mix | None = None
 
     def inputs_on(self, device: torch.device) -> tuple[Tensor, ...]:
         """What the network takes, on a device."""
@@ -132,7 +136,16 @@ class SpeechDataset(Dataset[Batch]):
         ids = [cut.id for cut in cuts]
         speakers = [cut.supervisions[0].speaker for cut in cuts]
         labels = self.labeller.encode(list(cuts))
-        return Batch(ids, speakers, feature, lengths, labels, torch.stack(statistics) if statistics else None)
+        mix = self._draw_mix(ids)
+        if mix is not None:
+            assert self.feature_mean is not None
+            feature, lengths = mix_features(feature, lengths, self.feature_mean, mix)
+        return Batch(ids, speakers, feature, lengths, labels, torch.stack(statistics) if statistics else None, mix)
+
+    def _draw_mix(self, ids: list[str]) -> Mix | None:
+        if self.augment is None or not self.augment.mix_prob:
+            return None
+        return draw_mix(self.augment, len(ids), cut_random(self.epoch.seed, self.epoch.number, f"mix {ids[0]}"))
 
 
 def _others(waveforms: list[np.ndarray], i: int) -> list[np.ndarray]:
@@ -172,7 +185,7 @@ def train_loader(
         rank=rank,
         world_size=world_size,
     )
-    return _loader(dataset, sampler, num_workers)
+    return _loader(dataset, ResumedSampler(sampler), num_workers)
 
 
 def eval_loader(cuts: CutSet, dataset: SpeechDataset) -> DataLoader[Batch]:
@@ -182,5 +195,21 @@ def eval_loader(cuts: CutSet, dataset: SpeechDataset) -> DataLoader[Batch]:
     )
 
 
-def _loader(dataset: SpeechDataset, sampler: CutSampler, num_workers: int) -> DataLoader[Batch]:
+class ResumedSampler:
+    """A sampler whose next pass leaves out the first `skip` batches: nothing of them is loaded."""
+
+    def __init__(self, sampler: CutSampler) -> None:
+        self.sampler = sampler
+        self.skip = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle as this epoch does."""
+        self.sampler.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[CutSet]:
+        skip, self.skip = self.skip, 0
+        return itertools.islice(iter(self.sampler), skip, None)
+
+
+def _loader(dataset: SpeechDataset, sampler: CutSampler | ResumedSampler, num_workers: int) -> DataLoader[Batch]:
     return DataLoader(dataset, sampler=sampler, batch_size=None, num_workers=num_workers)

@@ -15,10 +15,12 @@ from seq.errors import InputError
 class FrameEncoder(nn.Module):
     """What every encoder has."""
 
-    # Width of the frames that it takes and gives.
+    # Width of the frames that it gives: that of the front end's, unless it pools by itself.
     dim: int
     # How many layers it gives.
     num_layers: int
+    # How many numbers its own `pool` gives; 0 leaves pooling to the network, a learnt mixture of all layers.
+    pooled_dim: int = 0
 
     def __init__(self, conf: ModelConf, dim: int) -> None:
         """Args:
@@ -29,7 +31,11 @@ class FrameEncoder(nn.Module):
         self.dim, self.num_layers = dim, conf.num_layers
 
     def forward(self, x: Tensor, lengths: Tensor) -> list[Tensor]:
-        """(N, T, dim) frames, zero on padding, and (N,) -> the output of every layer, (N, T, dim), zero on padding."""
+        """(N, T, C) frames, zero on padding, and (N,) -> the output of every layer, (N, T, dim), zero on padding."""
+        raise NotImplementedError
+
+    def pool(self, layers: list[Tensor], lengths: Tensor) -> Tensor:
+        """The front end's layers and then its own, (N, T, ...), and (N,) frames -> (N, pooled_dim), if it is not 0."""
         raise NotImplementedError
 
 

@@ -87,7 +87,7 @@ class SpeechEqModel(nn.Module):
     """One encoder, several tasks (arXiv 2206.13101; sizes and layers are ours, the paper gives none).
 
     Heads of frames read the encoder's last layer; those of the utterance a learnt mixture of all layers, front end
-    included, pooled, and what the front end says of the utterance as a whole.
+    included, pooled (or what the encoder pools by itself), and what the front end says of the utterance as a whole.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -96,12 +96,16 @@ class SpeechEqModel(nn.Module):
         conf = spec.model
         self.front_end = make_front_end(spec)
         self.encoder = make_encoder(conf, self.front_end.dim)
-        self.layer_mix = LayerMix(self.front_end.num_layers + self.encoder.num_layers, self.encoder.dim)
-        self.pooling = AttentiveStatisticsPooling(self.encoder.dim)
+        # Where the encoder does not pool by itself.
+        self.layer_mix, self.pooling = None, None
+        if not self.encoder.pooled_dim:
+            self.layer_mix = LayerMix(self.front_end.num_layers + self.encoder.num_layers, self.encoder.dim)
+            self.pooling = AttentiveStatisticsPooling(self.encoder.dim)
+        pooled_dim = self.encoder.pooled_dim or 2 * self.encoder.dim
         self.embedding = nn.Sequential(
-            nn.LayerNorm(2 * self.encoder.dim),
+            nn.LayerNorm(pooled_dim),
             Dropout(conf.head_dropout),
-            nn.Linear(2 * self.encoder.dim, conf.embedding_dim),
+            nn.Linear(pooled_dim, conf.embedding_dim),
             nn.SiLU(),
             Dropout(conf.head_dropout),
         )
@@ -127,11 +131,16 @@ class SpeechEqModel(nn.Module):
         """What the front end reads (see there), such as (N, T, F) fbank and (N,) lengths -> what every head says."""
         frames = self.front_end(x, lengths, statistics)
         layers, lengths = [*frames.layers, *self.encoder(frames.layers[-1], frames.lengths)], frames.lengths
-        embedding = self.embedding(self.pooling(self.layer_mix(layers), lengths))
+        embedding = self.embedding(self._pool(layers, lengths))
         if self.statistics is not None:
             embedding = embedding + self.statistics(frames.statistics)
         numbers = apply_heads(self.heads, self.spec.outputs, embedding, layers[-1], self.spec.model.members)
         return ModelOutput(numbers, lengths, embedding.float())
+
+    def _pool(self, layers: list[Tensor], lengths: Tensor) -> Tensor:
+        if self.layer_mix is None or self.pooling is None:
+            return self.encoder.pool(layers, lengths)
+        return self.pooling(self.layer_mix(layers), lengths)
 
 
 def make_front_end(spec: ModelSpec) -> FrontEnd:

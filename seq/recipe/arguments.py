@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from seq.conf import Conf, load_conf
 from seq.data.fold_files import choose_folds
@@ -12,7 +13,11 @@ from seq.errors import InputError
 from seq.recipe.recipe import Recipe
 from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
+from seq.utils.outputs import check_out_place, out_path
+from seq.utils.pool import Workers
 
+# Of a seed or a fold, as the runner has it.
+MAX_NUMBER: Final = 999_999_999
 # As icefall's str2bool has it.
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
@@ -28,6 +33,8 @@ def parse_numbers(text: str, option: str) -> list[int]:
         raise InputError(f"{option} {text}: write numbers with commas, for example 1,2,3") from None
     if numbers[0] < 0:
         raise InputError(f"{option} {text}: numbers cannot be negative")
+    if numbers[-1] > MAX_NUMBER:
+        raise InputError(f"{option} {text}: {MAX_NUMBER} is the largest number")
     return numbers
 
 
@@ -49,6 +56,18 @@ def add_conf_arguments(parser: argparse.ArgumentParser, conf_help: str | None = 
     parser.add_argument("--model", default=None, help="a file of local/conf (default: the one that the conf names)")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE",
                         help="override a value of the conf")  # fmt: skip
+
+
+def add_worker_arguments(parser: argparse.ArgumentParser, nj_help: str) -> None:
+    """--nj and --cluster, which `chosen_workers` reads."""
+    parser.add_argument("--nj", type=int, default=1, help=nj_help)
+    parser.add_argument("--cluster", default="", metavar="ADDRESS", help="workers of a Dask cluster instead: "
+                        "tcp://host:8786, tls://..., a scheduler file, local:N")  # fmt: skip
+
+
+def chosen_workers(args: argparse.Namespace) -> Workers:
+    """Who works, as `pool_map` takes it."""
+    return args.cluster or args.nj
 
 
 def open_conf(args: argparse.Namespace) -> Conf:
@@ -89,17 +108,18 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--cuts", type=Path, required=True, help="cuts with fbank (stage 2)")
     parser.add_argument("--folds-dir", type=Path, required=True, help="folds of the protocol (stage 3)")
     parser.add_argument("--lang-dir", type=Path, required=True, help="phone set and transcripts (stage 4)")
-    parser.add_argument("--exp-dir", type=Path, required=True, help="folder of the experiment")
+    parser.add_argument("--exp-dir", type=out_path, required=True, help="folder of the experiment")
     parser.add_argument("--folds", default="", help="fold numbers with commas (default: all of the protocol)")
     parser.add_argument("--seeds", default="0", help="seeds with commas")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--nj", type=int, default=1, help="runs side by side on a CPU, a process each")
+    add_worker_arguments(parser, "runs side by side on a CPU, a process each")
     parser.add_argument("--command", default="", help="what to note as the command that was given")
     return parser
 
 
 def open_experiment(args: argparse.Namespace) -> tuple[Experiment, list[int], list[int]]:
     """The experiment, folds and seeds that the arguments name. Raises InputError for any that is wrong."""
+    check_out_place("--exp-dir", args.exp_dir)
     conf = open_conf(args)
     protocol = conf.protocol(args.protocol)
     tasks = parse_names(args.tasks)

@@ -66,6 +66,29 @@ def intervals(runs: Sequence[Statistic], num_draws: int = NUM_DRAWS, seed: int =
     return result
 
 
+def crossed_intervals(draws: Sequence[Statistic]) -> dict[str, list[float] | None]:
+    """95 % interval of each metric's mean over random draws that share their speakers, both of them sampled.
+
+    A t interval with one degree of freedom fewer than speakers: its variance is that over speakers (the jackknife's, of
+    the mean over draws) and that over draws (of their mean). What speakers and draws have in common is in both, so the
+    interval is rather too long than too short. None where there is one speaker, or no spread.
+    """
+    num_speakers, bounds = len(draws[0].speakers), draws[0].bounds
+    if num_speakers < 2:
+        return dict.fromkeys(bounds)
+    everyone = np.ones((1, num_speakers))
+    each = {name: [draw.values(everyone)[name][0] for draw in draws] for name in bounds}
+    quantile = stats.t.ppf((1 + LEVEL) / 2, num_speakers - 1)
+    result: dict[str, list[float] | None] = {}
+    for name, values in mean_values(draws, 1.0 - np.eye(num_speakers)).items():
+        variance = (num_speakers - 1) * values.var()
+        variance += np.var(each[name], ddof=1) / len(draws) if len(draws) > 1 else 0.0
+        half = quantile * np.sqrt(variance)
+        ends = np.clip((np.mean(each[name]) - half, np.mean(each[name]) + half), *bounds[name])
+        result[name] = [float(end) for end in ends] if np.isfinite(half) and half > 1e-12 else None
+    return result
+
+
 def _jackknife_t(runs: Sequence[Statistic], num_speakers: int) -> dict[str, tuple[float, float]]:
     everyone = mean_values(runs, np.ones((1, num_speakers)))
     left_out = mean_values(runs, 1.0 - np.eye(num_speakers))

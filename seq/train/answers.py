@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from lhotse import MonoCut
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from seq.data.batches import Batch
+from seq.data.encoded import load_fbank, load_heard
 from seq.models.heads import activate
 from seq.models.model import ModelOutput, SpeechEqModel
 from seq.tasks.kinds import UtteranceTask
@@ -72,3 +74,10 @@ def _sequences(
 
 def _times(spans: list[TokenSpan], frame_seconds: float) -> list[list[float]]:
     return [[round(span.start * frame_seconds, 3), round(span.end * frame_seconds, 3)] for span in spans]
+
+
+def inputs_of(model: SpeechEqModel, cut: MonoCut, speed: float = 1.0) -> list[Tensor]:
+    """What a network reads of an utterance that stage 2 has prepared, as a batch of one."""
+    heard = load_heard(cut, speed) if model.front_end.reads == "frames" else load_fbank(cut)
+    inputs = [heard.feature.unsqueeze(0), torch.tensor([len(heard.feature)])]
+    return inputs if heard.statistics is None else [*inputs, heard.statistics.unsqueeze(0)]

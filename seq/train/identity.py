@@ -18,6 +18,7 @@ from seq.models.pretrained.spec import EncoderSpec
 from seq.tasks.base import Outputs
 from seq.train.start import Start
 from seq.utils.files import content_digest
+from seq.utils.model_conf import AugmentConf, CtcConf, FeaturesConf, ModelConf, TrainConf
 from seq.utils.typed_yaml import flatten, select
 
 # Keys that are digests, and what to say where they differ.
@@ -60,21 +61,32 @@ def run_identity(
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
-    """The first key whose value differs, with both values, or None."""
+    """The first key whose value differs, with both values, or None.
+
+    A key of a model that the old run does not know was at its default, which leaves everything as it was before.
+    """
+    sections = {
+        "features": FeaturesConf,
+        "augment": AugmentConf,
+        "model": ModelConf,
+        "ctc": CtcConf,
+        "train": TrainConf,
+    }
+    old = {**select(flatten({name: asdict(kind()) for name, kind in sections.items()}), new), **old}
     for key in [*new, *(key for key in old if key not in new)]:
         if old.get(key) != new.get(key):
             return DIGESTS.get(key) or f"{key} was {old.get(key)}, is {new.get(key)}"
     return None
 
 
-def set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
+def set_aside(run_dir: Path, identity: dict[str, Any], world_size: int = 1) -> None:
     """Keep a run of another configuration or other data under another name; this one starts afresh."""
-    from seq.train.checkpoint import checkpoint_path, load_checkpoint, read_pointer
+    from seq.train.checkpoint import load_newest
 
-    epoch = read_pointer(run_dir, "last")
-    if epoch is None:
+    newest = load_newest(run_dir, world_size)
+    if newest is None:
         return
-    before = load_checkpoint(checkpoint_path(run_dir, epoch)).get("identity", {})
+    before = newest.get("identity", {})
     reason = difference(before, identity)
     if reason is None:
         return

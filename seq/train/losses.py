@@ -10,13 +10,14 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
-from seq.conf import TrainConf
+from seq.conf import Conf, TrainConf
+from seq.data.batches import Batch
 from seq.data.targets import NO_LABEL, Target
 from seq.labels import NUM_THRESHOLDS
 from seq.models.model import ModelOutput
 from seq.tasks.base import Outputs
 from seq.tasks.registry import get_task, in_order
-from seq.train.ctc import CtcBackend, feasible_items
+from seq.train.ctc import CtcBackend, feasible_items, make_ctc
 
 # The sum of a task's losses over the labelled utterances of a batch, and how many they are.
 Loss = tuple[Tensor, Tensor]
@@ -54,6 +55,19 @@ def class_weights(
         return raw * count.sum() / (raw * count).sum().clamp(min=1e-12)
 
     return {name: weights(count) for name, count in counts.items()}
+
+
+def loss_setting(
+    conf: Conf, targets: Iterable[Mapping[str, Target]], outputs: Mapping[str, Outputs], device: torch.device
+) -> LossSetting:
+    """What a conf and the targets of the train part make of it, on a device."""
+    weights = class_weights(targets, outputs, conf.train.class_balance)
+    has_sequence = any(found.kind == "sequence" for found in outputs.values())
+    return LossSetting(
+        make_ctc(conf.ctc.backend if has_sequence else "torch"),
+        conf.train.label_smoothing,
+        {name: weight.to(device) for name, weight in weights.items()},
+    )
 
 
 def _count_classes(kind: str, target: Target, size: int) -> Tensor:
@@ -163,6 +177,21 @@ def task_loss(name: str, output: ModelOutput, target: Target, setting: LossSetti
 def multitask_losses(output: ModelOutput, targets: Mapping[str, Target], setting: LossSetting) -> dict[str, Loss]:
     """By task: the (weighted) loss summed over the labelled utterances of the batch, and their number."""
     return {name: task_loss(name, output, targets[name], setting) for name in output.numbers}
+
+
+def batch_losses(output: ModelOutput, batch: Batch, setting: LossSetting) -> dict[str, Loss]:
+    """`multitask_losses` of a batch; of a mixed one, those of both targets by their shares."""
+    targets = batch.labels.targets_on(output.embedding.device)
+    losses = multitask_losses(output, targets, setting)
+    mix = batch.mix
+    if mix is None:
+        return losses
+    theirs = multitask_losses(output, {name: mix.of_partners(target) for name, target in targets.items()}, setting)
+
+    def weigh(own: Tensor, other: Tensor) -> Tensor:
+        return mix.share * own + (1.0 - mix.share) * other
+
+    return {name: (weigh(loss[0], theirs[name][0]), weigh(loss[1], theirs[name][1])) for name, loss in losses.items()}
 
 
 def loss_scale(conf: TrainConf, name: str) -> float:

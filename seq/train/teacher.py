@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from lhotse import MonoCut
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from seq.conf import TrainConf, conf_from_dict
-from seq.data.encoded import cached_speeds, load_fbank, load_heard
+from seq.data.encoded import cached_speeds
+from seq.data.mixing import Mix
 from seq.data.shar import open_cuts
 from seq.errors import InputError, name_some
 from seq.models.model import ModelOutput, SpeechEqModel
@@ -27,6 +27,7 @@ from seq.models.pretrained.spec import encoder_folder, features_folder
 from seq.tasks.base import Outputs
 from seq.tasks.kinds import UtteranceTask
 from seq.tasks.registry import get_task, in_order
+from seq.train.answers import inputs_of
 from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 from seq.train.experiment import Experiment
 from seq.train.record import read_record
@@ -51,11 +52,17 @@ class Lessons:
         """How many statistics of an utterance the network that is taught must guess."""
         return next((len(found) for found in self.statistics.values()), 0)
 
-    def loss(self, output: ModelOutput, ids: list[str], conf: TrainConf) -> Tensor:
+    def loss(self, output: ModelOutput, ids: list[str], conf: TrainConf, mix: Mix | None = None) -> Tensor:
         """How far a batch's answers are from the teachers', and the guess of `Taught` from their statistics.
 
         The answers are compared at `conf.teacher_temperature` (times its square, which keeps the gradients' size).
         """
+        own = self._loss(output, ids, conf)
+        if mix is None:
+            return own
+        return mix.share * own + (1.0 - mix.share) * self._loss(output, [ids[i] for i in mix.partners], conf)
+
+    def _loss(self, output: ModelOutput, ids: list[str], conf: TrainConf) -> Tensor:
         device, t = output.embedding.device, conf.teacher_temperature
         terms = []
         for name, by_id in self.numbers.items():
@@ -136,7 +143,7 @@ def _ask(
             if other := [name for name in names if model.spec.outputs[name].labels != outputs[name].labels]:
                 raise InputError(f"{run} has other classes of {other[0]}: choose one of this protocol")
             for cut in open_cuts(_cuts_of(experiment.cuts, encoder_folder(conf.model, conf.augment)), train):
-                inputs = [_inputs(model, cut, speed) for speed in speeds]
+                inputs = [inputs_of(model, cut, speed) for speed in speeds]
                 heard = [model(*item) for item in inputs]
                 for name in names:
                     mean = torch.stack([output.numbers[name][0] for output in heard]).mean(0)
@@ -178,10 +185,3 @@ def _cuts_of(cuts: Path, encoder: str) -> Path:
     if found is None or not found.exists():
         raise InputError(f"{found or cuts} does not exist: run stage 2 with the teacher's model")
     return found
-
-
-def _inputs(model: SpeechEqModel, cut: MonoCut, speed: float) -> list[Tensor]:
-    """What a network reads of an utterance, as a batch of one."""
-    heard = load_heard(cut, speed) if model.front_end.reads == "frames" else load_fbank(cut)
-    inputs = [heard.feature.unsqueeze(0), torch.tensor([len(heard.feature)])]
-    return inputs if heard.statistics is None else [*inputs, heard.statistics.unsqueeze(0)]

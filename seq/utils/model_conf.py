@@ -64,6 +64,9 @@ class AugmentConf:
     room_prob: Share = 0.0
     band_prob: Share = 0.0
     on_the_fly: bool = False
+    # MixSpeech: how many batches are mixed, and both parameters of the beta distribution of an utterance's share.
+    mix_prob: Share = 0.0
+    mix_alpha: PositiveFloat = 0.5
     # Of a cached encoder: what an utterance's speed is drawn from.
     speeds: list[Annotated[float, Bounds(0.5, 2)]] = field(default_factory=lambda: [1.0])
     # And how many copies of it went through rooms, noise and telephones, and how often one is drawn.
@@ -169,6 +172,10 @@ def check_training(features: FeaturesConf, augment: AugmentConf, model: ModelCon
         raise InputError(
             f"augment.frequency_mask_bins is {augment.frequency_mask_bins}: features.num_filters are no more than "
             f"{features.num_filters}"
+        )
+    if augment.mix_prob and model.front_end != "fbank":
+        raise InputError(
+            "augment.mix_prob mixes filter banks, which a network on a pretrained encoder does not read: set it to 0"
         )
     if augment.noise_snr_low > augment.noise_snr_high:
         raise InputError(

@@ -33,6 +33,7 @@ from seq.models.pretrained.source import find_checkpoint
 from seq.models.pretrained.spec import ENCODER_JSON, FRAME_SECONDS, EncoderSpec
 from seq.utils.files import atomic_path, content_digest, read_json, read_jsonl, update_json, write_json
 from seq.utils.model_conf import AugmentConf, PretrainedConf
+from seq.utils.pool import Workers
 
 # In the storage: what its arrays were made from.
 MADE_FROM = "made_from.json"
@@ -89,7 +90,7 @@ def hear(encoder: FrozenEncoder, samples: np.ndarray, device: torch.device | str
 
 
 def prepare_encoded(
-    conf: Conf, cuts: Path, out: Path, storage: Path, num_jobs: int = 1, device: torch.device | str = "cpu"
+    conf: Conf, cuts: Path, out: Path, storage: Path, workers: Workers = 1, device: torch.device | str = "cpu"
 ) -> None:
     """Let the encoder hear all cuts of a manifest; write the cuts with what it said, and encoder.json beside them.
 
@@ -107,9 +108,10 @@ def prepare_encoded(
         noise_files(conf.augment.noise_dir)
     cache = Cache(conf.model.pretrained, conf.augment, variants, cuts, storage, str(device))
     work = partial(_encode, cache=cache)
-    jobs = num_jobs if str(device) == "cpu" else 1
+    if str(device) != "cpu" and isinstance(workers, int):
+        workers = 1
     preload = ["seq.models.pretrained.cache", "transformers.modeling_utils"]
-    total = rewrite_cuts(work, cuts, out, spec.name, jobs, preload)
+    total = rewrite_cuts(work, cuts, out, spec.name, workers, preload)
     write_json(out.parent / ENCODER_JSON, spec.to_dict())
     print(f"{out}: {total} utterances heard by {spec.name} {_listed(variants)}, in {storage}")
 
