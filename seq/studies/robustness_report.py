@@ -19,7 +19,7 @@ READING: Final = (
     "Unchanged: answers as on clean speech. Marked: called uncertain, of all answers and of the wrong ones. "
     "AURC: area under the risk-coverage curve; lower is better. Calibration: expected error of the confidence. Every "
     "group counts once in the mean. Noise is at a ratio to the level of active speech. Rooms and noises are none that "
-    "training draws; *heard*: training with a telephone's codec has had the very same."
+    "training draws; *heard*: training had the very same."
 )
 
 
@@ -67,7 +67,14 @@ def side_by_side(systems: Sequence[Robustness]) -> str:
 
     rows = []
     for at_once in zip(*(system["conditions"] for system in systems), strict=True):
-        rows.append(row(_name(at_once[0]), [_block(found, systems[0]["task"]) for found in at_once], metric, heading))
+        rows.append(
+            row(
+                _name(next((found for found in at_once if found["heard"]), at_once[0])),
+                [_block(found, systems[0]["task"]) for found in at_once],
+                metric,
+                heading,
+            )
+        )
     for name in systems[0]["groups"]:
         rows.append(row(f"**{name}**", [system["groups"][name] for system in systems], "value", heading))
     overall = [system["overall"] for system in systems]
@@ -114,7 +121,7 @@ def _heading(system: Robustness) -> str:
 
 
 def _name(condition: ConditionScores) -> str:
-    return f"{condition['name']} (heard)" if condition["may_be_heard"] else condition["name"]
+    return f"{condition['name']} (heard)" if condition["heard"] else condition["name"]
 
 
 def _block(condition: ConditionScores, task: str) -> dict[str, Any]:

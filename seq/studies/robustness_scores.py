@@ -110,7 +110,10 @@ def score_robustness(
         "task": main.name,
         "metric": main.main.metric,
         "interval": method_name(len(statistics[CLEAN][0].speakers)),
-        "conditions": [_score(condition, runs, clean, tasks, setting) for condition, runs in found.items()],
+        "conditions": [
+            _score(condition, runs, clean, tasks, setting, experiment.conf.augment.band_prob > 0)
+            for condition, runs in found.items()
+        ],
         "groups": {name: {key: means[full] for key, full in _keys(name)} for name in by_group},
         "overall": {**{key: means[full] for key, full in _keys("mean")}, **everything},
     }
@@ -127,12 +130,13 @@ def _score(
     clean: Sequence[Answers],
     tasks: Sequence[Task],
     setting: Setting,
+    has_telephones: bool,
 ) -> ConditionScores:
     scores = {task.name: score_task(task, [run.rows for run in runs], task.outputs(setting)) for task in tasks}
     return {
         "name": condition.name,
         "group": condition.group,
-        "may_be_heard": condition.may_be_heard,
+        "heard": condition.may_be_heard and has_telephones,
         "num_utterances": len(runs[0].rows),
         "tasks": {name: _brief(block) for name, block in scores.items()},
         "selective": _summary([_selective(own, before) for own, before in zip(runs, clean, strict=True)]),

@@ -17,7 +17,7 @@ class ConditionScores(TypedDict):
     name: str
     group: str
     # Whether training may have heard the very same.
-    may_be_heard: bool
+    heard: bool
     num_utterances: int
     # By task.
     tasks: dict[str, TaskScores]
