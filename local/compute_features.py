@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 
 from seq.data.features import prepare_features
-from seq.recipe.arguments import add_conf_arguments, open_conf
+from seq.recipe.arguments import add_conf_arguments, add_worker_arguments, chosen_workers, open_conf
 from seq.unified import prepare as unified
 from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
@@ -27,20 +27,21 @@ def main() -> None:
     parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
     parser.add_argument("--out", type=out_path, required=True, help="cut manifest to write (.jsonl.gz)")
     parser.add_argument("--storage", type=Path, required=True, help="folder of the features")
-    parser.add_argument("--nj", type=int, default=1, help="processes, one thread each")
+    add_worker_arguments(parser, "processes, one thread each")
     parser.add_argument("--device", default="auto", help="where an encoder hears: auto, cpu or cuda")
     args = parser.parse_args()
     check_out_file("--out", args.out, [args.conf, args.cuts])
     conf = open_conf(args)
+    workers = chosen_workers(args)
     if conf.unified.corpora:
         unified.merge_features(conf, args.cuts, args.out, args.storage)
     elif conf.model.front_end == "pretrained":
         from seq.models.pretrained.cache import prepare_encoded
         from seq.train.device import pick_device
 
-        prepare_encoded(conf, args.cuts, args.out, args.storage, args.nj, pick_device(args.device))
+        prepare_encoded(conf, args.cuts, args.out, args.storage, workers, pick_device(args.device))
     else:
-        prepare_features(conf.features, args.cuts, args.out, args.storage, args.nj)
+        prepare_features(conf.features, args.cuts, args.out, args.storage, workers)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ Out: exp/<name>/fold_<k>/seed_<s>/{predictions.jsonl,valid_predictions.jsonl,dec
 """
 
 from seq.decode.run import decode_experiment
-from seq.recipe.arguments import experiment_parser, open_experiment, parse_choice
+from seq.recipe.arguments import chosen_workers, experiment_parser, open_experiment, parse_choice
 from seq.utils.script import run_main
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--use-averaged-model", default="true", metavar="true|false", help="average over batches")
     args = parser.parse_args()
     experiment, folds, seeds = open_experiment(args)
-    decode_experiment(experiment, folds, seeds, args.nj, parse_choice(args))
+    decode_experiment(experiment, folds, seeds, chosen_workers(args), parse_choice(args))
 
 
 if __name__ == "__main__":

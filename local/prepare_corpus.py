@@ -15,7 +15,7 @@ from pathlib import Path
 
 from seq.corpora.base import get_reader
 from seq.corpora.verify import prepare_corpus
-from seq.recipe.arguments import add_conf_arguments, open_conf
+from seq.recipe.arguments import add_conf_arguments, add_worker_arguments, chosen_workers, open_conf
 from seq.unified import prepare as unified
 from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
@@ -28,7 +28,7 @@ def make_parser(add_help: bool) -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="a corpus made here goes to DIR/corpus")
     parser.add_argument("--out", type=out_path, default=Path("data/corpus.json"))
     parser.add_argument("--audio-table", type=out_path, default=Path("data/audio.jsonl"))
-    parser.add_argument("--nj", type=int, default=1, help="processes that open audio")
+    add_worker_arguments(parser, "processes that open audio")
     parser.add_argument("--allow-partial", action="store_true", help="go on where utterances are missing")
     return parser
 
@@ -48,8 +48,9 @@ def main() -> None:
     if conf.unified.corpora:
         unified.prepare_corpus(conf, args.data_dir, args.out, args.audio_table)
         return
+    workers = chosen_workers(args)
     prepare_corpus(
-        conf, args.corpus_dir, args.data_dir, args.out, args.audio_table, args.nj, args.allow_partial, options
+        conf, args.corpus_dir, args.data_dir, args.out, args.audio_table, workers, args.allow_partial, options
     )
 
 

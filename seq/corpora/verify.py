@@ -20,7 +20,7 @@ from seq.corpora.record import read_corpus_json
 from seq.errors import InputError, name_some
 from seq.labels import EMOTION, check_labels, map_labels
 from seq.utils.files import write_json, write_jsonl
-from seq.utils.pool import pool_map
+from seq.utils.pool import Workers, pool_map
 from seq.utils.progress import progress_bar
 
 NUM_NAMED = 5
@@ -32,7 +32,7 @@ def prepare_corpus(
     data_dir: Path,
     out: Path,
     audio_table: Path,
-    num_jobs: int = 1,
+    workers: Workers = 1,
     allow_partial: bool = False,
     options: dict[str, str] | None = None,
 ) -> None:
@@ -49,7 +49,7 @@ def prepare_corpus(
     check_labels(conf.corpus)
     options = {name: str(Path(value).resolve()) for name, value in (options or {}).items() if value}
     root = _find_root(get_reader(conf.corpus.reader), corpus_dir, data_dir, out)
-    verify_corpus(conf, root, out, audio_table, num_jobs, allow_partial, options)
+    verify_corpus(conf, root, out, audio_table, workers, allow_partial, options)
 
 
 def verify_corpus(
@@ -57,7 +57,7 @@ def verify_corpus(
     root: Path,
     out: Path,
     audio_table: Path,
-    num_jobs: int = 1,
+    workers: Workers = 1,
     allow_partial: bool = False,
     options: dict[str, str] | None = None,
 ) -> None:
@@ -72,7 +72,7 @@ def verify_corpus(
         places[utterance.id] = (utterance.audio, utterance.start, utterance.duration)
     is_partial = counts.check(str(root), allow_partial)
     files = list(dict.fromkeys(path for path, *_ in places.values()))
-    rows = _inspect_all(files, root, conf.features.trim, num_jobs)
+    rows = _inspect_all(files, root, conf.features.trim, workers, audio_table.parent)
     # Silence says nothing, of whomever it is.
     sounds = {path: row["digest"] for path, row in zip(files, rows, strict=True) if not row["silent"]}
     copies = find_copies(
@@ -147,10 +147,10 @@ def _inspect(path: Path, trim: bool) -> dict[str, Any] | str:
         return str(error)
 
 
-def _inspect_all(paths: list[Path], root: Path, trim: bool, num_jobs: int) -> list[dict[str, Any]]:
+def _inspect_all(paths: list[Path], root: Path, trim: bool, workers: Workers, folder: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     errors: list[str] = []
-    results = pool_map(partial(_inspect, trim=trim), paths, num_jobs, chunk_size=16)
+    results = pool_map(partial(_inspect, trim=trim), paths, workers, chunk_size=16, folder=folder)
     for path, result in zip(
         paths, progress_bar(results, total=len(paths), desc="open audio", unit="file"), strict=True
     ):

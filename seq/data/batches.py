@@ -5,7 +5,8 @@ Names follow icefall: `feature` (N, T, F), `feature_lens` (N,).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -174,7 +175,7 @@ def train_loader(
         rank=rank,
         world_size=world_size,
     )
-    return _loader(dataset, sampler, num_workers)
+    return _loader(dataset, ResumedSampler(sampler), num_workers)
 
 
 def eval_loader(cuts: CutSet, dataset: SpeechDataset) -> DataLoader[Batch]:
@@ -184,5 +185,21 @@ def eval_loader(cuts: CutSet, dataset: SpeechDataset) -> DataLoader[Batch]:
     )
 
 
-def _loader(dataset: SpeechDataset, sampler: CutSampler, num_workers: int) -> DataLoader[Batch]:
+class ResumedSampler:
+    """A sampler whose next pass leaves out the first `skip` batches: nothing of them is loaded."""
+
+    def __init__(self, sampler: CutSampler) -> None:
+        self.sampler = sampler
+        self.skip = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle as this epoch does."""
+        self.sampler.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[CutSet]:
+        skip, self.skip = self.skip, 0
+        return itertools.islice(iter(self.sampler), skip, None)
+
+
+def _loader(dataset: SpeechDataset, sampler: CutSampler | ResumedSampler, num_workers: int) -> DataLoader[Batch]:
     return DataLoader(dataset, sampler=sampler, batch_size=None, num_workers=num_workers)

@@ -1,4 +1,4 @@
-"""Work on every cut of a manifest: in order, in processes side by side, with memory that does not grow with it."""
+"""Work on every cut of a manifest: in order, by processes side by side, with memory that does not grow with it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lhotse import CutSet, MonoCut
 
 from seq.errors import InputError
 from seq.utils.files import atomic_path, read_jsonl
-from seq.utils.pool import pool_map
+from seq.utils.pool import Workers, pool_map
 from seq.utils.progress import progress_bar
 
 CHUNK_SIZE = 32
 CutsWork = Callable[[list[MonoCut]], list[MonoCut]]
 
 
-def rewrite_cuts(work: CutsWork, cuts: Path, out: Path, label: str, num_jobs: int, preload: Sequence[str]) -> int:
+def rewrite_cuts(work: CutsWork, cuts: Path, out: Path, label: str, workers: Workers, preload: Sequence[str]) -> int:
     """Write to `out` what `work` makes of the cuts of a manifest, chunk by chunk; returns how many there are.
 
     `out` is removed first and written last, so it never names what is of another run or half written.
@@ -38,7 +38,7 @@ def rewrite_cuts(work: CutsWork, cuts: Path, out: Path, label: str, num_jobs: in
     with atomic_path(out) as temporary:
         progress = progress_bar(total=total, desc=label, unit="utt")
         with CutSet.open_writer(temporary, overwrite=True) as writer, progress:
-            for chunk in _map_chunks(work, _chunks(CutSet.from_file(cuts)), num_jobs, preload):
+            for chunk in _map_chunks(work, _chunks(CutSet.from_file(cuts)), workers, preload, out.parent):
                 for cut in chunk:
                     writer.write(cut)
                 progress.update(len(chunk))
@@ -63,10 +63,10 @@ def _chunks(cuts: Iterable[MonoCut]) -> Iterator[list[MonoCut]]:
 
 
 def _map_chunks(
-    work: CutsWork, chunks: Iterator[list[MonoCut]], num_jobs: int, preload: Sequence[str]
+    work: CutsWork, chunks: Iterator[list[MonoCut]], workers: Workers, preload: Sequence[str], folder: Path
 ) -> Iterator[list[MonoCut]]:
     """The results of all chunks, in order; no more than a few chunks are ever in flight."""
-    if num_jobs <= 1:
+    if isinstance(workers, int) and workers <= 1:
         # Utterances are too small to share between threads: two threads on a busy machine are slower than one.
         num_threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -76,4 +76,5 @@ def _map_chunks(
             torch.set_num_threads(num_threads)
         return
     # torch and Lhotse take seconds to import: once for all workers.
-    yield from pool_map(work, chunks, num_jobs, preload=preload, start_worker=partial(torch.set_num_threads, 1))
+    start_worker = partial(torch.set_num_threads, 1)
+    yield from pool_map(work, chunks, workers, preload=preload, start_worker=start_worker, folder=folder)

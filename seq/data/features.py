@@ -27,6 +27,7 @@ from seq.conf import FeaturesConf
 from seq.data.cut_jobs import rewrite_cuts
 from seq.data.fbank import FRAME_SHIFT_SECONDS, Fbank
 from seq.errors import InputError
+from seq.utils.pool import Workers
 
 KALDI_FBANK = "kaldi-fbank"
 KALDIFEAT = "kaldifeat-fbank"
@@ -178,7 +179,7 @@ def _write(writer: NumpyFilesWriter, key: str, fbank: np.ndarray) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), writer.storage_path) from error
 
 
-def prepare_features(conf: FeaturesConf, cuts: Path, out: Path, storage: Path, num_jobs: int = 1) -> None:
+def prepare_features(conf: FeaturesConf, cuts: Path, out: Path, storage: Path, workers: Workers = 1) -> None:
     """Compute the features of all cuts of a manifest and write the cuts with features to `out`.
 
     Raises:
@@ -188,5 +189,5 @@ def prepare_features(conf: FeaturesConf, cuts: Path, out: Path, storage: Path, n
     storage = storage.resolve()
     storage.mkdir(parents=True, exist_ok=True)
     work = partial(compute_and_store, conf=conf, storage=storage)
-    total = rewrite_cuts(work, cuts, out, "fbank", num_jobs, ["seq.data.features"])
+    total = rewrite_cuts(work, cuts, out, "fbank", workers, ["seq.data.features"])
     print(f"{out}: {total} utterances, {conf.extractor}, {conf.num_filters} filters, float32 in {storage}")

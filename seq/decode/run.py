@@ -26,6 +26,7 @@ from seq.train.device import pick_device
 from seq.train.experiment import Experiment
 from seq.train.jobs import run_jobs
 from seq.utils.files import jsonl_writer, write_json
+from seq.utils.pool import Workers
 from seq.utils.run_folder import DECODED_PARTS, RunFolder
 
 
@@ -108,11 +109,11 @@ def decode_parts(experiment: Experiment, model: SpeechEqModel, lang: Lang, fold:
 
 
 def decode_experiment(
-    experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1, choice: Choice | None = None
+    experiment: Experiment, folds: list[int], seeds: list[int], workers: Workers = 1, choice: Choice | None = None
 ) -> None:
     """Decode valid and test of every fold and seed with the weights that valid chose, or with those of `choice`."""
     jobs = [(fold, seed) for fold in folds for seed in seeds]
-    run_jobs(partial(_decode, choice=choice), experiment, jobs, num_jobs)
+    run_jobs(partial(_decode, choice=choice), experiment, jobs, workers)
 
 
 def _decode(experiment: Experiment, fold: int, seed: int, bar_row: int, choice: Choice | None = None) -> None:

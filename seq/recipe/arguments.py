@@ -14,6 +14,7 @@ from seq.recipe.recipe import Recipe
 from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
 from seq.utils.outputs import check_out_place, out_path
+from seq.utils.pool import Workers
 
 # Of a seed or a fold, as the runner has it.
 MAX_NUMBER: Final = 999_999_999
@@ -55,6 +56,18 @@ def add_conf_arguments(parser: argparse.ArgumentParser, conf_help: str | None = 
     parser.add_argument("--model", default=None, help="a file of local/conf (default: the one that the conf names)")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE",
                         help="override a value of the conf")  # fmt: skip
+
+
+def add_worker_arguments(parser: argparse.ArgumentParser, nj_help: str) -> None:
+    """--nj and --cluster, which `chosen_workers` reads."""
+    parser.add_argument("--nj", type=int, default=1, help=nj_help)
+    parser.add_argument("--cluster", default="", metavar="ADDRESS", help="workers of a Dask cluster instead: "
+                        "tcp://host:8786, tls://..., a scheduler file, local:N")  # fmt: skip
+
+
+def chosen_workers(args: argparse.Namespace) -> Workers:
+    """Who works, as `pool_map` takes it."""
+    return args.cluster or args.nj
 
 
 def open_conf(args: argparse.Namespace) -> Conf:
@@ -99,7 +112,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--folds", default="", help="fold numbers with commas (default: all of the protocol)")
     parser.add_argument("--seeds", default="0", help="seeds with commas")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--nj", type=int, default=1, help="runs side by side on a CPU, a process each")
+    add_worker_arguments(parser, "runs side by side on a CPU, a process each")
     parser.add_argument("--command", default="", help="what to note as the command that was given")
     return parser
 

@@ -1,4 +1,4 @@
-"""A stage as a child process: what stops the runner stops it, and it never outlives the runner."""
+"""Child processes: a stage, which never outlives its runner; several runners side by side. What stops us stops them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from seq.errors import InputError
@@ -60,3 +61,35 @@ def run_child(command: Sequence[str | Path], descriptors: Sequence[int] = ()) ->
             "command again, with a smaller --nj if it happens again"
         )
     return status
+
+
+def run_side_by_side(commands: Mapping[str, Sequence[str]]) -> int:
+    """Run commands at the same time, by name, and print what each says after its name.
+
+    Returns the exit code of the first in order that failed, 0 where none did.
+
+    Raises:
+        Stopped: this process was told to stop; all of them were told, too, and have ended.
+    """
+    children = {
+        name: subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for name, command in commands.items()
+    }
+
+    def pass_on(name: str) -> int:
+        child = children[name]
+        assert child.stdout is not None
+        for line in child.stdout:
+            print(f"{name}: {line}", end="", flush=True)
+        return child.wait()
+
+    with ThreadPoolExecutor(len(children)) as threads:
+        codes = [threads.submit(pass_on, name) for name in children]
+        try:
+            return next((code.result() for code in codes if code.result()), 0)
+        except Stopped as stopped:
+            for child in children.values():
+                child.send_signal(stopped.number)
+            raise

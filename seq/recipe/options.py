@@ -46,7 +46,11 @@ OPTIONS: Final = (
            f"(default: {','.join(default_names())})"),
     Option("nj", "N", "processes side by side (default: the number of cores)", "",
            r"[1-9]\d{0,3}", "a number from 1"),
+    Option("cluster", "ADDRESS", "a Dask cluster instead: tcp://host:8786, tls://..., a scheduler file, or local:N", "",
+           r"|local:[1-9]\d{0,3}|(?!local:).+", "local:N with a number from 1, or where a scheduler is"),
     Option("device", "NAME", "auto, cpu or cuda (default: auto)", "auto", "auto|cpu|cuda", "auto, cpu or cuda"),
+    Option("gpus", "N", "GPUs that train one network together, by torchrun (default: 1)", "1",
+           r"[1-9]\d{0,2}", "a number from 1"),
     Option("corpus-dir", "DIR", "where the corpus is (default: where stage 0 last found it)"),
     Option("conf", "FILE", "configuration (default: conf/default.yaml of the recipe)"),
     Option("set", "KEY=VALUE", "override a value of the conf, e.g. train.num_epochs=10; may be repeated"),
@@ -71,7 +75,10 @@ class Options:
     protocol: str
     tasks: str
     nj: int
+    # Empty: processes here.
+    cluster: str
     device: str
+    gpus: int
     corpus_dir: str
     conf: Path
     exp_name: str
@@ -81,6 +88,11 @@ class Options:
     overrides: list[str] = field(default_factory=list)
     # Those that the corpus's reader declares.
     reader: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> list[str]:
+        """What stages are told of who works."""
+        return ["--nj", str(self.nj), *(["--cluster", self.cluster] if self.cluster else [])]
 
     @property
     def asked_folds(self) -> list[int]:
@@ -119,11 +131,14 @@ def parse_options(
     first, stop = stages.get("stage"), stages.get("stop-stage", last_stage)
     if first is not None and first > stop:
         raise InputError(f"--stage {first} comes after --stop-stage {stop}: nothing would run")
+    if int(values["gpus"]) > 1 and values["cluster"]:
+        raise InputError("--gpus and --cluster: runs of several GPUs are not sent to a cluster, leave one of them out")
     names = {option.name for option in reader_options}
     options = Options(
         first, stop, values["folds"], values["seeds"], values["model"], values["protocol"], values["tasks"],
-        int(values["nj"] or _num_cores()), values["device"], _absolute(values["corpus-dir"]), conf, values["exp-name"],
-        "allow-partial" in given, "force" in given, "help" in given, overrides,
+        int(values["nj"] or _num_cores()), _cluster(values["cluster"]), values["device"],
+        int(values["gpus"]), _absolute(values["corpus-dir"]), conf, values["exp-name"], "allow-partial" in given,
+        "force" in given, "help" in given, overrides,
         {name: _absolute(value) for name, value in given.items() if name in names},
     )  # fmt: skip
     return options, reader_options
@@ -164,6 +179,11 @@ def _stage(name: str, value: str, last_stage: int) -> int:
 def _absolute(path: str) -> str:
     """A path that does not depend on where a script stands; what is already absolute stays."""
     return os.path.join(os.getcwd(), path) if path else ""
+
+
+def _cluster(address: str) -> str:
+    """The same, and a scheduler file as seen from anywhere."""
+    return address if "://" in address or address.startswith("local:") else _absolute(address)
 
 
 def _with_absolute_path(override: str) -> str:

@@ -46,7 +46,7 @@ def _corpus(call: Call) -> Work:
         inputs=[*(Path(value) for value in options.reader.values() if Path(value).exists()), *call.sibling_files()],
         outputs=[plan.corpus_json, plan.audio_table],
         arguments=["--corpus-dir", options.corpus_dir, "--data-dir", plan.data_dir,
-                   "--out", plan.corpus_json, "--audio-table", plan.audio_table, "--nj", str(options.nj),
+                   "--out", plan.corpus_json, "--audio-table", plan.audio_table, *options.workers,
                    *(["--allow-partial"] if options.allow_partial else []), *reader_arguments],
         options={"corpus-dir": options.corpus_dir, **options.reader},
         tree_of=plan.corpus_json,
@@ -71,7 +71,7 @@ def _features(call: Call) -> Work:
         inputs=[plan.cuts, *call.sibling_files()],
         outputs=[plan.features, storage],
         arguments=["--cuts", plan.cuts, "--out", plan.features, "--storage", storage,
-                   "--nj", str(call.options.nj), "--device", call.options.device],
+                   *call.options.workers, "--device", call.options.device],
     )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def _network(call: Call, unit: Unit, stamp: str) -> Work:
         outputs=[],
         arguments=["--protocol", plan.protocol, "--tasks", commas(plan.tasks), "--cuts", plan.features,
                    "--folds-dir", plan.folds_dir, "--lang-dir", plan.lang_dir, "--exp-dir", plan.experiment,
-                   "--nj", str(options.nj), "--device", options.device, "--command", call.command],
+                   *options.workers, "--device", options.device, "--command", call.command],
         options={"tasks": commas(plan.tasks)},
     )  # fmt: skip
 
@@ -115,7 +115,8 @@ def _network(call: Call, unit: Unit, stamp: str) -> Work:
 def _train(call: Call, unit: Unit) -> Work:
     run, work = RunFolder.of(call.plan.experiment, *unit), _network(call, unit, "5_train")
     inputs = [*work.inputs, *call.plan.lessons(unit[0])]
-    return replace(work, inputs=inputs, outputs=[run.best, run.last, run.history])
+    arguments = [*work.arguments, "--gpus", str(call.options.gpus)]
+    return replace(work, inputs=inputs, outputs=[run.best, run.last, run.history], arguments=arguments)
 
 
 def _decode(call: Call, unit: Unit) -> Work:

@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -63,13 +64,26 @@ def keep_results(scores_path: Path, exp_dir: Path) -> Path:
     return folder
 
 
-def _write_predictions(path: Path, exp_dir: Path, folds: list[int], seeds: list[int]) -> None:
-    # Without a time and a name in its header, gzip gives the same bytes for the same predictions: git sees no change.
+def keep_packed(source: Path, target: Path) -> None:
+    """Copy a file that something of RESULTS.md rests on, packed."""
+    with _packed(target) as packed:
+        packed.write(source.read_bytes())
+
+
+@contextmanager
+def _packed(path: Path) -> Iterator[gzip.GzipFile]:
+    """A .gz file to be written; it appears when it is whole."""
+    # Without a time and a name in its header, gzip gives the same bytes for the same content: git sees no change.
     with (
         atomic_path(path) as temporary,
         open(temporary, "wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
     ):
+        yield packed
+
+
+def _write_predictions(path: Path, exp_dir: Path, folds: list[int], seeds: list[int]) -> None:
+    with _packed(path) as packed:
         for row in _rows(exp_dir, folds, seeds):
             packed.write(f"{json.dumps(row.to_dict(), ensure_ascii=False)}\n".encode())
 

@@ -82,6 +82,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", read_typed(state, _Stored, complaint))
 
 
+def load_newest(run_dir: Path, world_size: int = 1) -> dict[str, Any] | None:
+    """The checkpoint from which training goes on: a batch after the last epoch, or that epoch; None where none is.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    last = read_pointer(run_dir, "last")
+    state = None if last is None else load_checkpoint(checkpoint_path(run_dir, last))
+    trained = 0 if state is None else state["batch_idx_train"]
+    number, path = next(iter(RunFolder(run_dir).batches()), (0, run_dir))
+    if number <= trained:
+        return state
+    inside = load_checkpoint(path)
+    # Other ranks had other batches; and earlier versions did not keep what is needed.
+    return inside if len((inside.get("part") or {}).get("rng", ())) == world_size else state
+
+
 def _pointer(run_dir: Path, name: Pointer) -> Path:
     folder = RunFolder(run_dir)
     return folder.best if name == "best" else folder.last

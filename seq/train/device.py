@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import torch
 
 from seq.errors import InputError
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is the GPU where there is one. Raises InputError for a device that this machine lacks."""
+def pick_device(name: str = "auto", rank: int | None = None) -> torch.device:
+    """`auto` is the GPU where there is one. Raises InputError for a device that this machine lacks.
+
+    Args:
+        rank: which of several processes this is, each of which has a GPU of its own; None for a process alone.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name not in ("cpu", "cuda"):
         raise InputError(f"--device {name}: choose auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no GPU here; use --device cpu, or run tools/check_env.py")
+    if name == "cuda" and rank is not None:
+        return torch.device(name, int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
     return torch.device(name)
 
 

@@ -79,14 +79,14 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     return None
 
 
-def set_aside(run_dir: Path, identity: dict[str, Any]) -> None:
+def set_aside(run_dir: Path, identity: dict[str, Any], world_size: int = 1) -> None:
     """Keep a run of another configuration or other data under another name; this one starts afresh."""
-    from seq.train.checkpoint import checkpoint_path, load_checkpoint, read_pointer
+    from seq.train.checkpoint import load_newest
 
-    epoch = read_pointer(run_dir, "last")
-    if epoch is None:
+    newest = load_newest(run_dir, world_size)
+    if newest is None:
         return
-    before = load_checkpoint(checkpoint_path(run_dir, epoch)).get("identity", {})
+    before = newest.get("identity", {})
     reason = difference(before, identity)
     if reason is None:
         return

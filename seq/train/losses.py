@@ -10,14 +10,14 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
-from seq.conf import TrainConf
+from seq.conf import Conf, TrainConf
 from seq.data.batches import Batch
 from seq.data.targets import NO_LABEL, Target
 from seq.labels import NUM_THRESHOLDS
 from seq.models.model import ModelOutput
 from seq.tasks.base import Outputs
 from seq.tasks.registry import get_task, in_order
-from seq.train.ctc import CtcBackend, feasible_items
+from seq.train.ctc import CtcBackend, feasible_items, make_ctc
 
 # The sum of a task's losses over the labelled utterances of a batch, and how many they are.
 Loss = tuple[Tensor, Tensor]
@@ -55,6 +55,19 @@ def class_weights(
         return raw * count.sum() / (raw * count).sum().clamp(min=1e-12)
 
     return {name: weights(count) for name, count in counts.items()}
+
+
+def loss_setting(
+    conf: Conf, targets: Iterable[Mapping[str, Target]], outputs: Mapping[str, Outputs], device: torch.device
+) -> LossSetting:
+    """What a conf and the targets of the train part make of it, on a device."""
+    weights = class_weights(targets, outputs, conf.train.class_balance)
+    has_sequence = any(found.kind == "sequence" for found in outputs.values())
+    return LossSetting(
+        make_ctc(conf.ctc.backend if has_sequence else "torch"),
+        conf.train.label_smoothing,
+        {name: weight.to(device) for name, weight in weights.items()},
+    )
 
 
 def _count_classes(kind: str, target: Target, size: int) -> Tensor:

@@ -14,6 +14,7 @@ from seq.train.jobs import run_jobs
 from seq.train.record import RunRecord
 from seq.utils.files import write_json
 from seq.utils.lock import run_lock
+from seq.utils.pool import Workers
 from seq.utils.provenance import git_commit, package_versions
 from seq.utils.run_folder import RunFolder
 
@@ -30,15 +31,18 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
     from seq.train.trainer import Trainer
 
     run_dir = experiment.run_dir(fold, seed)
-    is_first_rank = int(os.environ.get("RANK", "0")) == 0
+    is_first_rank, world_size = _rank() == 0, _world_size()
     with run_lock(run_dir) if is_first_rank else contextlib.nullcontext():
         run_dir.mkdir(parents=True, exist_ok=True)
         data = RunData(experiment, fold, seed)
         if is_first_rank:
-            set_aside(run_dir, data.identity)
+            set_aside(run_dir, data.identity, world_size)
             for name, reason in data.masked.items():
                 print(f"fold {fold} seed {seed}: {name} is not trained: {reason}", file=sys.stderr)
             data.lang.save(run_dir)
+        if world_size > 1:
+            # The others must not see what the first one is about to set aside.
+            torch.distributed.barrier()
         trainer = Trainer(experiment.conf, data, run_dir, experiment.device, f"fold {fold} seed {seed}", bar_row)
         progress = trainer.run()
         history = progress.history
@@ -73,14 +77,24 @@ def train_run(experiment: Experiment, fold: int, seed: int, bar_row: int = 0) ->
     return run
 
 
-def train_experiment(experiment: Experiment, folds: list[int], seeds: list[int], num_jobs: int = 1) -> None:
-    """Train every fold with every seed, `num_jobs` side by side on a CPU; under torchrun, one after the other."""
+def train_experiment(experiment: Experiment, folds: list[int], seeds: list[int], workers: Workers = 1) -> None:
+    """Train every fold with every seed, side by side on a CPU or a cluster; under torchrun, one after the other."""
     jobs = [(fold, seed) for fold in folds for seed in seeds]
-    write_json(experiment.exp_dir / "conf.json", conf_to_dict(experiment.conf))
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if _rank() == 0:
+        write_json(experiment.exp_dir / "conf.json", conf_to_dict(experiment.conf))
+    if _world_size() > 1:
         _train_distributed(experiment, jobs)
     else:
-        run_jobs(train_run, experiment, jobs, num_jobs)
+        run_jobs(train_run, experiment, jobs, workers)
+
+
+def _rank() -> int:
+    """Which process of torchrun's this is."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def _world_size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _train_distributed(experiment: Experiment, jobs: list[tuple[int, int]]) -> None:

@@ -24,32 +24,29 @@ from seq.train.answers import predict
 from seq.train.checkpoint import (
     averaged_weights,
     checkpoint_path,
-    load_checkpoint,
+    load_newest,
     prune_checkpoints,
-    read_pointer,
     save_batch_checkpoint,
     save_checkpoint,
     start_average,
     update_average,
     write_pointer,
 )
-from seq.train.ctc import make_ctc
 from seq.train.device import autocast, pick_device, pick_precision
+from seq.train.epoch_part import EpochPart, set_random_state
 from seq.train.loaders import open_loaders, plain_dataset
 from seq.train.losses import (
-    LossSetting,
     batch_losses,
-    class_weights,
     combine_losses,
     count_too_short,
-    loss_scale,
+    loss_setting,
     mean_counts,
 )
 from seq.train.optimizer import make_optimizer, set_learning_rate
 from seq.train.progress import Progress
 from seq.train.run_data import RunData
 from seq.train.teacher import Taught
-from seq.train.training_log import TOO_SHORT, TrainingLog
+from seq.train.training_log import TrainingLog
 from seq.train.validation import ValidScores, selection_score, valid_scores
 from seq.utils.files import write_jsonl
 from seq.utils.run_folder import RunFolder
@@ -74,14 +71,11 @@ class Trainer:
         self.label, self.bar_row = label, bar_row
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world_size = dist.get_world_size() if dist.is_initialized() else 1
-        self.device = pick_device(device_name)
-        if self.device.type == "cuda" and self.world_size > 1:
-            self.device = torch.device("cuda", self.rank % torch.cuda.device_count())
+        self.device = pick_device(device_name, self.rank if self.world_size > 1 else None)
         self.precision = pick_precision(conf.train.precision, self.device)
         torch.manual_seed(data.epoch.seed)
         self.model = SpeechEqModel(data.spec)
-        last = read_pointer(run_dir, "last")
-        state = None if last is None else load_checkpoint(checkpoint_path(run_dir, last))
+        state = load_newest(run_dir, self.world_size)
         # The statistics of the features are among the weights.
         if state is not None:
             load_kept_weights(self.model, state["model"])
@@ -92,12 +86,7 @@ class Trainer:
             self.model.front_end.fit(plain.load(cut) for cut in data.train_cuts())
         self.model.to(self.device)
         targets = (data.labeller.encode([cut]).targets for cut in data.train_cuts())
-        weights = class_weights(targets, data.spec.outputs, conf.train.class_balance)
-        self.losses = LossSetting(
-            make_ctc(conf.ctc.backend if data.spec.has_sequence else "torch"),
-            conf.train.label_smoothing,
-            {name: weight.to(self.device) for name, weight in weights.items()},
-        )
+        self.losses = loss_setting(conf, targets, data.spec.outputs, self.device)
         self.network: torch.nn.Module = self.model
         self.guess = None
         if data.lessons is not None and (num_statistics := data.lessons.num_statistics):
@@ -108,6 +97,9 @@ class Trainer:
             self.network = DistributedDataParallel(self.network)
         self.average = start_average(self.model)
         self.progress = Progress()
+        # Of the epoch that is trained, and random numbers to go on with in its middle.
+        self.part = EpochPart()
+        self.random_state: torch.Tensor | None = None
         if state is not None:
             self._resume(state)
         self.loader, self.valid_loader = open_loaders(
@@ -120,6 +112,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = {name: value.to(self.device) for name, value in state["model_avg"].items()}
         self.progress = Progress.from_state(state)
+        self.part, self.random_state = EpochPart.from_state(state.get("part"), self.rank, self.world_size)
         if self.guess is not None:
             self.guess.load_state_dict(state["guess"])
 
@@ -168,20 +161,23 @@ class Trainer:
         # Dropout is the only consumer of the global stream; the rank keeps the replicas' masks apart.
         torch.manual_seed((self.data.epoch.seed * 100_003 + epoch) * 1_009 + self.rank)
         self.network.train()
-        seen, too_short, sums = 0, 0, dict[str, tuple[float, int]]()
-        for batch in self.loader:
-            progress = epoch - 1 + min(seen * self.world_size / self.data.num_train, 1.0)
-            set_learning_rate(self.optimizer, self.conf, progress)
+        self.loader.sampler.skip = self.part.batches  # type: ignore[attr-defined]
+        batches = iter(self.loader)
+        if self.random_state is not None:
+            # After the loader, which draws a number when it begins.
+            set_random_state(self.random_state, self.device)
+            self.random_state = None
+        for batch in batches:
+            set_learning_rate(self.optimizer, self.conf, epoch - 1 + min(self._done(), 1.0))
             losses = self._train_batch(batch, conf.gradient_clip)
-            seen += len(batch.ids)
-            too_short += count_too_short(batch.labels.targets, losses)
-            for task, (total, count) in losses.items():
-                previous = sums.get(task, (0.0, 0))
-                sums[task] = (previous[0] + total, previous[1] + count)
-            log.batch(seen * self.world_size / self.data.num_train, sums, self.progress.history)
-        means = {task: total / max(count, 1) for task, (total, count) in sums.items()}
-        loss = sum(loss_scale(conf, task) * mean for task, mean in means.items())
-        return {"loss": loss, **means, **({TOO_SHORT: too_short} if too_short else {})}
+            self.part.add(len(batch.ids), count_too_short(batch.labels.targets, losses), losses)
+            self._save_batch()
+            log.batch(self._done(), self.part.sums, self.progress.history)
+        part, self.part = self.part, EpochPart()
+        return part.means(conf)
+
+    def _done(self) -> float:
+        return self.part.utterances * self.world_size / self.data.num_train
 
     def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
         with autocast(self.device, self.precision):
@@ -202,10 +198,14 @@ class Trainer:
         self.progress.batch_idx_train += 1
         if self.progress.batch_idx_train % self.conf.train.average_period == 0:
             update_average(self.average, self.model, self.progress.batch_idx_train, self.conf.train.average_period)
-        every = self.conf.train.save_every_batches
-        if self.rank == 0 and every and self.progress.batch_idx_train % every == 0:
-            save_batch_checkpoint(self.run_dir, self._state(), self.conf.train.keep_last_k)
         return {task: (float(total.detach()), round(float(count))) for task, (total, count) in losses.items()}
+
+    def _save_batch(self) -> None:
+        every = self.conf.train.save_every_batches
+        if every and self.progress.batch_idx_train % every == 0:
+            part = self.part.to_state(self.device)
+            if self.rank == 0:
+                save_batch_checkpoint(self.run_dir, {**self._state(), "part": part}, self.conf.train.keep_last_k)
 
     def _validate(self, epoch: int) -> ValidScores:
         """Scores of the valid part with the weights that decoding would use if this epoch were chosen."""

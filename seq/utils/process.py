@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 # The file descriptor of a pipe that a stage of local/run.sh inherits. A stage that is started by hand may outlive its
 # shell; one that the runner started must not outlive the runner, or a second run would meet it in the same folder.
@@ -15,12 +16,27 @@ def die_with_runner() -> None:
     """End this process when local/run.sh, which started it, is gone, even by kill -9; nothing without a runner."""
     # Taken away, since the number says nothing to this process's own children.
     pipe = os.environ.pop(RUNNER_VARIABLE, "")
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        # torchrun hands no pipe on to its processes.
+        _die_with(os.getppid())
+        return
     if not pipe.isdigit():
         return
 
     def watch() -> None:
         # The runner writes nothing, and the kernel closes its end however it ends.
         os.read(int(pipe), 1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    """End this process when it has another parent than this one."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -39,7 +39,7 @@ def run_stage(corpus_dir: Path | str, tmp_path: Path, **kwargs: object) -> None:
 
 
 def test_a_good_corpus_is_described(corpus: Path, tmp_path: Path) -> None:
-    run_stage(corpus.parent, tmp_path, num_jobs=2)
+    run_stage(corpus.parent, tmp_path, workers=2)
     described = read_json(tmp_path / "data/corpus.json")
     assert described == {
         "corpus": "ravdess",
@@ -86,7 +86,7 @@ def test_all_bad_files_are_named_at_once(corpus: Path, tmp_path: Path) -> None:
     wavs[2].write_bytes(b"")
     soundfile.write(wavs[3], np.full(48000, np.nan), 48000, subtype="FLOAT")
     with pytest.raises(InputError) as error:
-        run_stage(corpus, tmp_path, num_jobs=2)
+        run_stage(corpus, tmp_path, workers=2)
     message = str(error.value)
     assert "4 of 24 audio files are bad" in message
     for wav, what in zip(wavs, ("truncated", "is not audio", "is empty", "NaN"), strict=False):

@@ -136,8 +136,9 @@ def test_onnx_equals_torch_batched_and_single(model_folder: Path, experiment: Ex
     _assert_parity(model_folder, model, experiment.conf.features, waveforms)
 
 
-def test_conformer_is_exported_too(tmp_path: Path) -> None:
-    experiment = make_run(tmp_path, "conformer")
+@pytest.mark.parametrize("encoder", ["conformer", "gated_mean", "mscnn_spu"])
+def test_other_encoders_are_exported_too(tmp_path: Path, encoder: str) -> None:
+    experiment = make_run(tmp_path, encoder)
     export_run(experiment.run_dir(1, 0), tmp_path / "model")
     model, _ = load_model(experiment.run_dir(1, 0))
     waveforms = [spoken(0.5 + 0.41 * i, 16000, seed=i).astype(np.float32) for i in range(4)]

@@ -97,6 +97,19 @@ def test_model_is_chosen_passed_on_and_names_the_experiment(toy: Toy) -> None:
     assert dict(toy.calls())["train_model"]["--exp-dir"] == "exp/mine_scratch_two"
 
 
+def test_who_works_is_passed_on_and_reruns_nothing(toy: Toy) -> None:
+    assert toy.run("--nj", "3", "--cluster", "tcp://host:8786", "--gpus", "1").count("up to date") == 9
+    (toy.root / "cluster.json").touch()
+    for given, passed in (("cluster.json", str(toy.root / "cluster.json")), ("local:2", "local:2")):
+        toy.run("--cluster", given, "--force", "--stop-stage", "6")
+        told = {name for name, options in toy.calls() if options.get("--cluster") == passed}
+        assert told == {"prepare_corpus", "compute_features", "train_model", "decode_model"}
+    toy.run("--gpus", "2", "--force", "--stop-stage", "6")
+    assert [name for name, options in toy.calls() if options.get("--gpus") == "2"] == ["train_model"]
+    assert "leave one of them out" in toy.run("--gpus", "2", "--cluster", "local:2", code=2)
+    assert "--cluster local:x: it must be local:N" in toy.run("--cluster", "local:x", code=2)
+
+
 def test_a_model_file_reruns_what_reads_it(toy: Toy) -> None:
     (toy.root / "local/conf/scratch.yaml").write_text("model: {channels: 64}\n")
     output = toy.run("--stop-stage", "5")

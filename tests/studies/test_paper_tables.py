@@ -211,3 +211,15 @@ exit 0
     ]
     assert all("--set train.num_epochs=3" in call and "--folds 1,2" in call for call in calls)
     assert "+ intensity" in (recipe / "exp/short_two_ablation.md").read_text()
+    (recipe / "calls").unlink()
+    done = subprocess.run(
+        [*script, *options, "--cluster", "tcp://host:1"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    calls_of_a_cluster = [f"{call} --cluster tcp://host:1" for call in calls]
+    for word in ("--stop-stage", "--tasks"):
+        found, wanted = (
+            sorted(sorted(call.split()) for call in rows if word in call)
+            for rows in ((recipe / "calls").read_text().splitlines(), calls_of_a_cluster)
+        )
+        assert found == wanted

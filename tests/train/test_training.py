@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -232,33 +231,11 @@ def test_nothing_trained_is_said(tmp_path: Path) -> None:
 
 def test_folds_side_by_side_equal_one_after_the_other(tmp_path: Path) -> None:
     one, two = make_experiment(tmp_path / "one"), make_experiment(tmp_path / "two")
-    train_experiment(one, [1], [0, 1], num_jobs=1)
-    train_experiment(two, [1], [0, 1], num_jobs=2)
+    train_experiment(one, [1], [0, 1], workers=1)
+    train_experiment(two, [1], [0, 1], workers=2)
     for seed in (0, 1):
         first, second = (load_checkpoint(checkpoint_path(e.run_dir(1, seed), 2))["model"] for e in (one, two))
         assert_same_weights(first, second)
-
-
-DISTRIBUTED = """
-import os, sys
-sys.path[:0] = sys.argv[1:3]
-import pickle
-from seq.train.run import train_experiment
-train_experiment(pickle.load(open(sys.argv[3], "rb")), [1], [0])
-"""
-
-
-def test_two_ranks_train_one_network(tmp_path: Path) -> None:
-    experiment = make_experiment(tmp_path, tiny_conf(num_epochs=2, average_epochs=1))
-    (tmp_path / "experiment.pkl").write_bytes(pickle.dumps(experiment))
-    (tmp_path / "main.py").write_text(DISTRIBUTED)
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    arguments = [str(tmp_path / "main.py"), str(root / "tests/helpers"), str(root), str(tmp_path / "experiment.pkl")]
-    subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=300)
-    history = list(read_jsonl(experiment.run_dir(1, 0) / "history.jsonl"))
-    assert [row["epoch"] for row in history] == [1, 2] and "UA" in history[-1]["valid"]["emotion"]
-    assert decode_run(experiment, 1, 0) in (1, 2)
 
 
 def test_the_loss_of_several_ranks_is_the_global_mean() -> None:

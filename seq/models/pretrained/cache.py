@@ -30,6 +30,7 @@ from seq.models.pretrained.source import find_checkpoint
 from seq.models.pretrained.spec import ENCODER_JSON, FRAME_SECONDS, EncoderSpec
 from seq.utils.files import atomic_path, content_digest, read_json, read_jsonl, update_json, write_json
 from seq.utils.model_conf import PretrainedConf
+from seq.utils.pool import Workers
 
 # In the storage: what its arrays were made from.
 MADE_FROM = "made_from.json"
@@ -83,7 +84,7 @@ def hear(encoder: FrozenEncoder, samples: np.ndarray, device: torch.device | str
 
 
 def prepare_encoded(
-    conf: Conf, cuts: Path, out: Path, storage: Path, num_jobs: int = 1, device: torch.device | str = "cpu"
+    conf: Conf, cuts: Path, out: Path, storage: Path, workers: Workers = 1, device: torch.device | str = "cpu"
 ) -> None:
     """Let the encoder hear all cuts of a manifest; write the cuts with what it said, and encoder.json beside them.
 
@@ -98,9 +99,10 @@ def prepare_encoded(
     _open_storage(storage, {"encoder": spec.to_dict(), "cuts": content_digest(cuts), "level_db": LEVEL_DB})
     _check_size(cuts, storage, spec, speeds)
     work = partial(_encode, cache=Cache(conf.model.pretrained, speeds, storage, str(device)))
-    jobs = num_jobs if str(device) == "cpu" else 1
+    if str(device) != "cpu" and isinstance(workers, int):
+        workers = 1
     preload = ["seq.models.pretrained.cache", "transformers.modeling_utils"]
-    total = rewrite_cuts(work, cuts, out, spec.name, jobs, preload)
+    total = rewrite_cuts(work, cuts, out, spec.name, workers, preload)
     write_json(out.parent / ENCODER_JSON, spec.to_dict())
     print(f"{out}: {total} utterances heard by {spec.name} at the speeds {_listed(speeds)}, in {storage}")
 

@@ -1,0 +1,179 @@
+"""Several processes that train one network, and training that goes on in the middle of an epoch."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from tiny_experiment import make_experiment, tiny_conf
+
+from seq.data.batches import Batch, train_loader
+from seq.decode.run import decode_run
+from seq.train.checkpoint import load_checkpoint
+from seq.train.experiment import Experiment
+from seq.train.loaders import plain_dataset
+from seq.train.losses import batch_losses, combine_losses, mean_counts
+from seq.train.run import train_run
+from seq.train.run_data import RunData
+from seq.train.trainer import Trainer
+from seq.utils.files import read_jsonl
+from seq.utils.run_folder import RunFolder
+
+ROOT = Path(__file__).parents[2]
+NUM_EPOCHS = 4
+
+# What each of two processes does: its share of a batch alone, or all of training.
+MAIN = """
+import pickle, sys
+sys.path[:0] = sys.argv[1:3]
+from seq.train.launch import is_rank, launch
+if not is_rank():
+    sys.exit(launch(2))
+from test_ranks import share_of_gradient
+from seq.train.run import train_experiment
+experiment = pickle.load(open(sys.argv[3], "rb"))
+if sys.argv[4] == "gradient":
+    share_of_gradient(experiment)
+else:
+    train_experiment(experiment, [1], [0])
+"""
+
+
+def whole_batch(experiment: Experiment, data: RunData, trainer: Trainer, part: slice) -> Batch:
+    """Twelve utterances, or a part of them; some have no text, or no intensity."""
+    cuts = data.train_cuts().subset(first=12).to_eager()
+    chosen = type(cuts).from_cuts(list(cuts)[part])
+    return plain_dataset(experiment.conf, data, trainer.model.front_end)[chosen]
+
+
+def gradient(experiment: Experiment, part: slice) -> dict[str, torch.Tensor]:
+    """The gradient of the loss of a part of the batch, over all ranks."""
+    data = RunData(experiment, 1, 0)
+    trainer = Trainer(experiment.conf, data, experiment.run_dir(1, 0), "cpu")
+    batch = whole_batch(experiment, data, trainer, part)
+    losses = batch_losses(trainer.network(*batch.inputs_on(trainer.device)), batch, trainer.losses)
+    combine_losses(losses, experiment.conf.train, mean_counts(losses)).backward()
+    return {name: value.grad for name, value in trainer.model.named_parameters() if value.grad is not None}
+
+
+def share_of_gradient(experiment: Experiment) -> None:
+    """Five utterances for one process, seven for the other."""
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    found = gradient(experiment, slice(0, 5) if dist.get_rank() == 0 else slice(5, 12))
+    if dist.get_rank() == 0:
+        torch.save(found, experiment.exp_dir.parent / "gradient.pt")
+    dist.destroy_process_group()
+
+
+def start_ranks(experiment: Experiment, what: str) -> subprocess.Popen[bytes]:
+    folder = experiment.exp_dir.parent
+    (folder / "experiment.pkl").write_bytes(pickle.dumps(experiment))
+    (folder / "main.py").write_text(MAIN)
+    paths = [ROOT / "tests/helpers", ROOT / "tests/train"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, folder / "main.py", *paths, folder / "experiment.pkl", what]
+    with open(folder / "log", "ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+def test_the_gradient_of_two_ranks_is_that_of_one_process(tmp_path: Path) -> None:
+    conf = tiny_conf()
+    conf.model = replace(conf.model, dropout=0.0, head_dropout=0.0)
+    experiment = make_experiment(tmp_path, conf)
+    alone = gradient(experiment, slice(0, 12))
+    assert start_ranks(experiment, "gradient").wait(timeout=600) == 0, (tmp_path / "log").read_text()
+    together = torch.load(tmp_path / "gradient.pt", weights_only=True)
+    assert together.keys() == alone.keys()
+    size = max(float(value.norm()) for value in alone.values())
+    for name, value in alone.items():
+        assert float((together[name] - value).norm()) <= 1e-5 * max(float(value.norm()), 1e-3 * size), name
+
+
+@pytest.mark.parametrize("per_class", [3, 4])
+def test_ranks_share_the_utterances_of_an_epoch(tmp_path: Path, per_class: int) -> None:
+    from tiny_experiment import make_cuts
+
+    experiment = make_experiment(tmp_path, cuts=make_cuts(tmp_path, per_class))
+    data = RunData(experiment, 1, 0)
+    dataset = plain_dataset(experiment.conf, data, Trainer(experiment.conf, data, tmp_path / "run").model.front_end)
+    found: list[str] = []
+    lengths = set()
+    for rank in (0, 1):
+        loader = train_loader(data.train_cuts(), dataset, 3.0, 0, rank, 2)
+        batches = [batch.ids for batch in loader]
+        lengths.add(len(batches))
+        found += [id_ for ids in batches for id_ in ids]
+    assert sorted(found) == sorted(data.fold.train) and len(lengths) == 1
+
+
+def weights(experiment: Experiment) -> list[dict[str, Any]]:
+    folder = RunFolder(experiment.run_dir(1, 0))
+    return [load_checkpoint(path) for _, path in folder.epochs()]
+
+
+def assert_same_runs(one: Experiment, two: Experiment) -> None:
+    """Weights, running means and losses, bit for bit."""
+    states = list(zip(weights(one), weights(two), strict=True))
+    assert states
+    for first, second in states:
+        for key in ("model", "model_avg"):
+            assert all(torch.equal(value, second[key][name]) for name, value in first[key].items())
+    histories = [list(read_jsonl(RunFolder(e.run_dir(1, 0)).history)) for e in (one, two)]
+    assert [row["train"] for row in histories[0]] == [row["train"] for row in histories[1]]
+
+
+def test_training_goes_on_in_the_middle_of_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = tiny_conf(num_epochs=3, save_every_batches=2, batch_duration=3.0)
+    one, two = make_experiment(tmp_path / "one", conf), make_experiment(tmp_path / "two", conf)
+    train_run(one, 1, 0)
+    done = Trainer._save_batch
+    trained: list[int] = []
+
+    def save(trainer: Trainer) -> None:
+        done(trainer)
+        trained.append(trainer.progress.batch_idx_train)
+        if len(trained) in (3, 8):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "_save_batch", save)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train_run(two, 1, 0)
+    train_run(two, 1, 0)
+    # Of every second batch there is a checkpoint: one was trained twice, each time.
+    assert len(trained) <= max(trained) + 2
+    assert_same_runs(one, two)
+
+
+def ranks_of(launcher: int) -> list[int]:
+    """The processes that torchrun started and that are there."""
+    return [child.pid for child in psutil.Process(launcher).children() if "main.py" in " ".join(child.cmdline())]
+
+
+def test_ranks_survive_the_death_of_one(tmp_path: Path) -> None:
+    conf = tiny_conf(num_epochs=NUM_EPOCHS, average_epochs=1, save_every_batches=2)
+    one, two = make_experiment(tmp_path / "one", conf), make_experiment(tmp_path / "two", conf)
+    assert start_ranks(one, "train").wait(timeout=600) == 0, (tmp_path / "one/log").read_text()
+    launcher = start_ranks(two, "train")
+    deadline = time.monotonic() + 300
+    while not (two.run_dir(1, 0) / "last").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(ranks_of(launcher.pid)[1], signal.SIGKILL)
+    assert launcher.wait(timeout=600) == 0, (tmp_path / "two/log").read_text()
+    assert_same_runs(one, two)
+    # Each epoch is written down once, by one of them.
+    log = (two.run_dir(1, 0) / "train.log").read_text().splitlines()
+    assert len(log) == len({line.split(":")[0] for line in log}) <= NUM_EPOCHS
+    assert decode_run(two, 1, 0) in range(1, NUM_EPOCHS + 1)

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Train folds by plain processes side by side, then by as many Dask workers of one core each: time, and what differs.
+
+Usage:
+    tools/bench_cluster.py --recipe egs/ravdess [--folds 1,2,3,4,5,6] [--workers 2] [--kills 20] [--model scratch] \\
+        [--set train.num_epochs=2 ...]
+
+In:   a recipe whose stages 0 to 4 are done
+Out:  seconds of stage 5 by either, their ratio, how many workers were killed (kill -9, at random moments) and how many
+      files of the runs differ; exit code 1 if any does. The experiments bench_processes and bench_cluster of the recipe
+      are removed first, and stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from seq.errors import InputError
+from seq.recipe.arguments import open_recipe, recipe_parser
+from seq.recipe.recipe import Recipe
+from seq.utils.script import run_main
+from tools.kill_test import Step, digests
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 120.0
+# A worker lives for so long at most where workers are killed.
+LATEST_SECONDS = 60.0
+
+
+class DaskCluster:
+    """A scheduler, and workers of one thread each that their nanny starts again when they die."""
+
+    def __init__(self, folder: Path, num_workers: int) -> None:
+        self.num_workers = num_workers
+        self.scheduler_file = folder / "scheduler.json"
+        # Every death of a worker is one that Dask gives its task up for, where it would forgive three.
+        environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "PYTHONPATH": str(ROOT)}
+        self._log = open(folder / "dask.log", "wb")  # noqa: SIM115
+
+        def start(*arguments: str) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", str(self.scheduler_file)]
+            command += ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+            return subprocess.Popen(command, env=environment, cwd=folder, stdout=self._log, stderr=self._log)
+
+        self.scheduler = start("scheduler", "--port", "0")
+        workers = ("--nworkers", str(num_workers), "--nthreads", "1", "--local-directory", str(folder))
+        self.nanny = start("worker", *workers)
+
+    def workers(self) -> list[int]:
+        """The processes of the workers that are there."""
+        return _children(self.nanny.pid, "spawn_main")
+
+    def processes(self) -> list[int]:
+        """The processes that work for them, each of its own worker."""
+        return [pid for worker in self.workers() for pid in _children(worker, "seq.utils.cluster.process")]
+
+    def wait(self) -> None:
+        """Until all workers are there."""
+        from distributed import Client
+
+        deadline = time.monotonic() + START_SECONDS
+        while not self.scheduler_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with Client(scheduler_file=str(self.scheduler_file)) as client:
+            client.wait_for_workers(self.num_workers, timeout=START_SECONDS)
+
+    def stop(self) -> None:
+        """End all of it; workers end with their nanny."""
+        for process in (self.nanny, self.scheduler):
+            process.kill()
+            process.wait()
+        self._log.close()
+
+
+def _children(pid: int, words: str) -> list[int]:
+    """The children of a process whose command says these words."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children():
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                found += [child.pid] * (words in " ".join(child.cmdline()))
+    return found
+
+
+@contextmanager
+def dask_cluster(folder: Path, num_workers: int = 2) -> Iterator[DaskCluster]:
+    """A cluster that is ready."""
+    cluster = DaskCluster(folder, num_workers)
+    try:
+        cluster.wait()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def results(exp_dir: Path) -> dict[str, str]:
+    """Digests of the checkpoints of an experiment, by relative path."""
+    found = digests(Step("", [], [], sorted(exp_dir.glob("fold_*/seed_*/*.pt"))))
+    return {os.path.relpath(name, exp_dir): digest for name, digest in found.items()}
+
+
+def train(recipe: Recipe, args: argparse.Namespace, name: str, options: Sequence[str]) -> float:
+    """Stage 5 into an empty experiment; returns its seconds. Raises InputError where it fails."""
+    shutil.rmtree(recipe.exp_dir(name), ignore_errors=True)
+    command = [str(recipe.folder / "run.sh"), "--stage", "5", "--stop-stage", "5", "--exp-name", name, *options]
+    command += ["--conf", str(args.conf.resolve()), "--model", recipe.conf.model_name]
+    command += ["--protocol", recipe.protocol.name, "--folds", args.folds, "--seeds", args.seeds, "--device", "cpu"]
+    command += [part for value in args.overrides for part in ("--set", value)]
+    started = time.monotonic()
+    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+        raise InputError(f"stage 5 of {name} failed: what it said is above")
+    return time.monotonic() - started
+
+
+class Killer(threading.Thread):
+    """Kills a worker now and then, until it is told that all is done."""
+
+    def __init__(self, cluster: DaskCluster, kills: int, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.cluster, self.left, self.killed = cluster, kills, 0
+        self.random = random.Random(seed)
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        while self.left and not self.done.wait(self.random.uniform(0, LATEST_SECONDS)):
+            if workers := self.cluster.workers():
+                os.kill(self.random.choice(workers), signal.SIGKILL)
+                self.left -= 1
+                self.killed += 1
+
+
+def main() -> int:
+    parser = recipe_parser(__doc__)
+    parser.set_defaults(folds="1,2,3,4,5,6")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--kill-seed", type=int, default=0, help="of the moments and the victims")
+    args = parser.parse_args()
+    recipe = open_recipe(args)
+    plain = train(recipe, args, "bench_processes", ["--nj", str(args.workers)])
+    with (
+        tempfile.TemporaryDirectory(prefix="speecheq-dask-") as folder,
+        dask_cluster(Path(folder), args.workers) as dask,
+    ):
+        killer = Killer(dask, args.kills, args.kill_seed)
+        killer.start()
+        there = train(recipe, args, "bench_cluster", ["--cluster", str(dask.scheduler_file)])
+        killer.done.set()
+        killer.join()
+    one, two = (results(recipe.exp_dir(name)) for name in ("bench_processes", "bench_cluster"))
+    differ = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
+    print(f"{args.workers} processes: {plain:.1f} s; {args.workers} Dask workers: {there:.1f} s")
+    print(f"Dask reaches {100 * plain / there:.1f} % of what processes do; {killer.killed} workers were killed")
+    print(f"{len(differ)} of {len(one)} checkpoints differ{': ' + ', '.join(differ) if differ else ''}")
+    return 1 if differ else 0
+
+
+if __name__ == "__main__":
+    run_main(main)
