@@ -189,7 +189,8 @@ augment.tempo=5 augment.tempo=-0.1 augment.frequency_warp=1 augment.gain_db=-1 a
 augment.time_masks=-1 augment.time_masks=1000000000 augment.time_mask_frames=-1 augment.frequency_masks=-1
 augment.frequency_mask_bins=-1 augment.speed_prob=1.1 augment.speed=2 augment.speed=1 augment.noise_prob=-0.1
 augment.noise_snr_low=-1e9 augment.noise_snr_high=.nan
-augment.mix_prob=1.1 augment.mix_prob=-0.1 augment.mix_alpha=0 augment.mix_alpha=1e308 augment.speeds=null augment.speeds=[0] augment.speeds=[3.0]
+augment.mix_prob=1.1 augment.mix_prob=-0.1 augment.mix_alpha=0 augment.mix_alpha=1e308
+augment.speeds=null augment.speeds=[0] augment.speeds=[3.0]
 augment.speeds=1.0 model.pretrained.trained_layers=-1 model.pretrained.lora_rank=-1 model.pretrained.lora_alpha=0
 model.pretrained.lora_modules=null model.pretrained.learning_rate=-1 model.pretrained.name=5 model.pretrained=null
 model.statistics_layers=[-1] model.statistics_layers=null model.statistics_dropout=1 model.subsampling=3
