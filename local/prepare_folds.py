@@ -23,6 +23,7 @@ from seq.data.folds import prepare_folds
 from seq.errors import InputError
 from seq.recipe.arguments import add_conf_arguments, open_conf
 from seq.unified.folds import combine_folds
+from seq.utils.outputs import check_out_place, out_path
 from seq.utils.script import run_main
 
 
@@ -32,8 +33,9 @@ def main() -> None:
     parser.add_argument("--cuts", type=Path, required=True, help="cut manifest of stage 1")
     parser.add_argument("--corpus-json", type=Path, required=True, help="corpus.json of stage 0")
     parser.add_argument("--protocol", default=None, help="name of the protocol; default: the first of the conf")
-    parser.add_argument("--out-dir", type=Path, required=True)
+    parser.add_argument("--out-dir", type=out_path, required=True)
     args = parser.parse_args()
+    check_out_place("--out-dir", args.out_dir)
     conf = open_conf(args)
     if not args.cuts.exists():
         raise InputError(f"{args.cuts} does not exist: run stage 1 first")

@@ -19,6 +19,7 @@ from seq.errors import InputError
 from seq.lang.lexicon import TRANSDUCER, prepare_lang, read_lexicon_arcs
 from seq.lang.tokens import TokenTable
 from seq.recipe.arguments import add_conf_arguments, open_conf
+from seq.utils.outputs import check_out_place, out_path
 from seq.utils.script import run_main
 
 
@@ -26,8 +27,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_conf_arguments(parser)
     parser.add_argument("--cuts", type=Path, required=True)
-    parser.add_argument("--lang-dir", type=Path, required=True)
+    parser.add_argument("--lang-dir", type=out_path, required=True)
     args = parser.parse_args()
+    check_out_place("--lang-dir", args.lang_dir)
     unit = open_conf(args).lang.unit
     num_texts = prepare_lang(args.cuts, args.lang_dir, unit)
     arcs = read_lexicon_arcs(args.lang_dir)

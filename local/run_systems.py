@@ -30,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser = recipe_parser(__doc__)
     parser.add_argument("--only", default="", metavar="SYSTEM,...", help="these alone, by their experiments' names")
     parser.add_argument("--name", default="", help="put before the experiments of networks that --set changes")
+    parser.add_argument("--own-seeds", default="", help="seeds of the first row, ours (default: --seeds)")
     parser.add_argument("--nj", default="")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--allow-partial", action="store_true", help="as in run.sh: the copy of the corpus is partial")
@@ -39,7 +40,8 @@ def parse() -> argparse.Namespace:
 def command_of(system: System, args: argparse.Namespace, recipe: Recipe) -> list[str]:
     """What runs a system."""
     protocol = recipe.protocol.name
-    common = ["--protocol", protocol, "--folds", args.folds, "--seeds", args.seeds, "--conf", str(args.conf.resolve())]
+    seeds = args.own_seeds if args.own_seeds and system.model == recipe.conf.model_name else args.seeds
+    common = ["--protocol", protocol, "--folds", args.folds, "--seeds", seeds, "--conf", str(args.conf.resolve())]
     common += ["--nj", args.nj] if args.nj else []
     if system.features:
         script = str(Path(__file__).with_name("run_baseline.py"))

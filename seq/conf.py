@@ -22,16 +22,9 @@ from seq.utils.model_conf import (
     read_model,
 )
 from seq.utils.names import wrong_name
+from seq.utils.protocol_conf import ProtocolConf, RawName
 from seq.utils.typed_values import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Share, read_typed
 from seq.utils.typed_yaml import Raw, apply_override, lay_over, read_yaml
-
-
-@dataclass
-class RawName:
-    """One raw emotion label of a corpus and its canonical category (`seq.labels.EMOTIONS`)."""
-
-    raw: str
-    name: str
 
 
 @dataclass
@@ -65,6 +58,8 @@ class CorpusConf:
     name: str
     reader: str
     num_utterances: PositiveInt | None = None
+    # Where nobody knows the number, but that it is no smaller: a copy with fewer is not complete.
+    min_utterances: PositiveInt | None = None
     num_speakers: PositiveInt | None = None
     emotion_counts: list[NameCount] = field(default_factory=list)
     emotions: list[RawName] = field(default_factory=list)
@@ -79,56 +74,6 @@ class CorpusConf:
     def categories(self) -> dict[str, str]:
         """The canonical category of each raw emotion label."""
         return {item.raw: item.name for item in self.emotions}
-
-
-@dataclass
-class Selection:
-    """Utterances whose speaker and sentence are listed; one empty list selects all, two select nothing."""
-
-    speakers: list[str] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
-
-
-@dataclass
-class FoldConf:
-    """One fold: what is not in test or valid is train. Test is taken first, then valid."""
-
-    test: Selection
-    valid: Selection
-
-
-@dataclass
-class RandomFolds:
-    """Folds drawn at random; valid is the next fold.
-
-    By utterance they are stratified by speaker and emotion: speaker-dependent, and labelled so. By speaker they are
-    speaker-disjoint, for corpora whose speakers the conf does not know.
-    """
-
-    num_folds: PositiveInt
-    seed: NonNegativeInt = 0
-    by: Literal["utterance", "speaker"] = "utterance"
-
-
-@dataclass
-class ProtocolConf:
-    """Classes, merges and split of one evaluation. It alone defines the test set."""
-
-    name: str
-    description: str
-    emotions: list[str]
-    # Empty: all languages of the corpus; otherwise those of other languages are excluded.
-    languages: list[str] = field(default_factory=list)
-    merges: list[RawName] = field(default_factory=list)
-    speaker_disjoint: bool = True
-    # No sentence is in two of train, valid and test: what would be in train is left out of the fold.
-    sentence_disjoint: bool = False
-    folds: list[FoldConf] = field(default_factory=list)
-    random: RandomFolds | None = None
-
-    def merged(self, emotion: str) -> str:
-        """The class that a category is merged into; itself where it is not."""
-        return {item.raw: item.name for item in self.merges}.get(emotion, emotion)
 
 
 @dataclass
@@ -244,6 +189,8 @@ def conf_from_dict(data: Raw, what: str = "the stored configuration") -> Conf:
             if wrong := wrong_name(name):
                 raise InputError(f"{key}, {name!r}, {wrong}: it names files, so choose another")
         check_training(conf.features, conf.augment, conf.model)
+        if conf.corpus.num_utterances and conf.corpus.min_utterances:
+            raise InputError("corpus.num_utterances and corpus.min_utterances are both given: keep one")
         for scale in conf.corpus.scales.values():
             if scale.low >= scale.high:
                 raise InputError(f"corpus.scales has a low of {scale.low:g}: it must be below its high, {scale.high:g}")

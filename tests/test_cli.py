@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import wave
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 import soundfile
 from corpus_builders import speech_like, spoken
 from exported_model import make_run
+from open_files import CAN_TELL, wait_for_file_in
 from tiny_experiment import make_experiment
 
 from seq.cli import main
@@ -239,6 +239,10 @@ def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Pa
             main(["predict", str(model), *arguments])
     with pytest.raises(InputError, match="not a model folder"):
         main(["predict", str(tmp_path / "none"), "x.wav"])
+    for option in ("--jobs", "--batch-seconds", "--every", "--raw"):
+        for number in ("9" * 5000 if option in ("--jobs", "--raw") else "1e400", "nan", "-1", "0"):
+            with pytest.raises(SystemExit, match="2"):
+                main(["predict", str(model), "-", option, number])
 
 
 def test_nothing_that_is_read_is_written(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,7 +334,8 @@ def test_standard_input_as_it_comes(
         assert code == 1 and message in str(rows[0]["error"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.skipif(not CAN_TELL, reason="no /proc: the file has a name until it is closed")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_what_was_piped_in_is_gone_when_the_command_is_stopped(
     model: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -340,17 +345,25 @@ def test_what_was_piped_in_is_gone_when_the_command_is_stopped(
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+        preexec_fn=None if number == signal.SIGKILL else lambda: signal.signal(number, signal.SIG_DFL),
     )
     assert process.stdin is not None and process.stderr is not None
     process.stdin.write(b"fLaC" + bytes(1 << 20))
     process.stdin.flush()
-    while not any((tmp_path / "temporary").iterdir()):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_for_file_in(tmp_path / "temporary", process)
+    assert not any((tmp_path / "temporary").iterdir())
     process.send_signal(number)
-    assert process.wait() == 128 + number and process.stderr.read().startswith(b"interrupted")
-    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
+    if number == signal.SIGKILL:
+        process.wait()
+        # It goes when its place is written again.
+        assert (tmp_path / f".{process.pid}.tmp.out").is_file()
+        (tmp_path / f".{process.pid}.tmp.other").touch()
+        assert main(["predict", str(model), str(write(tmp_path / "a.wav")), "--out", str(tmp_path / "out")]) == 0
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {"temporary", "a.wav", "out", f".{process.pid}.tmp.other"}
+    else:
+        assert process.wait() == 128 + number and process.stderr.read().startswith(b"interrupted")
+        assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
 
 
 def test_command_is_light_and_survives_a_closed_pipe_and_a_full_disk(model: Path, tmp_path: Path) -> None:

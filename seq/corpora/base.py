@@ -35,6 +35,9 @@ class Utterance:
     # The corpus's own emotion labels, and how many annotators chose each, where there were several; who chose two
     # gave half a vote to each.
     votes: Mapping[str, float] = field(default_factory=dict)
+    # What the corpus's own table says of its part (train, valid or test), and of its fold.
+    split: str | None = None
+    fold: str | None = None
     # Where the utterance lies in the audio file, in seconds; duration None: up to the end.
     start: float = 0.0
     duration: float | None = None

@@ -53,7 +53,7 @@ class CorpusCounts:
             )
         expected = {item.name: item.count for item in conf.emotion_counts}
         is_short = (
-            self.num_utterances < (conf.num_utterances or 0)
+            self.num_utterances < (conf.num_utterances or conf.min_utterances or 0)
             or len(self.speakers) < (conf.num_speakers or 0)
             or any(self.emotions[name] < count for name, count in expected.items())
         )
@@ -77,9 +77,10 @@ class CorpusCounts:
         conf = self.conf
         expected = {item.name: item.count for item in conf.emotion_counts}
         differences = self._short_speakers() + _differences(expected, self.emotions)
+        least = f"{conf.min_utterances} or more" if conf.min_utterances else "any number of"
         return (
             f"{self.num_utterances} utterances of {len(self.speakers)} speakers, but a complete {conf.name} has "
-            f"{conf.num_utterances or 'any number of'} of {conf.num_speakers or 'any number of'}"
+            f"{conf.num_utterances or least} of {conf.num_speakers or 'any number of'}"
             + (f" ({', '.join(differences)})" if differences else "")
         )
 

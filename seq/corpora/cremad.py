@@ -1,7 +1,8 @@
 """CREMA-D: 91 actors say 12 sentences in 6 emotions (Cao et al. 2014).
 
 `AudioWAV/1001_IEO_ANG_HI.wav`: actor, sentence, emotion, level. The actors were asked for a level (LO, MD, HI) in one
-sentence only; elsewhere (XX) the crowd's rating of the voice, 0 to 100, stands in for it.
+sentence only; elsewhere (XX) the level of the acted emotion that raters heard in the voice
+stands in for it (`seq.corpora.cremad_ratings`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from seq.corpora.base import CorpusReader, Utterance
+from seq.corpora.cremad_ratings import acted_level, read_ratings
 from seq.corpora.tables import read_keyed_csv
 from seq.corpora.trees import audio_files, child, find_below
 from seq.errors import InputError
@@ -31,19 +33,21 @@ SENTENCES: Final = {
     "WSI": "We'll stop in a couple of minutes",
 }
 _GENDERS: Final[dict[str, Literal["F", "M"]]] = {"Female": "F", "Male": "M"}
-LOWEST_LEVEL, HIGHEST_LEVEL = 0, 100
 # Some copies write X for XX.
 _NAME: Final = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX?)")
 
 
 class Reader(CorpusReader):
-    """Reads AudioWAV; the raw intensity is LO, MD or HI, or the crowd's level as a number, such as "69.1"."""
+    """Reads AudioWAV; the raw intensity is LO, MD or HI, or what the raters heard, a number such as "49.5" (0 to 100).
+
+    There is none for neutral, nor where every rater heard another emotion than the acted one and neutral.
+    """
 
     name: ClassVar[str] = "cremad"
     obtain: ClassVar[str] = """\
 CREMA-D (ODbL 1.0) is at https://github.com/CheyneyComputerScience/CREMA-D: clone it with Git LFS (git lfs pull fetches
 the audio), and pass the folder that holds AudioWAV with --corpus-dir. VideoDemographics.csv and
-processedResults/summaryTable.csv must lie beside AudioWAV; copies on other sites lack them."""
+processedResults/tabulatedVotes.csv must lie beside AudioWAV; copies on other sites lack them."""
 
     def find_root(self, corpus_dir: Path) -> Path:
         """The folder of AudioWAV."""
@@ -57,11 +61,7 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
         """
         demographics = child(root, "VideoDemographics.csv")
         genders = {actor: row.cells["Sex"] for actor, row in read_keyed_csv(demographics, "ActorID", ("Sex",)).items()}
-        summary = child(root, "processedResults/summaryTable.csv")
-        levels = {
-            name: _crowd_level(name, row.cells["VoiceVote"], row.cells["VoiceLevel"], f"{summary}, line {row.line}")
-            for name, row in read_keyed_csv(summary, "FileName", ("VoiceVote", "VoiceLevel")).items()
-        }
+        table, ratings = read_ratings(root)
         for path in audio_files(child(root, "AudioWAV")):
             match = _NAME.fullmatch(path.stem)
             if match is None or match[2] not in SENTENCES:
@@ -70,8 +70,9 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
             name = f"{actor}_{sentence}_{emotion}_{'XX' if level == 'X' else level}"
             if genders.get(actor) not in _GENDERS:
                 raise InputError(f"{demographics} has no Male or Female for actor {actor} of {path.name}: complete it")
-            if name not in levels:
-                raise InputError(f"{summary} has no line for {name}: copy it again from CREMA-D's page")
+            if name not in ratings:
+                raise InputError(f"{table} has no line for {name}: copy it again from CREMA-D's page")
+            heard = None if (found := acted_level(ratings[name], emotion[0])) is None else f"{found:g}"
             yield Utterance(
                 id=name,
                 audio=path,
@@ -80,26 +81,5 @@ processedResults/summaryTable.csv must lie beside AudioWAV; copies on other site
                 language="en",
                 text=SENTENCES[sentence],
                 sentence=sentence,
-                raw={"emotion": emotion, "intensity": levels[name] if level.startswith("X") else level},
+                raw={"emotion": emotion, "intensity": heard if level.startswith("X") else level},
             )
-
-
-def _crowd_level(name: str, votes: str, levels: str, where: str) -> str:
-    """The crowd's level of an utterance, as a number in a string.
-
-    Where votes tie (`A:D` with `37.2:58.6`), it is the level of the emotion that was acted if that is among them, and
-    the mean of the tied levels otherwise.
-    """
-    try:
-        of_vote = dict(zip(votes.split(":"), (float(level) for level in levels.split(":")), strict=True))
-    except ValueError as error:
-        raise InputError(f"{where}: {name} has the level {levels!r} for the vote {votes!r}: copy it again") from error
-    # NaN is not between the two, either; and the mean of levels outside could lie within.
-    if not all(LOWEST_LEVEL <= level <= HIGHEST_LEVEL for level in of_vote.values()):
-        raise InputError(
-            f"{where}: {name} has the level {levels!r}, and levels go from {LOWEST_LEVEL} to {HIGHEST_LEVEL}: copy the "
-            "file again"
-        )
-    if (match := _NAME.fullmatch(name)) is None:
-        raise InputError(f"{where}: {name!r} is not named as CREMA-D's utterances (1001_IEO_ANG_HI): copy it again")
-    return f"{of_vote.get(match[3][0], sum(of_vote.values()) / len(of_vote)):g}"

@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from seq.conf import Conf, FoldConf, NameCount, ProtocolConf, Selection, conf_to_dict, load_conf
+from seq.conf import Conf, NameCount, ProtocolConf, conf_to_dict, load_conf
 from seq.corpora.base import Utterance, get_reader
 from seq.corpora.layouts.studio import Studio
 from seq.errors import InputError
 from seq.labels import EMOTION, map_labels
 from seq.utils.files import temporary_beside, write_text
+from seq.utils.protocol_conf import FoldConf, Selection
 from seq.utils.typed_yaml import read_yaml
 
 LAYOUTS: Final = ("casia", "cremad", "emodb", "esd", "iemocap", "mead", "nemo", "ravdess", "seqd")
@@ -61,39 +62,40 @@ def cut_down(conf: Conf, utterances: list[Utterance]) -> Conf:
     """The conf of a complete corpus for the few utterances of its miniature: counts, and folds of who is there."""
     labels = [map_labels(utterance.id, utterance.raw, conf.corpus) for utterance in utterances]
     emotions = Counter(str(found[EMOTION]) for found in labels if EMOTION in found)
-    speakers = {utterance.speaker for utterance in utterances}
-    sentences = {utterance.sentence for utterance in utterances if utterance.sentence is not None}
+    present = Selection(
+        speakers=sorted({utterance.speaker for utterance in utterances}),
+        sentences=sorted({utterance.sentence for utterance in utterances if utterance.sentence is not None}),
+        utterances=sorted({utterance.id for utterance in utterances}),
+    )
     corpus = replace(
         conf.corpus,
         num_utterances=len(utterances),
-        num_speakers=len(speakers),
+        min_utterances=None,
+        num_speakers=len(present.speakers),
         emotion_counts=[NameCount(name, count) for name, count in sorted(emotions.items())],
     )
-    return replace(conf, corpus=corpus, protocols=[_cut_protocol(p, speakers, sentences) for p in conf.protocols])
+    return replace(conf, corpus=corpus, protocols=[_cut_protocol(protocol, present) for protocol in conf.protocols])
 
 
-def _cut_protocol(protocol: ProtocolConf, speakers: set[str], sentences: set[str]) -> ProtocolConf:
+def _cut_protocol(protocol: ProtocolConf, present: Selection) -> ProtocolConf:
     """Folds whose test part is empty go; a fold left without valid takes the next fold's test part."""
     if protocol.random is not None:
-        dealt = len(speakers) if protocol.random.by == "speaker" else protocol.random.num_folds
+        dealt = len(present.speakers) if protocol.random.by == "speaker" else protocol.random.num_folds
         return replace(protocol, random=replace(protocol.random, num_folds=min(protocol.random.num_folds, dealt)))
     folds = []
     for fold in protocol.folds:
-        test, valid = (_cut_selection(part, speakers, sentences) for part in (fold.test, fold.valid))
+        test, valid = (_cut_selection(part, present) for part in (fold.test, fold.valid))
+        train = fold.train and (_cut_selection(fold.train, present) or Selection())
         if test is not None:
-            folds.append((test, valid))
-    following = [test for test, _ in folds[1:] + folds[:1]]
-    return replace(
-        protocol, folds=[FoldConf(test, valid or other) for (test, valid), other in zip(folds, following, strict=True)]
-    )
+            folds.append((test, valid, train))
+    following = [test for test, *_ in folds[1:] + folds[:1]]
+    cut = [FoldConf(test, valid or other, train) for (test, valid, train), other in zip(folds, following, strict=True)]
+    return replace(protocol, folds=cut)
 
 
-def _cut_selection(selection: Selection, speakers: set[str], sentences: set[str]) -> Selection | None:
-    """What is left of a selection; None where it would name nobody, or no sentence, any more."""
-    left = Selection(
-        [name for name in selection.speakers if name in speakers],
-        [name for name in selection.sentences if name in sentences],
-    )
-    if bool(left.speakers) < bool(selection.speakers) or bool(left.sentences) < bool(selection.sentences):
+def _cut_selection(selection: Selection, present: Selection) -> Selection | None:
+    """What is left of a selection; None where one of its lists would name nobody any more."""
+    left = {name: [item for item in names if item in vars(present)[name]] for name, names in vars(selection).items()}
+    if any(names and not left[name] for name, names in vars(selection).items()):
         return None
-    return left
+    return Selection(**left)

@@ -1,8 +1,8 @@
 """SEQD's form: any corpus as `metadata.csv` beside its audio, one row per utterance, or per utterance and annotator.
 
 Columns: path, speaker, emotion; optional: id, text, gender, intensity, valence, arousal, dominance, annotator,
-language. The paper's own corpus is unpublished; this is our form for it, and for yours. Where annotators differ, the
-emotion is the majority's (a tie is no label) and a rating their mean.
+language, split, fold. The paper's own corpus is unpublished; this is our form for it, and for yours. Where annotators
+differ, the emotion is the majority's (a tie is no label) and a rating their mean.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ RATED: Final = {
     "arousal": Scale(1, 5),
     "dominance": Scale(1, 5),
 }
-OPTIONAL: Final = ("annotator", "language")
+OPTIONAL: Final = ("annotator", "language", "split", "fold")
 # What all rows of an utterance must agree on.
-FACTS: Final = ("path", "text", "speaker", "gender", "language")
+FACTS: Final = ("path", "text", "speaker", "gender", "language", "split", "fold")
+SPLITS: Final = ("train", "valid", "test")
 _GENDERS: Final[dict[str, Literal["F", "M"] | None]] = {"F": "F", "M": "M", "": None}
 _HAN: Final = re.compile(r"[㐀-鿿]")
 # An id names the file of the utterance's features.
@@ -120,6 +121,8 @@ def _utterance(rows: list[Row], folder: Path) -> Utterance:
         # All ratings, such as "2;3;3".
         raw={"emotion": _emotion(rows), **{task: ";".join(_given(rows, task)) or None for task in RATED}},
         votes=Counter(emotions) if len(emotions) > 1 else {},
+        split=first["split"] or None,
+        fold=first["fold"] or None,
     )
 
 
@@ -133,6 +136,11 @@ def _check(utterance_id: str, rows: list[Row], table: Path) -> None:
     if first["gender"] not in _GENDERS:
         raise InputError(
             f"{table}, line {line}: {utterance_id} has the gender {first['gender']!r}: write F, M, or nothing"
+        )
+    if first["split"] not in (*SPLITS, ""):
+        raise InputError(
+            f"{table}, line {line}: {utterance_id} has the split {first['split']!r}: write {', '.join(SPLITS)}, or "
+            "nothing"
         )
     for row in rows[1:]:
         for fact in FACTS:

@@ -28,6 +28,7 @@ def read_table(path: Path, required: bool = False) -> dict[str, str]:
             f"{path} is not UTF-8 (byte {error.start}): convert it, for example with iconv -f gb18030 -t utf-8"
         ) from error
     table: dict[str, str] = {}
+    given: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -35,8 +36,8 @@ def read_table(path: Path, required: bool = False) -> dict[str, str]:
         if not key or not value:
             raise InputError(f"{path}, line {number}: expected id<TAB>text, not {line!r}")
         if key in table:
-            raise InputError(f"{path}, line {number}: {key} was given before; keep one of the two lines")
-        table[key] = value
+            raise InputError(f"{path}, lines {given[key]} and {number}: {key} is there twice: keep one")
+        table[key], given[key] = value, number
     return table
 
 

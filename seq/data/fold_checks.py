@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from seq.conf import ProtocolConf
-from seq.data.fold_files import check_num_folds
 from seq.errors import InputError
-from seq.labels import EMOTIONS
 
 PARTS = ("train", "valid", "test")
-# What a fold of a conf may name, and the key under which absent ones are listed.
-NAMED: Final = {"speaker": "speakers", "sentence": "sentences"}
 
 
 @dataclass
@@ -48,6 +43,20 @@ class Folds:
     speakers: dict[str, str] = field(default_factory=dict)
     sentences: dict[str, str | None] = field(default_factory=dict)
 
+    def left_out(self, fold: Fold) -> dict[str, int]:
+        """How many utterances are in no part of a fold, with the reason as the key; empty where all are in one."""
+        count = len(self.speakers) - sum(len(getattr(fold, part)) for part in PARTS)
+        near = "share a speaker or a sentence with valid or test, and are left out"
+        return {near if fold.sentence_disjoint else "in no part of the fold": count} if count else {}
+
+    def describe(self, fold: Fold) -> str:
+        """Utterances and speakers of every part, how many speakers of test are in train, and who is left out."""
+        speakers = {part: {self.speakers[id_] for id_ in getattr(fold, part)} for part in PARTS}
+        shared = len(speakers["test"] & speakers["train"])
+        sizes = [f"{part} {len(getattr(fold, part))} ({len(speakers[part])} speakers)" for part in PARTS]
+        said = [f"{shared} speakers of test are in train"] if shared else []
+        return "; ".join([", ".join(sizes), *said, *(f"{n} {why}" for why, n in self.left_out(fold).items())])
+
 
 @dataclass(frozen=True)
 class FoldItem:
@@ -57,6 +66,23 @@ class FoldItem:
     speaker: str
     sentence: str | None
     emotion: str
+    # What the corpus's own table says of it.
+    split: str | None = None
+    fold: str | None = None
+
+
+def make_fold(
+    number: int, protocol: ProtocolConf, parts: Mapping[str, Sequence[FoldItem]], valid_by_speakers: bool = True
+) -> Fold:
+    """A fold of these parts.
+
+    Args:
+        valid_by_speakers: false where valid is chosen by sentences alone, from among the speakers of train.
+    """
+    apart = not {item.speaker for item in parts["valid"]} & {item.speaker for item in parts["train"]}
+    valid_disjoint = protocol.speaker_disjoint and valid_by_speakers and apart
+    train, valid, test = ([item.id for item in parts[part]] for part in PARTS)
+    return Fold(number, protocol.speaker_disjoint, valid_disjoint, train, valid, test, protocol.sentence_disjoint)
 
 
 def empty_parts(fold: Fold) -> list[str]:
@@ -124,78 +150,8 @@ def check_copies(fold: Fold, copies: Sequence[list[str]]) -> None:
 
 def _fail_if_shared(what: str, shared: set[str], fold: Fold, first: str, second: str) -> None:
     if shared:
+        or_say = ", or set its speaker_disjoint to false, which every table then says," if what == "speaker" else ""
         raise InputError(
             f"fold {fold.fold}: {what} {min(shared)} is in both {first} and {second} ({len(shared)} such): "
-            "correct the protocol in the conf and run stage 3 again"
+            f"correct the protocol in the conf{or_say} and run stage 3 again"
         )
-
-
-def check_protocol(protocol: ProtocolConf) -> None:
-    """Check a protocol by itself. Raises InputError naming what is wrong with it."""
-    name = protocol.name
-    for emotion in [*protocol.emotions, *(n for item in protocol.merges for n in (item.raw, item.name))]:
-        if emotion not in EMOTIONS:
-            raise InputError(f"protocol {name}: {emotion!r} is not an emotion; choose from {', '.join(EMOTIONS)}")
-    for item in protocol.merges:
-        if item.name not in protocol.emotions:
-            raise InputError(
-                f"protocol {name} merges {item.raw} into {item.name}, which is not among its emotions: add it"
-            )
-    if protocol.sentence_disjoint and not all(fold.test.sentences and fold.valid.sentences for fold in protocol.folds):
-        raise InputError(f"protocol {name} is sentence_disjoint: name sentences in test and valid of every fold")
-    if (protocol.random is None) == (not protocol.folds):
-        raise InputError(f"protocol {name} needs either folds or random, and not both: correct the conf")
-    check_num_folds(name, protocol.random.num_folds if protocol.random else len(protocol.folds))
-    if protocol.random is not None and protocol.random.num_folds < 3:
-        raise InputError(f"protocol {name}: random.num_folds is {protocol.random.num_folds}; it takes 3 or more")
-    if protocol.random is not None and protocol.speaker_disjoint != (protocol.random.by == "speaker"):
-        truth = "deals whole speakers" if protocol.random.by == "speaker" else "draws folds at random, mixing speakers"
-        wanted = str(not protocol.speaker_disjoint).lower()
-        raise InputError(f"protocol {name} {truth}: set speaker_disjoint to {wanted}")
-
-
-def check_names(items: list[FoldItem], protocol: ProtocolConf, partial: bool = False) -> dict[str, list[str]]:
-    """Check that the corpus has every speaker and sentence that the folds name.
-
-    Args:
-        partial: the corpus is a partial copy, which may lack some.
-
-    Returns:
-        {"speakers": [...], "sentences": [...]} that it lacks; a key without any is left out.
-
-    Raises:
-        InputError: it lacks one and is not partial.
-    """
-    absent: dict[str, list[str]] = {}
-    known = {
-        "speaker": {item.speaker for item in items},
-        "sentence": {item.sentence for item in items if item.sentence is not None},
-    }
-    for number, fold in enumerate(protocol.folds, start=1):
-        for part, selection in (("test", fold.test), ("valid", fold.valid)):
-            for what, names in (("speaker", selection.speakers), ("sentence", selection.sentences)):
-                unknown = [name for name in names if name not in known[what]]
-                if unknown and partial:
-                    absent[NAMED[what]] = sorted({*absent.get(NAMED[what], []), *unknown})
-                elif unknown:
-                    some = ", ".join(sorted(known[what])[:8])
-                    raise InputError(
-                        f"protocol {protocol.name}, fold {number}, {part} names the {what} {unknown[0]!r}, which the "
-                        f"corpus lacks (it has {some}, ...): correct the conf, or complete the corpus"
-                    )
-    return absent
-
-
-def check_tests(result: Folds, protocol: ProtocolConf) -> None:
-    """No utterance, and under a speaker-disjoint protocol no speaker, is tested in two folds."""
-    seen: dict[str, int] = {}
-    for fold in result.folds:
-        names = {result.speakers[id_] for id_ in fold.test} if protocol.speaker_disjoint else set(fold.test)
-        for name in sorted(names):
-            if name in seen:
-                what = "speaker" if protocol.speaker_disjoint else "utterance"
-                raise InputError(
-                    f"protocol {protocol.name}: {what} {name} is in the test part of folds {seen[name]} and "
-                    f"{fold.fold}: keep it in one"
-                )
-            seen[name] = fold.fold

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from seq.errors import InputError
+from seq.errors import InputError, name_some
 from seq.utils.files import read_json, update_json
+from seq.utils.typed_values import PositiveInt, read_typed
 
 if TYPE_CHECKING:
     from seq.data.fold_checks import Fold
@@ -26,7 +27,7 @@ class FoldsSummary:
     """The folds of a protocol, and what a partial copy of the corpus leaves of them.
 
     `num_folds`: those of the protocol, skipped ones included. `skipped`: number of a fold to the reason. `absent`:
-    "speakers" and "sentences" that the folds name and the copy lacks.
+    "speakers", "sentences" and "utterances" that the folds name and the copy lacks.
     """
 
     num_folds: int
@@ -35,8 +36,35 @@ class FoldsSummary:
 
     def describe(self) -> list[str]:
         """What is absent and skipped, a sentence each."""
-        lines = [f"the folds go without the {what} {', '.join(names)}" for what, names in self.absent.items()]
+        lines = [f"the folds go without the {what} {name_some(names)}" for what, names in self.absent.items()]
         return lines + [f"fold {number} is skipped: {reason}" for number, reason in sorted(self.skipped.items())]
+
+
+class _Summary(TypedDict):
+    num_folds: PositiveInt
+    # By number.
+    skipped: dict[str, str]
+    absent: dict[str, list[str]]
+
+
+class FoldParts(TypedDict):
+    """What scores need of fold_<k>.json: whose fold it is, and the ids of its parts."""
+
+    protocol: str
+    train: list[str]
+    valid: list[str]
+    test: list[str]
+
+
+def read_fold_parts(folds_dir: Path, number: int) -> FoldParts:
+    """The parts of a fold. Raises InputError, naming the file, where it is missing or not what stage 3 writes."""
+    path = fold_json(folds_dir, number)
+    return read_typed(read_json(path), FoldParts, f"{path} is damaged, run stage 3 again")
+
+
+def fold_json(folds_dir: Path, number: int) -> Path:
+    """The file of a fold."""
+    return folds_dir / f"fold_{number}.json"
 
 
 def check_num_folds(protocol: str, count: int) -> None:
@@ -71,7 +99,10 @@ def read_summary(folds_dir: Path) -> FoldsSummary:
     """What folds.json says; folds without one are of a complete corpus."""
     if not (folds_dir / SUMMARY).exists():
         return FoldsSummary(len(fold_numbers(folds_dir)))
-    data = read_json(folds_dir / SUMMARY)
+    complaint = f"{folds_dir / SUMMARY} is damaged, run stage 3 again"
+    data = read_typed(read_json(folds_dir / SUMMARY), _Summary, complaint)
+    if odd := next((number for number in data["skipped"] if not number.isdecimal()), None):
+        raise InputError(f"{complaint}: skipped has {odd!r}, which is no number")
     skipped = {int(number): reason for number, reason in data["skipped"].items()}
     return FoldsSummary(data["num_folds"], skipped, data["absent"])
 
@@ -90,7 +121,7 @@ def write_folds(
     written = set()
     for fold, excluded in folds:
         head: dict[str, Any] = {"corpus": corpus, "protocol": protocol}
-        path = out_dir / f"fold_{fold.fold}.json"
+        path = fold_json(out_dir, fold.fold)
         update_json(path, {**head, **asdict(fold), "excluded": dict(sorted(excluded.items()))})
         written.add(path)
     for stale in set(out_dir.glob("fold_*.json")) - written:

@@ -6,29 +6,24 @@ count, nothing leaves test.
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from seq.conf import FoldConf, ProtocolConf, Selection
-from seq.data.fold_checks import (
-    PARTS,
-    Fold,
-    FoldItem,
-    Folds,
-    check_copies,
-    check_fold,
-    check_names,
-    check_protocol,
-    check_tests,
-    empty_parts,
-)
-from seq.data.fold_files import FoldsSummary, fold_numbers, write_folds
+from seq.conf import ProtocolConf
+from seq.data.fold_checks import PARTS, Fold, FoldItem, Folds, check_copies, check_fold, empty_parts, make_fold
+from seq.data.fold_files import FoldsSummary, fold_json, fold_numbers, write_folds
+from seq.data.own_folds import own_folds
+from seq.data.protocol_checks import check_names, check_protocol, check_tests
+from seq.data.random_folds import random_folds
 from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.utils.files import read_json
+from seq.utils.protocol_conf import FoldConf, Selection
+from seq.utils.typed_values import read_typed
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut
@@ -68,16 +63,18 @@ def make_folds(
         copies: see `check_copies`.
 
     Raises:
-        InputError: the protocol names an unknown emotion, speaker or sentence, tests a speaker in two folds or a copy
-            of what is trained on, or gives an overlapping or an empty part; or a partial copy leaves no fold.
+        InputError: the protocol names an unknown emotion, speaker, sentence or utterance, tests a speaker in two folds
+            or a copy of what is trained on, or gives an overlapping or an empty part; or a partial copy leaves no fold.
     """
     check_protocol(protocol)
-    items, excluded = _select(cuts, protocol)
+    items, excluded, known = _select(cuts, protocol)
     absent: dict[str, list[str]] = {}
     if protocol.random is not None:
-        folds = _random_folds(items, protocol, partial)
+        folds = random_folds(items, protocol, partial)
+    elif protocol.column is not None:
+        folds = own_folds(items, protocol, partial)
     else:
-        absent = check_names(items, protocol, partial)
+        absent = check_names(items, protocol, known, partial)
         folds = [_split(items, conf, number, protocol) for number, conf in enumerate(protocol.folds, start=1)]
     skipped = _skip_empty(folds, protocol) if partial else {}
     folds = [fold for fold in folds if fold.fold not in skipped]
@@ -113,17 +110,16 @@ def load_fold(
     Raises:
         InputError: the file is missing or broken, or its parts overlap.
     """
-    path = Path(folds_dir) / f"fold_{number}.json"
+    path = fold_json(Path(folds_dir), number)
     if not path.exists():
         known = fold_numbers(Path(folds_dir))
         what = f"the folds are {', '.join(map(str, known))}" if known else "run stage 3 first"
         raise InputError(f"there is no fold {number} in {folds_dir}: {what}")
     data = read_json(path)
-    keys = ("fold", "speaker_disjoint", "valid_speaker_disjoint", *PARTS)
-    missing = [key for key in keys if key not in data]
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(missing)}: run stage 3 again")
-    fold = Fold(**{key: data[key] for key in keys}, sentence_disjoint=data.get("sentence_disjoint", False))
+    keys = {item.name for item in fields(Fold)}
+    # Beside these it says what it was made of.
+    own = {key: value for key, value in data.items() if key in keys} if isinstance(data, dict) else data
+    fold = read_typed(own, Fold, f"{path} is damaged, run stage 3 again")
     check_fold(fold, speakers, sentences)
     return fold
 
@@ -139,7 +135,8 @@ def prepare_folds(
     """Make the folds and write them to `out_dir`; see `make_folds` and `seq.data.fold_files`."""
     result = make_folds(cuts, protocol, partial, copies)
     summary = FoldsSummary(len(result.folds) + len(result.skipped), result.skipped, result.absent)
-    write_folds(out_dir, corpus, protocol.name, ((fold, result.excluded) for fold in result.folds), summary)
+    written = ((fold, {**result.excluded, **result.left_out(fold)}) for fold in result.folds)
+    write_folds(out_dir, corpus, protocol.name, written, summary)
     kind = "speaker-disjoint" if protocol.speaker_disjoint else "SPEAKER-DEPENDENT"
     print(f"{out_dir}: protocol {protocol.name}, {len(result.folds)} folds, {kind}")
     for reason, count in result.excluded.items():
@@ -147,103 +144,49 @@ def prepare_folds(
     for line in summary.describe():
         print(f"  this copy of {corpus} is partial: {line}")
     for fold in result.folds:
-        sizes = ", ".join(
-            f"{part} {len(ids)} ({len({result.speakers[id_] for id_ in ids})} speakers)"
-            for part, ids in ((part, getattr(fold, part)) for part in PARTS)
-        )
-        num_left_out = len(result.speakers) - sum(len(getattr(fold, part)) for part in PARTS)
-        reason = "share a speaker or a sentence with valid or test"
-        print(f"  fold {fold.fold}: {sizes}" + (f"; {num_left_out} {reason}, and are left out" if num_left_out else ""))
+        print(f"  fold {fold.fold}: {result.describe(fold)}")
 
 
-def _select(cuts: Iterable[MonoCut], protocol: ProtocolConf) -> tuple[list[FoldItem], dict[str, int]]:
+def _select(cuts: Iterable[MonoCut], protocol: ProtocolConf) -> tuple[list[FoldItem], dict[str, int], set[str]]:
+    """The utterances of the protocol, how many are excluded, by reason, and the ids of all."""
     items: list[FoldItem] = []
     excluded: Counter[str] = Counter()
+    known = set()
     for cut in cuts:
         supervision = cut.supervisions[0]
         custom = supervision.custom or {}
         label = custom.get(EMOTION)
         emotion = protocol_emotion(label, protocol)
+        known.add(cut.id)
         if protocol.languages and supervision.language not in protocol.languages:
             excluded[f"language {supervision.language} is outside the protocol"] += 1
         elif emotion is None:
             excluded[f"emotion {label} is outside the protocol" if label else "no emotion label"] += 1
         else:
-            items.append(FoldItem(cut.id, supervision.speaker, custom.get("sentence"), emotion))
-    return items, dict(sorted(excluded.items()))
+            own = (custom.get("split"), custom.get("fold"))
+            items.append(FoldItem(cut.id, supervision.speaker, custom.get("sentence"), emotion, *own))
+    return items, dict(sorted(excluded.items())), known
 
 
-def _matches(item: FoldItem, selection: Selection) -> bool:
-    if not selection.speakers and not selection.sentences:
-        return False
-    return (not selection.speakers or item.speaker in selection.speakers) and (
-        not selection.sentences or item.sentence in selection.sentences
-    )
+def _matcher(selection: Selection) -> Callable[[FoldItem], bool]:
+    """Whether an utterance is selected."""
+    lists = {"speaker": selection.speakers, "sentence": selection.sentences, "id": selection.utterances}
+    named = [(attrgetter(what), frozenset(names)) for what, names in lists.items() if names]
+    return lambda item: bool(named) and all(value(item) in names for value, names in named)
 
 
 def _split(items: list[FoldItem], conf: FoldConf, number: int, protocol: ProtocolConf) -> Fold:
-    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    parts: dict[str, list[FoldItem]] = {part: [] for part in PARTS}
+    in_test, in_valid = _matcher(conf.test), _matcher(conf.valid)
+    in_train = _matcher(conf.train) if conf.train is not None else lambda item: True
     for item in items:
-        part = "test" if _matches(item, conf.test) else "valid" if _matches(item, conf.valid) else "train"
-        if part != "train" or not (protocol.sentence_disjoint and _is_near(item, (conf.test, conf.valid))):
-            parts[part].append(item.id)
-    valid_disjoint = protocol.speaker_disjoint and (protocol.sentence_disjoint or not conf.valid.sentences)
-    train, valid, test = (parts[part] for part in PARTS)
-    return Fold(number, protocol.speaker_disjoint, valid_disjoint, train, valid, test, protocol.sentence_disjoint)
+        if in_test(item) or in_valid(item):
+            parts["test" if in_test(item) else "valid"].append(item)
+        elif in_train(item) and not (protocol.sentence_disjoint and _is_near(item, (conf.test, conf.valid))):
+            parts["train"].append(item)
+    return make_fold(number, protocol, parts, protocol.sentence_disjoint or not conf.valid.sentences)
 
 
 def _is_near(item: FoldItem, selections: Iterable[Selection]) -> bool:
     """Whether an utterance shares a speaker or a sentence with one of the selections."""
     return any(item.speaker in part.speakers or item.sentence in part.sentences for part in selections)
-
-
-def _random_folds(items: list[FoldItem], protocol: ProtocolConf, partial: bool) -> list[Fold]:
-    """Deal the speakers, or the utterances of each speaker and emotion, shuffled, to the folds in turn."""
-    assert protocol.random is not None
-    num_folds = protocol.random.num_folds
-    generator = random.Random(protocol.random.seed)
-    if protocol.random.by == "speaker":
-        fold_of = _deal_speakers(items, protocol, generator, partial)
-    else:
-        fold_of = _deal_utterances(items, num_folds, generator)
-    disjoint = protocol.speaker_disjoint
-    folds = []
-    for index in range(num_folds):
-        parts: dict[str, list[str]] = {part: [] for part in PARTS}
-        for item in items:
-            distance = (fold_of[item.id] - index) % num_folds
-            parts["test" if distance == 0 else "valid" if distance == 1 else "train"].append(item.id)
-        folds.append(Fold(index + 1, disjoint, disjoint, parts["train"], parts["valid"], parts["test"]))
-    return folds
-
-
-def _deal_speakers(
-    items: list[FoldItem], protocol: ProtocolConf, generator: random.Random, partial: bool
-) -> dict[str, int]:
-    """The fold of every utterance, by its speaker."""
-    assert protocol.random is not None
-    num_folds = protocol.random.num_folds
-    speakers = sorted({item.speaker for item in items})
-    if len(speakers) < num_folds and not partial:
-        raise InputError(
-            f"protocol {protocol.name} deals {len(speakers)} speakers to {num_folds} folds: lower random.num_folds"
-        )
-    generator.shuffle(speakers)
-    position = {speaker: index for index, speaker in enumerate(speakers)}
-    return {item.id: position[item.speaker] % num_folds for item in items}
-
-
-def _deal_utterances(items: list[FoldItem], num_folds: int, generator: random.Random) -> dict[str, int]:
-    """The fold of every utterance, stratified by speaker and emotion."""
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for item in sorted(items, key=lambda item: item.id):
-        groups[item.speaker, item.emotion].append(item.id)
-    fold_of: dict[str, int] = {}
-    # The deal goes on where the last group ended: otherwise the first folds would get every remainder.
-    position = 0
-    for key in sorted(groups):
-        generator.shuffle(groups[key])
-        for id_ in groups[key]:
-            fold_of[id_] = position % num_folds
-            position += 1
-    return fold_of

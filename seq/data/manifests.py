@@ -102,6 +102,8 @@ def make_cut(utterance: Utterance, row: dict[str, Any], labels: Mapping[str, obj
         **labels,
         **{f"raw_{task}": label for task, label in utterance.raw.items()},
         "sentence": utterance.sentence or utterance.text,
+        "split": utterance.split,
+        "fold": utterance.fold,
     }
     supervision = SupervisionSegment(
         id=utterance.id,

@@ -9,7 +9,7 @@ from typing import Literal, TypedDict
 
 from seq.utils.files import read_json
 from seq.utils.run_folder import RunFolder
-from seq.utils.typed_values import PositiveInt, read_typed
+from seq.utils.typed_values import NonNegativeInt, PositiveInt, read_typed
 
 BY_VALID = "valid"
 POST_HOC = "post-hoc"
@@ -37,6 +37,8 @@ class _End(TypedDict, total=False):
     iteration: PositiveInt
     # Where a task is a sequence.
     graph: str
+    # Of each part; older runs lack it.
+    num_predictions: dict[str, NonNegativeInt]
 
 
 class DecodeRecord(_End):

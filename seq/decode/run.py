@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -75,17 +76,15 @@ def decode_run(experiment: Experiment, fold_number: int, seed: int, choice: Choi
     model = build_model(state, weights, run_dir, experiment.conf.model.pretrained.path)
     lang = experiment.open_lang(fold.train, run_dir)
     check_label_set(model, experiment, lang)
-    spelling = decode_parts(experiment, model, lang, fold, seed)
-    write_json(RunFolder(run_dir).decode_json, {**record, **spelling})
+    found = decode_parts(experiment, model, lang, fold, seed)
+    write_json(RunFolder(run_dir).decode_json, {**record, **found})
     return state["epoch"]
 
 
-def decode_parts(
-    experiment: Experiment, model: SpeechEqModel, lang: Lang, fold: Fold, seed: int
-) -> dict[str, str | None]:
+def decode_parts(experiment: Experiment, model: SpeechEqModel, lang: Lang, fold: Fold, seed: int) -> dict[str, Any]:
     """Write the predictions of a network on the valid and test parts, and embeddings.npz of test, to the run's folder.
 
-    Returns how symbols were decoded, for decode.json.
+    Returns how symbols were decoded and how many predictions there are, for decode.json.
     """
     run_dir = experiment.run_dir(fold.fold, seed)
     model.to(pick_device(experiment.device))
@@ -93,6 +92,7 @@ def decode_parts(
     dataset = SpeechDataset(labeller, experiment.conf.features, reads=model.front_end.reads)
     has_text = model.spec.has_sequence
     ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
+    numbers: dict[str, int] = {}
     for part in DECODED_PARTS:
         loader = eval_loader(open_cuts(experiment.cuts, getattr(fold, part)), dataset)
         vectors: dict[str, np.ndarray] = {}
@@ -101,9 +101,11 @@ def decode_parts(
                 row.corpus, row.fold, row.seed = experiment.conf.corpus.name, fold.fold, seed
                 write(row.to_dict())
                 vectors[row.id] = embedding.cpu().numpy()
+        numbers[part] = len(vectors)
         if part == "test":
             write_embeddings(run_dir, vectors)
-    return {"ctc_backend": ctc.name, "graph": graph} if has_text else {"ctc_backend": None}
+    spelling = {"ctc_backend": ctc.name, "graph": graph} if has_text else {"ctc_backend": None}
+    return {**spelling, "num_predictions": numbers}
 
 
 def decode_experiment(

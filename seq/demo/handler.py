@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import socket
-import tempfile
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -22,6 +21,7 @@ from urllib.parse import unquote
 from seq.demo.guard import is_audio_type, refusal
 from seq.demo.judge import MAX_SECONDS, judge
 from seq.errors import InputError
+from seq.utils.nameless_file import nameless_file
 
 if TYPE_CHECKING:
     from seq.demo.server import DemoServer
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise _Refused(HTTPStatus.NOT_FOUND, "there is nothing at this address: open /")
             self._check_upload(left)
             self._give(UPLOAD_SECONDS)
-            with tempfile.NamedTemporaryFile(dir=self.server.folder) as file:
+            with nameless_file(self.server.folder) as (file, path):
                 while left:
                     chunk = self.rfile.read1(min(left, _CHUNK))
                     if not chunk:
@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
                     file.write(chunk)
                     left -= len(chunk)
                 file.flush()
-                answer = self._judge(Path(file.name))
+                answer = self._judge(path)
             self._send_json(HTTPStatus.OK, answer)
         except _Refused as refused:
             self._refuse(refused, left)

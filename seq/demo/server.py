@@ -73,7 +73,7 @@ class DemoServer(ThreadingHTTPServer):
 
 def serve(model: Model, host: str, port: int, max_mib: float) -> None:
     """Answer until Ctrl-C, or another signal that stops (`seq.utils.stopping`)."""
-    server = DemoServer(model, host, port, int(max_mib * MIB))
+    server = DemoServer(model, host, port, int(min(max_mib * MIB, sys.maxsize)))
     try:
         if not is_loopback(host):
             print(

@@ -129,6 +129,8 @@ def load_network(folder: Path, encoder: str = "") -> tuple[SpeechEqModel, Featur
     description = read_model_folder(folder)
     complaint = f"{folder} was exported by another version of the model, or is damaged: export it again"
     spec = ModelSpec.from_dict(description["network"], complaint)
+    if spec.num_filters != description["features"]["num_filters"]:
+        raise InputError(f"{complaint}: its network has {spec.num_filters} filters, its features have others")
     spec.model.pretrained.path = encoder
     try:
         model = SpeechEqModel(spec)

@@ -9,6 +9,7 @@ from pathlib import Path
 from seq.conf import Conf
 from seq.data.fold_checks import Fold
 from seq.data.folds import load_fold
+from seq.decode.choice import read_records
 from seq.errors import InputError
 from seq.recipe.recipe import Recipe
 from seq.runtime.folder import Shared, SharedParts
@@ -72,15 +73,21 @@ def _read_part(
         raise InputError(f"{path} is empty: decode again (stage 6)")
     ids = {row.id for row in rows}
     wanted = ids if fold is None else set(getattr(fold, part))
-    if len(ids) < len(rows) or ids != wanted:
+    number = _num_decoded(run_dir, part) or len(ids) if fold is None else len(wanted)
+    if len(ids) < len(rows) or ids != wanted or len(ids) != number:
         raise InputError(
             f"{path} has {len(rows)} predictions of {len(ids)} utterances, {len(ids & wanted)} of them among the "
-            f"{len(wanted)} of {part}: decode again (stage 6)"
+            f"{number} of {part}: decode again (stage 6)"
         )
     for row in rows:
         if problem := _problem(row, record, outputs):
             raise InputError(f"{path}: {row.id} {problem}: decode again (stage 6)")
     return rows
+
+
+def _num_decoded(run_dir: Path, part: DecodedPart) -> int | None:
+    """How many predictions stage 6 wrote of a part; None where it did not say."""
+    return next((record.get("num_predictions", {}).get(part) for record in read_records([run_dir])), None)
 
 
 def _problem(row: Prediction, record: RunRecord, outputs: Mapping[str, Outputs]) -> str | None:

@@ -13,6 +13,7 @@ from seq.corpora.base import Utterance
 from seq.corpora.counts import check_names
 from seq.corpora.seqd import RATED, TABLE, read_table
 from seq.corpora.verify import verify_corpus
+from seq.data.fold_checks import PARTS
 from seq.errors import InputError
 from seq.labels import EMOTION, EMOTIONS, map_labels
 from seq.lang.tokens import BLANK
@@ -41,6 +42,8 @@ class OwnCorpus:
     table: Path
     utterances: list[Utterance]
     conf: CorpusConf
+    # Whether its column `split` says who trains, validates and tests.
+    has_split: bool = False
 
     def is_labelled(self, names: Iterable[str]) -> bool:
         """Whether some utterance has a label for one of these tasks; a text is one, since it can be spelt."""
@@ -71,7 +74,7 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
         mapping: words of its emotion column that are no category, and the category that each stands for.
 
     Raises:
-        InputError: the table is missing or malformed, has an unknown emotion, or too few speakers.
+        InputError: the table is missing or malformed, has an unknown emotion, too few speakers, or half a split.
     """
     if not table.is_file():
         raise InputError(f"--corpus {table} is not a file: name the CSV file of your recordings; {FORM}")
@@ -93,8 +96,10 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
                 f"{table}: {utterance.id} has the emotion {utterance.raw.get(EMOTION)!r}: write one of "
                 f"{', '.join(EMOTIONS)}, or say which it is with --map {utterance.raw.get(EMOTION)}=CATEGORY"
             )
-    speakers = {utterance.speaker for utterance in utterances if utterance.raw.get(EMOTION) is not None}
-    if len(speakers) < MIN_SPEAKERS:
+    labelled = [utterance for utterance in utterances if utterance.raw.get(EMOTION) is not None]
+    speakers = {utterance.speaker for utterance in labelled}
+    has_split = _has_split(table, utterances, labelled)
+    if len(speakers) < MIN_SPEAKERS and not has_split:
         raise InputError(
             f"{table} has {len(speakers)} speakers with labelled emotions, and no fewer than {MIN_SPEAKERS} can be "
             "split into train, valid and test without hearing one twice: add recordings of other speakers"
@@ -108,7 +113,24 @@ def read_own_corpus(table: Path, mapping: dict[str, str]) -> OwnCorpus:
     for utterance in utterances:
         # A rating outside its scale is said before anything is written.
         map_labels(utterance.id, utterance.raw, conf)
-    return OwnCorpus(table, utterances, conf)
+    return OwnCorpus(table, utterances, conf, has_split)
+
+
+def _has_split(table: Path, utterances: list[Utterance], labelled: list[Utterance]) -> bool:
+    """Whether the table says who trains, validates and tests. Raises InputError where it says so by halves."""
+    given = [utterance for utterance in utterances if utterance.split is not None]
+    if not given and (folded := next((u for u in utterances if u.fold is not None), None)):
+        raise InputError(
+            f"{table}: {folded.id} has a fold, and finetuning trains once: name the column split and write train, valid"
+            " or test, or leave it out to have the speakers dealt"
+        )
+    missing = [part for part in PARTS if part not in {utterance.split for utterance in labelled}]
+    if given and missing:
+        raise InputError(
+            f"{table}: {given[0].id} has the split {given[0].split}, and nobody with an emotion has {missing[0]}: mark "
+            "some, or leave out the column split to have the speakers dealt"
+        )
+    return bool(given)
 
 
 def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "cpu") -> None:

@@ -18,7 +18,7 @@ from seq.export.run import check_out, export_run
 from seq.finetune.comparison import Scores, comparison_table, verdict
 from seq.finetune.corpus import prepare_data, prepare_phones, read_own_corpus
 from seq.finetune.source import Source, grow, open_source, silence_new_classes, write_start
-from seq.finetune.split import PROTOCOL, prepare_split, split_speakers, with_protocol
+from seq.finetune.split import PROTOCOL, prepare_split, split_speakers, table_split, with_protocol
 from seq.recipe.recipe import Recipe
 from seq.report.report import header_lines
 from seq.runtime.folder import DESCRIPTION
@@ -76,7 +76,10 @@ def finetune(request: Request) -> str:
         write_json(request.work / MARKER, origin)
         recipe = Recipe(request.work.resolve(), conf, ProtocolConf(PROTOCOL, "", emotions))
         prepare_data(recipe, own, request.num_jobs, str(pick_device(request.device)))
-        recipe = with_protocol(recipe, split_speakers(recipe.cuts, emotions, request.seed))
+        split = (
+            table_split(recipe.cuts, emotions) if own.has_split else split_speakers(recipe.cuts, emotions, request.seed)
+        )
+        recipe = with_protocol(recipe, split)
         prepare_split(recipe)
         spec = source.spec_for(Setting(recipe.protocol, own.conf))
         prepare_phones(recipe, spec)
@@ -190,11 +193,13 @@ def report(before: Scores, after: Scores) -> str:
         {name for block in after["pooled"].values() if isinstance(block, dict) for name in block.get("speakers", ())}
     )
     who = f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}"
+    apart = after["protocol"]["speaker_disjoint"]
+    known = "none of whom is in train or valid" if apart else "SOME OF WHOM ARE IN TRAIN OR VALID, TOO"
     return "\n\n".join(
         [
             "\n".join(header_lines(after)),
             f"Before and after on the same {after['pooled']['num_utterances']} test utterances of {who} "
-            f"({name_some(speakers)}), none of whom is in train or valid:",
+            f"({name_some(speakers)}), {known}:",
             comparison_table(before, after),
             verdict(before, after),
         ]

@@ -1,4 +1,4 @@
-"""Which speakers of one's own corpus train, validate and test: dealt by a seed, before any result is seen."""
+"""Who of one's own corpus trains, validates and tests: as its table says, or speakers dealt by a seed, unseen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq.conf import CorpusConf, FoldConf, ProtocolConf, RandomFolds, Selection
+from seq.conf import CorpusConf, ProtocolConf
 from seq.corpora.copies import read_copies
 from seq.data.fold_checks import PARTS, Folds
 from seq.errors import name_some
@@ -16,6 +16,7 @@ from seq.labels import EMOTION
 from seq.recipe.recipe import Recipe
 from seq.tasks.base import Setting
 from seq.tasks.registry import all_tasks
+from seq.utils.protocol_conf import FoldConf, RandomFolds, Selection
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
@@ -57,6 +58,23 @@ def split_speakers(manifest: Path, emotions: list[str], seed: int) -> ProtocolCo
     )
     fold = FoldConf(test=Selection(speakers=of["test"]), valid=Selection(speakers=of["valid"]))
     return ProtocolConf(PROTOCOL, about, emotions, folds=[fold])
+
+
+def table_split(manifest: Path, emotions: list[str]) -> ProtocolConf:
+    """A protocol of one fold, which is the table's column `split`; speaker-disjoint where that is."""
+    from lhotse import CutSet
+
+    from seq.data.folds import make_folds
+
+    mixed = ProtocolConf(PROTOCOL, "the split of the table", emotions, speaker_disjoint=False, column="split")
+    folds = make_folds(CutSet.from_file(manifest), mixed)
+    tested, others = ({folds.speakers[id_] for part in parts for id_ in getattr(folds.folds[0], part)}
+                      for parts in (["test"], ["train", "valid"]))  # fmt: skip
+    if shared := sorted(tested & others):
+        who = f"{len(shared)} of {len(tested)} speakers of test are in train or valid, too: {name_some(shared)}"
+        print(f"warning: {who}; the scores do not hold for new speakers", file=sys.stderr)
+        return replace(mixed, description=f"{mixed.description}; {who}")
+    return replace(mixed, speaker_disjoint=True)
 
 
 def _labels(cuts: Iterable[MonoCut]) -> dict[str, set[str]]:

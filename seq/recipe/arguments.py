@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from seq.conf import Conf, load_conf
 from seq.data.fold_files import choose_folds
@@ -12,8 +13,11 @@ from seq.errors import InputError
 from seq.recipe.recipe import Recipe
 from seq.tasks.registry import parse_names
 from seq.train.experiment import Experiment
+from seq.utils.outputs import check_out_place, out_path
 from seq.utils.pool import Workers
 
+# Of a seed or a fold, as the runner has it.
+MAX_NUMBER: Final = 999_999_999
 # As icefall's str2bool has it.
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
@@ -29,6 +33,8 @@ def parse_numbers(text: str, option: str) -> list[int]:
         raise InputError(f"{option} {text}: write numbers with commas, for example 1,2,3") from None
     if numbers[0] < 0:
         raise InputError(f"{option} {text}: numbers cannot be negative")
+    if numbers[-1] > MAX_NUMBER:
+        raise InputError(f"{option} {text}: {MAX_NUMBER} is the largest number")
     return numbers
 
 
@@ -102,7 +108,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--cuts", type=Path, required=True, help="cuts with fbank (stage 2)")
     parser.add_argument("--folds-dir", type=Path, required=True, help="folds of the protocol (stage 3)")
     parser.add_argument("--lang-dir", type=Path, required=True, help="phone set and transcripts (stage 4)")
-    parser.add_argument("--exp-dir", type=Path, required=True, help="folder of the experiment")
+    parser.add_argument("--exp-dir", type=out_path, required=True, help="folder of the experiment")
     parser.add_argument("--folds", default="", help="fold numbers with commas (default: all of the protocol)")
     parser.add_argument("--seeds", default="0", help="seeds with commas")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -113,6 +119,7 @@ def experiment_parser(description: str | None) -> argparse.ArgumentParser:
 
 def open_experiment(args: argparse.Namespace) -> tuple[Experiment, list[int], list[int]]:
     """The experiment, folds and seeds that the arguments name. Raises InputError for any that is wrong."""
+    check_out_place("--exp-dir", args.exp_dir)
     conf = open_conf(args)
     protocol = conf.protocol(args.protocol)
     tasks = parse_names(args.tasks)

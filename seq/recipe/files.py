@@ -5,8 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from seq.data.fold_files import fold_json
+from seq.errors import InputError
 from seq.models.pretrained.spec import features_folder
 from seq.tasks.registry import default_names
+from seq.utils.names import wrong_name
 
 
 class RecipeFiles(ABC):
@@ -56,7 +59,7 @@ class RecipeFiles(ABC):
 
     def fold_json(self, number: int) -> Path:
         """Who is train, valid and test in a fold."""
-        return self.folds_dir / f"fold_{number}.json"
+        return fold_json(self.folds_dir, number)
 
     @property
     def lang_dir(self) -> Path:
@@ -64,7 +67,9 @@ class RecipeFiles(ABC):
         return self.data_dir / "lang_phone"
 
     def exp_dir(self, name: str) -> Path:
-        """The folder of the experiment called `name`."""
+        """The folder of the experiment called `name`. Raises InputError for a name that no folder below exp/ has."""
+        if wrong := wrong_name(name):
+            raise InputError(f"the name of the experiment, {name!r}, {wrong}: choose another")
         return self.place()[0] / "exp" / name
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from seq.conf import Conf, ProtocolConf
 from seq.corpora.base import ReaderOption, get_reader
 from seq.corpora.record import read_corpus_json
-from seq.data.fold_files import check_num_folds
+from seq.data.fold_files import MAX_FOLDS, check_num_folds
 from seq.errors import InputError
 from seq.models.pretrained.spec import encoder_folder
 from seq.recipe.files import RecipeFiles, experiment_name, experiment_prefix
@@ -116,10 +116,14 @@ def remembered_options(corpus_json: Path) -> dict[str, str]:
 
 
 def _count_named_folds(protocol: ProtocolConf) -> int:
-    count = protocol.random.num_folds if protocol.random else len(protocol.folds)
+    if protocol.column == "fold":
+        # Stage 3 counts them; see `Runner`.
+        return MAX_FOLDS
+    count = 1 if protocol.column else protocol.random.num_folds if protocol.random else len(protocol.folds)
     if not count:
         raise InputError(
-            f"protocol {protocol.name} of the conf needs a list of folds, or random: {{num_folds: NUMBER, ...}}"
+            f"protocol {protocol.name} of the conf needs a list of folds, or random: {{num_folds: NUMBER, ...}}, or a "
+            "column of the corpus's table: split or fold"
         )
     check_num_folds(protocol.name, count)
     return count

@@ -115,8 +115,8 @@ class Runner:
                 self._refuse_partial()
             if item.name == "train":
                 locks.enter_experiment()
-                if options.allow_partial:
-                    self._drop_skipped_folds()
+                if options.allow_partial or self.conf.protocol(self.call.plan.protocol).column:
+                    self._take_written_folds()
             if item.number >= (options.stage or 0):
                 stale = self._stale(item, locks)
                 ran = bool(stale)
@@ -141,8 +141,8 @@ class Runner:
         if plan.encoder and not plan.features.exists() and not plan.siblings and self.call.options.stop_stage >= 2:
             fetch_checkpoint(self.conf.model.pretrained)
 
-    def _drop_skipped_folds(self) -> None:
-        """Of a partial copy, stage 3 may have skipped folds; it said which."""
+    def _take_written_folds(self) -> None:
+        """Of a partial copy, stage 3 may have skipped folds; those of a corpus's own table it alone has counted."""
         plan = self.call.plan
         folds = choose_folds(plan.folds_dir, self.call.options.asked_folds)
         self.call = replace(self.call, plan=replace(plan, folds=folds))

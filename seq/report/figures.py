@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from seq.decode.embeddings import read_embeddings
+from seq.errors import InputError
 from seq.score.calibration import apply_temperature, fit_temperature, has_probabilities, probabilities
 from seq.score.predictions import read_rows
 from seq.score.types import Scores, task_scores
 from seq.tasks.base import Task
-from seq.tasks.predictions import Prediction
+from seq.tasks.predictions import CategoryPrediction, Prediction
 from seq.tasks.registry import get_task, in_order, main_category
 from seq.utils.files import read_jsonl
 from seq.utils.run_folder import RunFolder
@@ -55,6 +56,9 @@ def calibrated(scores: Scores, exp_dir: Path) -> Calibrated | None:
     """The main category task's (N, C) probabilities before and after, (N,) reference classes, and temperatures.
 
     None where no run has probabilities for both parts.
+
+    Raises:
+        InputError: predictions are of other classes than the scores.
     """
     task = main_category(scores["tasks"])
     labels = _labels(scores, task) if task else []
@@ -65,6 +69,8 @@ def calibrated(scores: Scores, exp_dir: Path) -> Calibrated | None:
         parts = [_rows(run.valid_predictions), _rows(run.predictions)]
         if not all(has_probabilities(part, task.name) for part in parts):
             continue
+        for part in parts:
+            _check_classes(run, part, task.name, labels)
         (valid, valid_refs), (test, test_refs) = (probabilities(part, task.name, labels) for part in parts)
         if not len(valid_refs) or not len(test_refs):
             continue
@@ -75,6 +81,17 @@ def calibrated(scores: Scores, exp_dir: Path) -> Calibrated | None:
     if not temperatures:
         return None
     return Calibrated(np.concatenate(before), np.concatenate(after), np.concatenate(refs), temperatures, task.name)
+
+
+def _check_classes(run: RunFolder, rows: Sequence[Prediction], task: str, labels: list[str]) -> None:
+    """Raises InputError where the probabilities of a category task are not those of `labels`."""
+    for row in rows:
+        answer = row.tasks[task]
+        if isinstance(answer, CategoryPrediction) and answer.probs and set(answer.probs) != set(labels):
+            raise InputError(
+                f"{run.path}: {row.id} has the probabilities of {', '.join(answer.probs)}, and scores.json the {task} "
+                f"labels {', '.join(labels)}: run stage 7 again"
+            )
 
 
 def numbers(scores: Scores, exp_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

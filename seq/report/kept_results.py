@@ -9,13 +9,14 @@ import gzip
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from seq.errors import InputError
 from seq.score.predictions import read_rows
-from seq.score.types import Scores
+from seq.score.types import read_scores
 from seq.tasks.predictions import (
     CategoryPrediction,
     Prediction,
@@ -23,7 +24,7 @@ from seq.tasks.predictions import (
     SequencePrediction,
     TaskPrediction,
 )
-from seq.utils.files import atomic_path, read_json, write_json
+from seq.utils.files import atomic_path, write_json
 from seq.utils.provenance import without_private_paths
 from seq.utils.run_folder import RunFolder
 
@@ -52,7 +53,7 @@ def keep_results(scores_path: Path, exp_dir: Path) -> Path:
         InputError: scores or predictions are missing or broken, or the experiment is not in an exp folder.
     """
     folder = kept_dir(exp_dir)
-    scores: Scores = read_json(scores_path)
+    scores = read_scores(scores_path)
     folds = [row["fold"] for row in scores["folds"]]
     _write_predictions(folder / KEPT_PREDICTIONS, exp_dir, folds, scores["seeds"])
     scores["command"] = without_private_paths(scores["command"])
@@ -63,13 +64,26 @@ def keep_results(scores_path: Path, exp_dir: Path) -> Path:
     return folder
 
 
-def _write_predictions(path: Path, exp_dir: Path, folds: list[int], seeds: list[int]) -> None:
-    # Without a time and a name in its header, gzip gives the same bytes for the same predictions: git sees no change.
+def keep_packed(source: Path, target: Path) -> None:
+    """Copy a file that something of RESULTS.md rests on, packed."""
+    with _packed(target) as packed:
+        packed.write(source.read_bytes())
+
+
+@contextmanager
+def _packed(path: Path) -> Iterator[gzip.GzipFile]:
+    """A .gz file to be written; it appears when it is whole."""
+    # Without a time and a name in its header, gzip gives the same bytes for the same content: git sees no change.
     with (
         atomic_path(path) as temporary,
         open(temporary, "wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
     ):
+        yield packed
+
+
+def _write_predictions(path: Path, exp_dir: Path, folds: list[int], seeds: list[int]) -> None:
+    with _packed(path) as packed:
         for row in _rows(exp_dir, folds, seeds):
             packed.write(f"{json.dumps(row.to_dict(), ensure_ascii=False)}\n".encode())
 

@@ -15,9 +15,9 @@ from seq.report.page import build_page
 from seq.score.calibration import calibration_error
 from seq.score.intervals import paired_by_speaker, paired_test
 from seq.score.shared import describe_shared
-from seq.score.types import About, PooledScores, PoolScores, Scores, Spread, task_scores
+from seq.score.types import About, PooledScores, PoolScores, Scores, read_scores, task_scores
 from seq.tasks.registry import in_order
-from seq.utils.files import read_json, write_text
+from seq.utils.files import write_text
 from seq.utils.markdown_text import code, markdown_table, plain, replace_block
 from seq.utils.provenance import without_private_paths
 
@@ -126,7 +126,9 @@ def main_table(scores: Scores) -> str:
 
 
 def _mean_std(scores: Scores, column: TaskColumn) -> str:
-    spread: Spread = scores["mean_std"][column.task][column.metric]
+    spread = scores["mean_std"].get(column.task, {}).get(column.metric)
+    if spread is None:
+        return MISSING
     mean = value(spread["mean"], column.heading)
     return mean if spread["std"] is None else f"{mean} ± {value(spread['std'], column.heading)}"
 
@@ -217,14 +219,14 @@ def write_report(
     Raises:
         InputError: scores.json is missing or broken; `against` has other speakers; `results` has a broken block.
     """
-    scores: Scores = read_json(scores_path)
+    scores = read_scores(scores_path)
     added = additions or Additions()
     body = tables(scores, added.sections)
     calibration = calibration_table(scores, exp_dir)
     if calibration is not None:
         body += f"\n\n{calibration}"
     if against is not None:
-        other = read_json(against)
+        other = read_scores(against)
         body += "\n\n" + comparison_table(scores, other, (exp_dir.name, against.parent.name))
     title = f"{scores['corpus']}: {exp_dir.name}"
     drawn = draw_figures(scores, exp_dir, added.figures)

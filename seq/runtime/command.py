@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from seq.errors import InputError
-from seq.utils.files import atomic_path
+from seq.utils.files import atomic_path, remove_leftovers_of
 from seq.utils.option_types import positive_float, positive_int
 from seq.utils.outputs import check_out_file, out_path
 
@@ -136,6 +136,7 @@ def _open_output(path: Path | None) -> Iterator[TextIO]:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
         yield sys.stdout
         return
+    remove_leftovers_of(path)
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         yield stream
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+from seq.audio.reading import SAMPLING_RATE
 from seq.errors import InputError
 from seq.runtime.results import Catalogue
 from seq.tasks.base import Outputs, Task
@@ -49,7 +50,7 @@ class Features(_OneLength):
     extractor: str
     num_filters: PositiveInt
     trim: bool
-    sampling_rate: PositiveInt
+    sampling_rate: Annotated[int, Bounds(SAMPLING_RATE, SAMPLING_RATE)]
     min_samples: PositiveInt
     # Of the network's frames.
     frame_seconds: PositiveFloat

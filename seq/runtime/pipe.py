@@ -6,7 +6,6 @@ import io
 import math
 import shutil
 import struct
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -19,6 +18,7 @@ from seq.errors import InputError
 from seq.runtime.model import Model
 from seq.runtime.results import Result
 from seq.runtime.waveform import MAX_CHANNELS
+from seq.utils.nameless_file import nameless_file
 
 NAME = "standard input"
 
@@ -54,7 +54,7 @@ def predict_pipe(
 
     Args:
         stream: wav of plain samples, or with `raw_rate` 16-bit little-endian mono without a header, is judged while it
-            comes; any other format that libsndfile reads is first copied to a temporary file.
+            comes; any other format that libsndfile reads is first copied to a temporary file, which has no name.
         every: seconds of audio between estimates; 0 gives the final result only.
 
     Raises:
@@ -153,11 +153,11 @@ def _decode(data: bytes, wav: _Format) -> np.ndarray:
 
 
 def _predict_copy(model: Model, head: bytes, stream: BinaryIO, describe: bool) -> Result:
-    with tempfile.NamedTemporaryFile(prefix="speecheq-") as file:
+    with nameless_file() as (file, path):
         file.write(head)
         shutil.copyfileobj(stream, file)
         file.flush()
         try:
-            return model.predict_file(file.name, describe=describe)
+            return model.predict_file(path, describe=describe)
         except InputError as error:
-            raise InputError(str(error).replace(file.name, NAME)) from error
+            raise InputError(str(error).replace(str(path), NAME)) from error

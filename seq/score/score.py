@@ -16,7 +16,7 @@ import numpy as np
 
 from seq.conf import Conf
 from seq.corpora.record import read_corpus_json
-from seq.data.fold_files import choose_folds, read_summary
+from seq.data.fold_files import choose_folds, fold_json, read_fold_parts, read_summary
 from seq.data.folds import describe_protocol
 from seq.decode.choice import read_records
 from seq.errors import InputError
@@ -29,7 +29,6 @@ from seq.tasks.predictions import Prediction
 from seq.tasks.registry import all_tasks, in_order
 from seq.tasks.statistics import Statistic, finite
 from seq.train.record import RunRecord, read_record
-from seq.utils.files import read_json
 from seq.utils.provenance import git_commit, package_versions
 from seq.utils.run_folder import DecodedPart, RunFolder
 
@@ -145,14 +144,15 @@ def _common_tasks(experiment: Scored, runs: Sequence[Sequence[Prediction]]) -> l
 
 
 def _read_fold(experiment: Scored, fold: int) -> dict[str, list[str]]:
-    path = experiment.folds_dir / f"fold_{fold}.json"
-    parts = read_json(path)
-    if parts.get("protocol") != experiment.setting.protocol.name:
+    path = fold_json(experiment.folds_dir, fold)
+    found = read_fold_parts(experiment.folds_dir, fold)
+    if found["protocol"] != experiment.setting.protocol.name:
         raise InputError(
-            f"{path} is of protocol {parts.get('protocol')}, not {experiment.setting.protocol.name}: run stage 3"
+            f"{path} is of protocol {found['protocol']}, not {experiment.setting.protocol.name}: run stage 3"
         )
-    for part in ("train", "valid", "test"):
-        unknown = next((key for key in parts[part] if key not in experiment.references), None)
+    parts = {"train": found["train"], "valid": found["valid"], "test": found["test"]}
+    for part, ids in parts.items():
+        unknown = next((key for key in ids if key not in experiment.references), None)
         if unknown is not None:
             raise InputError(f"{path}: {unknown} ({part}) is not in the cuts manifest: run stage 3 again")
     return parts

@@ -6,10 +6,16 @@ of the task (`Task.columns`) beside its own; which these are only the registry k
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from seq.decode.choice import DecodeRecord
+from seq.errors import InputError
+from seq.tasks.base import Task
+from seq.tasks.registry import in_order
 from seq.train.record import RunRecord
+from seq.utils.files import read_json
+from seq.utils.typed_values import read_typed
 
 # A 95 % interval, low and high.
 Ends = list[float]
@@ -44,13 +50,16 @@ class PoolScores(TypedDict):
     num_utterances: int
 
 
-class PooledScores(PoolScores):
+class _Overlaps(TypedDict, total=False):
+    # The share of distinct sentences, and of speakers, that are in train of their fold, too; older ones lack it.
+    text_overlap: float | None
+    speaker_overlap: float | None
+
+
+class PooledScores(PoolScores, _Overlaps):
     """Those of all folds, or of some."""
 
     num_speakers: int
-    # The share of distinct sentences, and of speakers, that are in train of their fold, too.
-    text_overlap: float | None
-    speaker_overlap: float | None
 
 
 class FoldScores(PooledScores):
@@ -136,3 +145,32 @@ def metric(pool: PoolScores, task: str, name: str) -> float | None:
 def ends(pool: PoolScores, task: str, name: str) -> Ends | None:
     """The 95 % interval of a metric; None where there is none."""
     return cast("dict[str, Any]", task_scores(pool, task) or {}).get(f"{name}_ci95")
+
+
+def read_scores(path: Path) -> Scores:
+    """The scores.json at `path`. Raises InputError, naming it, where it is not what stage 7 writes."""
+    complaint = f"{path} is not what stage 7 writes, run it again"
+    scores = read_typed(read_json(path), Scores, complaint)
+    parts: list[PartScores] = [scores, *([scores["valid"]] if scores["valid"] else [])]
+    for part in parts:
+        for pool in (part["pooled"], part["pooled_without_search"], *part["folds"]):
+            for task in in_order(scores["tasks"]) if pool is not None else []:
+                _check_block(cast("dict[str, Any]", pool).get(task.name), task, f"{complaint}: {task.name}")
+    return scores
+
+
+def _check_block(block: Any, task: Task, complaint: str) -> None:
+    """Refuse the block of a task, if it was scored, whose metrics, intervals or confusions are none."""
+    if block is None:
+        return
+    read_typed(block, TaskScores, complaint)
+    names = [column.metric for column in task.columns]
+    read_typed({name: block.get(name) for name in names}, dict[str, float | None], complaint)
+    intervals = {f"{name}_ci95": block.get(f"{name}_ci95") for name in names}
+    for name, found in read_typed(intervals, dict[str, Ends | None], complaint).items():
+        if found is not None and len(found) != 2:
+            raise InputError(f"{complaint}.{name} has {len(found)} ends")
+    if confusion := block.get("confusion"):
+        sizes = {len(confusion["counts"]), *map(len, confusion["counts"])}
+        if sizes != {len(confusion["labels"])}:
+            raise InputError(f"{complaint}.confusion has not as many rows and columns as labels")

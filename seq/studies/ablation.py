@@ -12,16 +12,13 @@ from seq.errors import InputError
 from seq.lang.transcripts import read_transcripts
 from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
-from seq.report.cells import MISSING
-from seq.report.report import partial_note
-from seq.score.types import task_scores
-from seq.studies.comparison import Row, comparison_table
+from seq.score.types import read_scores
+from seq.studies.comparison import Row, comparison_head, comparison_table
 from seq.tasks.base import Setting
 from seq.tasks.predictions import ManifestRow
-from seq.tasks.registry import default_names, in_order, main_task
-from seq.utils.files import read_json, read_jsonl
-from seq.utils.markdown_text import code, plain
-from seq.utils.provenance import without_private_paths
+from seq.tasks.registry import default_names, in_order
+from seq.utils.files import read_jsonl
+from seq.utils.markdown_text import code
 
 
 @dataclass(frozen=True)
@@ -76,33 +73,15 @@ def ablation_report(recipe: Recipe, rows: list[AblationRow], prefix: str, comman
         InputError: a row was not scored, or the rows differ in folds.
     """
     compared = ablation_scores(recipe, rows, prefix)
-    blocks = [row.scores for row in compared if row.scores]
-    base = blocks[0]
-    folds = [fold["fold"] for fold in base["folds"]]
-    if any([fold["fold"] for fold in block["folds"]] != folds for block in blocks):
-        raise InputError("the rows of the ablation differ in folds: run local/run_ablation.py once for all")
-    disjoint = "test speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
-    train = recipe.conf.train
-    main_block = task_scores(base["pooled"], main_task().name) or {}
-    intervals = main_block.get("interval", MISSING)
     lines = [
         f"# {recipe.conf.corpus.name}: ablation over tasks",
         "",
-        f"- model {code(recipe.conf.model_name)}, protocol **{plain(recipe.protocol.name)}** ({disjoint}): "
-        f"{plain(recipe.protocol.description)}",
-        f"- folds {', '.join(map(str, folds))} of {base['protocol']['num_folds']}",
-        f"- settings: {train.num_epochs} epochs"
-        + (f", conf changed by {plain(', '.join(overrides))}" if overrides else ""),
-        f"- command: {code(without_private_paths(command))}",
-        f"- commits {', '.join(sorted({str(block['commit']) for block in blocks}))}",
-        f"- 95 % intervals: {intervals}. Differences: to the first row, means over speakers with t intervals; "
-        "sign-flip test over speakers, corrected for the number of rows (Holm); *detectable*: what "
-        f"{len(main_block.get('speakers', {}))} speakers would have shown four times in five.",
+        f"- model {code(recipe.conf.model_name)}, {recipe.conf.train.num_epochs} epochs",
+        *comparison_head(compared, recipe, command, overrides),
+        "",
+        comparison_table(compared, "tasks"),
     ]
-    if note := partial_note(base):
-        lines.append(f"- **{plain(note)}**")
-    lines += [f"- {row.name}: not run, {row.missing}" for row in rows if row.missing]
-    return "\n".join([*lines, "", comparison_table(compared, "tasks")]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def ablation_scores(recipe: Recipe, rows: list[AblationRow], prefix: str) -> list[Row]:
@@ -110,6 +89,6 @@ def ablation_scores(recipe: Recipe, rows: list[AblationRow], prefix: str) -> lis
     return [
         Row(row.name, None, row.missing)
         if row.missing
-        else Row(row.name, read_json(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json"))
+        else Row(row.name, read_scores(recipe.exp_dir(row.exp_name(prefix, recipe.protocol.name)) / "scores.json"))
         for row in rows
     ]

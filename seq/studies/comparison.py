@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq.errors import InputError
+from seq.recipe.recipe import Recipe
 from seq.report.cells import MISSING, TaskColumn, interval, leading_columns, signed, value
+from seq.report.report import partial_note
 from seq.score.intervals import Difference, difference, holm, paired_by_speaker
 from seq.score.types import PoolScores, Scores, task_scores
 from seq.tasks.registry import in_order, main_task
-from seq.utils.markdown_text import markdown_table
+from seq.utils.markdown_text import code, markdown_table, plain
+from seq.utils.provenance import without_private_paths
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,35 @@ def differences(rows: Sequence[Row], column: TaskColumn) -> dict[str, Difference
 def _speakers(row: Row, column: TaskColumn) -> Mapping[str, Mapping[str, float | None]] | None:
     scores = task_scores(row.scores["pooled"], column.task) if row.scores else None
     return None if scores is None else scores.get("speakers", {})
+
+
+def comparison_head(rows: Sequence[Row], recipe: Recipe, command: str, overrides: Sequence[str]) -> list[str]:
+    """What must be known to read the table of `rows`, of which the first is the one that the others are compared with.
+
+    Raises:
+        InputError: two rows were tested on other folds.
+    """
+    blocks = [row.scores for row in rows if row.scores]
+    base = blocks[0]
+    folds = [fold["fold"] for fold in base["folds"]]
+    if any([fold["fold"] for fold in block["folds"]] != folds for block in blocks):
+        raise InputError("the rows of the table differ in folds: run all of them with the same --folds")
+    disjoint = "test speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
+    main_block = task_scores(base["pooled"], main_task().name) or {}
+    changed = [f"- conf changed by {plain(', '.join(overrides))}"] if overrides else []
+    partial = [f"- **{plain(note)}**"] if (note := partial_note(base)) else []
+    return [
+        f"- protocol **{plain(recipe.protocol.name)}** ({disjoint}): {plain(recipe.protocol.description)}",
+        f"- folds {', '.join(map(str, folds))} of {base['protocol']['num_folds']}",
+        *changed,
+        f"- command: {code(without_private_paths(command))}",
+        f"- commits {', '.join(sorted({str(block['commit']) for block in blocks}))}",
+        f"- 95 % intervals: {main_block.get('interval', MISSING)}. Differences: to the first row, means over speakers "
+        "with t intervals; sign-flip test over speakers, corrected for the number of rows (Holm); *detectable*: what "
+        f"{len(main_block.get('speakers', {}))} speakers would have shown four times in five.",
+        *partial,
+        *(f"- {row.name}: not run, {row.missing}" for row in rows if row.missing),
+    ]
 
 
 def comparison_table(rows: Sequence[Row], heading: str) -> str:

@@ -15,13 +15,18 @@ def few_shot_table(result: dict[str, Any]) -> str:
     main = main_task().main
     rows = {(row["method"], row["k"]): row for row in result["rows"]}
     header = [f"{main.heading}, by utterances a class", *(f"k = {k}" for k in result["shots"])]
-    table = [[method, *(_cell(rows.get((method, k)), main.metric, main.heading) for k in result["shots"])]
-             for method in result["methods"]]  # fmt: skip
+    # A method that hears no labelled utterances says at every k what it says at 0.
+    table = [
+        [
+            method,
+            *(_cell(rows.get((method, k), rows.get((method, 0))), main.metric, main.heading) for k in result["shots"]),
+        ]
+        for method in result["methods"]
+    ]
     return markdown_table(header, table)
 
 
 def _cell(row: dict[str, Any] | None, metric: str, heading: str) -> str:
-    # A method that hears no labelled utterances says at every k what it says at 0.
     if row is None or row[metric] is None:
         return MISSING
     spread = row[f"{metric}_std"]
@@ -34,7 +39,7 @@ def few_shot_report(result: dict[str, Any]) -> str:
     source, target = result["source"], result["target"]
     seen = "test speakers of each fold, by that fold's run" if result["is_same"] else "speakers of another corpus"
     folds = ", ".join(map(str, result["folds"]))
-    minutes = result["wall_seconds"] / 60
+    command, minutes = code(without_private_paths(result["command"])), result["wall_seconds"] / 60
     lines = [
         f"# Few-shot: {plain(source['corpus'])} to {plain(target['corpus'])}",
         "",
@@ -46,7 +51,7 @@ def few_shot_report(result: dict[str, Any]) -> str:
         f"- {result['num_draws']} draws, of labelled utterances of speakers who are not scored; ± is the standard "
         "deviation over draws; 95 % intervals are t intervals over draws and speakers",
         *(f"- k = {k} is skipped: {plain(reason)}" for k, reason in result["skipped"].items()),
-        f"- command: {code(without_private_paths(result['command']))}; commit {result['commit']}; {minutes:.1f} minutes",
+        f"- command: {command}; commit {result['commit']}; {minutes:.1f} minutes",
         "",
         few_shot_table(result),
         "",

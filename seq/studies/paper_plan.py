@@ -16,6 +16,7 @@ from seq.errors import InputError
 from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
 from seq.studies.ablation import AblationRow, ablation_rows
+from seq.studies.systems import System
 from seq.tasks.registry import default_names
 from seq.utils.files import read_json
 from seq.utils.run_folder import RunFolder
@@ -31,6 +32,8 @@ SCRATCH_MODEL: Final = "scratch"
 # 2.8 GHz; where a run of the same model is finished, what it took counts instead.
 COST: Final = {SCRATCH_MODEL: 0.04}
 FROZEN_COST: Final = 0.01
+# Of a few-shot study, for an utterance that is scored.
+FEW_SHOT_COST: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,15 @@ class Corpus:
         return self.recipe.exp_dir(experiment_name(self.recipe.conf.model_name, self.recipe.protocol.name))
 
     def _guess(self) -> float:
-        conf, prepared = self.recipe.conf, self.recipe.corpus_json
-        whole = conf.corpus.num_utterances or 1000
-        utterances = read_json(prepared)["num_files"] if prepared.exists() else whole
-        return COST.get(conf.model_name, FROZEN_COST) * utterances * conf.train.num_epochs
+        conf = self.recipe.conf
+        return COST.get(conf.model_name, FROZEN_COST) * self.num_utterances * conf.train.num_epochs
+
+    @property
+    def num_utterances(self) -> int:
+        """Those that are here, once stage 0 has counted them; before, those of a complete copy."""
+        if self.recipe.corpus_json.exists():
+            return read_json(self.recipe.corpus_json)["num_files"]
+        return self.recipe.conf.corpus.num_utterances or 1000
 
 
 def count_folds(protocol: ProtocolConf) -> int:
@@ -146,13 +154,17 @@ def alone_step(corpus: Corpus, nj: int) -> Step:
     return Step(command, corpus.seconds(corpus.own_exp().name, corpus.seeds))
 
 
+def words_of(corpus: Corpus) -> tuple[str, ...]:
+    """The options of a command of local/ on a corpus that is prepared: it knows where the corpus is."""
+    return corpus.options[2:] if corpus.options[:1] == ("--corpus-dir",) else corpus.options
+
+
 def ablation_step(corpus: Corpus, nj: int, rows: str = "all") -> Step:
     """The ablation of one corpus that is prepared, and what of it is left."""
     model, protocol = corpus.recipe.conf.model_name, corpus.recipe.protocol.name
     command = ["local/run_ablation.py", "--recipe", f"egs/{corpus.name}", "--model", model, "--name", model]
     command += ["--nj", str(nj), "--rows", rows, "--outer-seeds", ",".join(map(str, corpus.seeds))]
-    # It knows where the corpus is.
-    command += corpus.options[2:] if corpus.options[:1] == ("--corpus-dir",) else corpus.options
+    command += words_of(corpus)
     found = [row for row in rows_of(corpus.recipe.conf) if not row.missing]
     outer = (found[0], found[-1])
     seconds = sum(
@@ -162,11 +174,37 @@ def ablation_step(corpus: Corpus, nj: int, rows: str = "all") -> Step:
     return Step(tuple(command), seconds)
 
 
+def systems_step(corpus: Corpus, systems: Sequence[System], nj: int) -> Step:
+    """The systems beside ours on one corpus that is prepared, and what of it is left."""
+    command = ["local/run_systems.py", "--recipe", f"egs/{corpus.name}", "--model", corpus.recipe.conf.model_name]
+    command += ["--own-seeds", ",".join(map(str, corpus.seeds)), "--nj", str(nj), *words_of(corpus)]
+    protocol, seconds = corpus.recipe.protocol.name, 0.0
+    for system in systems:
+        if system.model and not system.missing:
+            seconds += corpus.seconds(system.exp_name(protocol), corpus.seeds if system is systems[0] else [0])
+    return Step(tuple(command), seconds)
+
+
+def few_shot_step(source: Corpus, target: Corpus, overrides: Sequence[str], nj: int) -> tuple[Step, Path]:
+    """A few-shot study from the experiment of one corpus to the speakers of another, or its own; and its folder."""
+    model = source.recipe.conf.model_name
+    command = ["local/run_few_shot.py", "--recipe", f"egs/{source.name}", "--model", model, *overrides]
+    command += ["--target", f"egs/{target.name}", "--nj", str(nj)]
+    out = target.recipe.exp_dir(f"few_shot_{source.recipe.conf.corpus.name}_{source.own_exp().name}")
+    left = 0.0 if (out / "few_shot.json").exists() else FEW_SHOT_COST * target.num_utterances
+    return Step(tuple(command), left), out
+
+
 def estimate(sections: Sequence[Section], nj: int) -> str:
-    """The plan: a line per section with what is left of it, and the sum over `nj` processes side by side."""
-    lines, total = [], 0.0
+    """The plan: a line per section with what is left of it, and the sum over `nj` processes side by side.
+
+    A command that several sections need counts in the first.
+    """
+    lines, counted = [], set[tuple[str, ...]]()
+    total = 0.0
     for section in sections:
-        left = sum(step.seconds for step in section.steps)
+        left = sum(step.seconds for step in section.steps if step.command not in counted)
+        counted |= {step.command for step in section.steps}
         total += left
         lines.append(f"  {section.name}: {len(section.steps)} commands, about {left / 60:.0f} minutes of one core left")
     return "\n".join([f"about {total / nj / 3600:.1f} hours with {nj} processes, and what features take:", *lines])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,12 @@ from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
 from seq.recipe.siblings import CROSS, JOINT, LEAVE_ONE_OUT
 from seq.report.cells import leading_columns
+from seq.report.kept_results import keep_packed
 from seq.report.report import header_lines, main_table
-from seq.score.types import Scores
+from seq.score.types import Scores, read_scores
 from seq.studies.ablation import ablation_report, ablation_scores
 from seq.studies.comparison import differences, plot_differences
+from seq.studies.few_shot_report import few_shot_report
 from seq.studies.paper_plan import (
     ABLATED,
     UNIFIED,
@@ -22,13 +25,16 @@ from seq.studies.paper_plan import (
     Step,
     ablation_step,
     alone_step,
+    few_shot_step,
     prepare_step,
     rows_of,
+    systems_step,
 )
 from seq.studies.published import comparison
+from seq.studies.systems import choose_systems, systems_report
 from seq.tasks.registry import main_task
 from seq.unified.report import corpora_tables, plot_matrix
-from seq.utils.files import read_json
+from seq.utils.files import atomic_path, read_json
 
 FIGURES = "docs/figures"
 
@@ -91,7 +97,7 @@ def unified_sections(
         return unified.exp_dir(experiment_name(unified.conf.model_name, protocol))
 
     def read(protocol: str) -> Scores:
-        return read_json(exp_dir(protocol) / "scores.json")
+        return read_scores(exp_dir(protocol) / "scores.json")
 
     def joint_body() -> str:
         scores = read(JOINT)
@@ -130,6 +136,45 @@ def unified_sections(
     ]
 
 
+def few_shot_section(corpora: Mapping[str, Corpus], overrides: Sequence[str], nj: int, root: Path) -> Section | None:
+    """From each of the first two corpora to the other's speakers, and to unheard ones of its own."""
+    here = [corpora[name] for name in ABLATED if name in corpora][:2]
+    if not here:
+        return None
+    pairs = [(source, target) for source in here for target in (*(c for c in here if c is not source), source)]
+    studies = [few_shot_step(source, target, overrides, nj) for source, target in pairs]
+
+    def body() -> str:
+        parts = []
+        for _, folder in studies:
+            result = read_json(folder / "few_shot.json")
+            name = f"{folder.parents[1].name}_{folder.name}"
+            with atomic_path(root / FIGURES / f"{name}.png") as temporary:
+                shutil.copyfile(folder / "few_shot.png", temporary)
+            keep_packed(folder / "few_shot.json", folder.parents[1] / "results" / folder.name / "few_shot.json.gz")
+            text = few_shot_report(result).replace("# ", "### ", 1)
+            parts.append(f"{text}\n![few-shot]({FIGURES}/{name}.png)\n")
+        return "\n".join(parts)
+
+    steps = [step for corpus in here for step in (prepare_step(corpus, nj), alone_step(corpus, nj))]
+    return Section("few-shot", "A few labelled utterances", [*steps, *(step for step, _ in studies)], body)
+
+
+def systems_section(corpora: Mapping[str, Corpus], nj: int) -> Section | None:
+    """Systems of others beside ours, on the first corpus."""
+    corpus = next((corpora[name] for name in ABLATED if name in corpora), None)
+    if corpus is None:
+        return None
+    recipe, systems = corpus.recipe, choose_systems([], corpus.recipe.conf.model_name)
+    step = systems_step(corpus, systems, nj)
+
+    def body() -> str:
+        return systems_report(recipe, systems, str(step)).replace("# ", "### ", 1)
+
+    experiments = [recipe.exp_dir(s.exp_name(recipe.protocol.name)) for s in systems if not s.missing]
+    return Section("systems", "Systems of others beside ours", [prepare_step(corpus, nj), step], body, experiments)
+
+
 def published_section(egs: Path) -> Section:
     """Published figures beside whatever of ours there is."""
 
@@ -156,8 +201,10 @@ def all_sections(
         root: the repository's.
     """
     first = ablation_section(corpora, scratch, nj, root)
+    more = (few_shot_section(corpora, overrides, nj, root), systems_section(corpora, nj))
     return [
         *([first] if first else []),
         *unified_sections(corpora, unified, overrides, nj, root),
+        *(section for section in more if section is not None),
         published_section(root / "egs"),
     ]

@@ -13,9 +13,8 @@ from typing import Final
 from seq.conf import Conf, read_conf
 from seq.recipe.files import experiment_name
 from seq.report.cells import MISSING, leading_columns
-from seq.score.types import Scores
+from seq.score.types import read_scores
 from seq.tasks.registry import main_task
-from seq.utils.files import read_json
 from seq.utils.markdown_text import markdown_table
 
 PAPER: Final = "SpeechEQ, arXiv 2206.13101"
@@ -136,7 +135,7 @@ def _ours(path: Path, protocol: str, relation: str) -> list[str]:
             MISSING,
             NOT_RUN,
         ]
-    scores: Scores = read_json(path)
+    scores = read_scores(path)
     pooled = scores["pooled"]
     first, second = leading_columns(main_task())
     done, total = len(scores["folds"]), scores["protocol"]["num_folds"]

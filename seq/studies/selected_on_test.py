@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final, cast
 
-from seq.data.fold_files import SUMMARY, read_summary
+from seq.data.fold_files import SUMMARY, fold_json, read_fold_parts, read_summary
+from seq.data.folds import load_fold
 from seq.decode.run import decode_experiment
 from seq.recipe.recipe import Recipe
 from seq.report.cells import TaskColumn, leading_columns
@@ -20,7 +21,7 @@ from seq.score.types import About, PartScores
 from seq.tasks.registry import get_task
 from seq.train.experiment import Experiment
 from seq.train.run import train_experiment
-from seq.utils.files import read_json, update_json, write_json
+from seq.utils.files import update_json, write_json
 from seq.utils.markdown_text import code, plain
 
 LABEL: Final = "SELECTED ON TEST"
@@ -47,14 +48,15 @@ def swap_folds(folds_dir: Path, out_dir: Path, folds: list[int]) -> None:
     """Write folds to `out_dir` whose valid part is the test part of those in `folds_dir`, and the reverse."""
     update_json(out_dir / SUMMARY, asdict(read_summary(folds_dir)))
     for number in folds:
-        fold = read_json(folds_dir / f"fold_{number}.json")
-        swapped = {**fold, "valid": fold["test"], "test": fold["valid"], "selected_on_test": True}
+        fold = load_fold(folds_dir, number)
+        head = read_fold_parts(folds_dir, number)
+        swapped = {**head, "valid": fold.test, "test": fold.valid, "selected_on_test": True}
         # The real valid part may share its speakers with train (where it is chosen by sentences), and is not scored.
         swapped["speaker_disjoint"], swapped["valid_speaker_disjoint"] = (
-            fold["speaker_disjoint"] and fold["valid_speaker_disjoint"],
-            fold["speaker_disjoint"],
+            fold.speaker_disjoint and fold.valid_speaker_disjoint,
+            fold.speaker_disjoint,
         )
-        update_json(out_dir / f"fold_{number}.json", swapped)
+        update_json(fold_json(out_dir, number), swapped)
 
 
 def select_on_test(

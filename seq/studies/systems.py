@@ -13,17 +13,12 @@ from typing import Final
 from seq.errors import InputError
 from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
-from seq.report.cells import MISSING
-from seq.report.report import partial_note
-from seq.score.types import task_scores
+from seq.score.types import read_scores
 from seq.studies.baseline import baseline_prefix
-from seq.studies.comparison import Row, comparison_table
-from seq.tasks.registry import main_task
-from seq.utils.files import read_json
-from seq.utils.markdown_text import code, plain
-from seq.utils.provenance import without_private_paths
+from seq.studies.comparison import Row, comparison_head, comparison_table
+from seq.utils.markdown_text import plain
 
-NOT_RUN: Final = "not run"
+NOT_RUN: Final = "nobody asked for it"
 NO_OPENSMILE: Final = "openSMILE is not installed (pip install opensmile; free for research only)"
 
 
@@ -99,7 +94,9 @@ def system_rows(recipe: Recipe, systems: Sequence[System], name: str = "") -> li
     for system in systems:
         path = recipe.exp_dir(system.exp_name(recipe.protocol.name, name)) / "scores.json"
         found = path.exists()
-        rows.append(Row(system.name, read_json(path) if found else None, None if found else system.missing or NOT_RUN))
+        rows.append(
+            Row(system.name, read_scores(path) if found else None, None if found else system.missing or NOT_RUN)
+        )
     return rows
 
 
@@ -112,30 +109,18 @@ def systems_report(
         InputError: the first was not scored, or two were tested on other speakers.
     """
     rows = system_rows(recipe, systems, name)
-    by_prefix = {system.prefix: row for system, row in zip(systems, rows, strict=True)}
-    scored = [row.scores for row in rows if row.scores]
     if rows[0].scores is None:
         folder = recipe.exp_dir(systems[0].exp_name(recipe.protocol.name, name))
         raise InputError(f"{folder} has no scores.json: run {recipe.folder}/run.sh first")
-    base = rows[0].scores
-    disjoint = "test speakers disjoint" if base["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
-    interval = (task_scores(base["pooled"], main_task().name) or {}).get("interval", MISSING)
-    folds = [fold["fold"] for fold in base["folds"]]
+    by_prefix = {system.prefix: row for system, row in zip(systems, rows, strict=True)}
     lines = [
         f"# {recipe.conf.corpus.name}: systems beside ours",
         "",
-        f"- protocol **{plain(recipe.protocol.name)}** ({disjoint}): {plain(recipe.protocol.description)}",
-        f"- folds {', '.join(map(str, folds))} of {base['protocol']['num_folds']}",
-        *([f"- conf changed by {plain(', '.join(overrides))}"] if overrides else []),
-        f"- command: {code(without_private_paths(command))}",
-        f"- commits {', '.join(sorted({str(block['commit']) for block in scored}))}",
-        f"- 95 % intervals: {interval}. Differences: to the first row, means over speakers with t intervals; sign-flip "
-        "test over speakers, corrected for the number of rows (Holm)",
+        *comparison_head(rows, recipe, command, overrides),
+        "",
+        comparison_table(rows, "system"),
+        "",
     ]
-    if note := partial_note(base):
-        lines.append(f"- **{plain(note)}**")
-    lines += [f"- {row.name}: {row.missing}" for row in rows if row.missing]
-    lines += ["", comparison_table(rows, "system"), ""]
     for system in systems:
         pair = [by_prefix.get(system.without), by_prefix[system.prefix]]
         if all(row is not None and row.scores for row in pair):

@@ -15,17 +15,18 @@ from typing import Any, TypedDict, cast
 
 from seq.conf import Conf
 from seq.data.balance import corpus_of
+from seq.data.fold_files import read_fold_parts
 from seq.labels import INTENSITY_ANCHORS, nearest_level
 from seq.recipe.siblings import CROSS, JOINT, Sibling, open_siblings
 from seq.report.cells import NUM_LEADING
 from seq.score.intervals import paired_by_speaker, paired_test
 from seq.score.predictions import read_predictions, read_references
 from seq.score.score import Scored, score_task
-from seq.score.types import PoolScores, Scores, task_scores
+from seq.score.types import PoolScores, Scores, read_scores, task_scores
 from seq.tasks.base import Outputs, Setting, Task
 from seq.tasks.predictions import CategoryPrediction, Prediction, ScalePrediction, TaskPrediction
 from seq.tasks.registry import in_order, main_task
-from seq.utils.files import read_json, read_jsonl
+from seq.utils.files import read_jsonl
 
 # Kept of the main task's block beside its metrics; of the other tasks, the metrics alone.
 KEPT = ("recall", "num_speakers", "interval", "speakers")
@@ -94,7 +95,7 @@ def score_corpora(conf: Conf, scores: Scores, cuts: Path, folds_dir: Path, exp_d
 
 
 def _read_fold(experiment: Scored, fold: int, corpora: Mapping[str, str]) -> FoldAnswers:
-    parts = read_json(experiment.folds_dir / f"fold_{fold}.json")
+    parts = read_fold_parts(experiment.folds_dir, fold)
     paths = {seed: experiment.run(fold, seed).predictions for seed in experiment.seeds}
     runs = [
         read_predictions(path, parts["test"], experiment.references, experiment.setting, seed)
@@ -193,7 +194,7 @@ def _alone(block: CorpusScores, sibling: Sibling, prefix: str) -> dict[str, Any]
     own = task_scores(block, main.name)
     if not path.exists() or own is None:
         return None
-    theirs = (task_scores(read_json(path)["pooled"], main.name) or {}).get("speakers") or {}
+    theirs = (task_scores(read_scores(path)["pooled"], main.name) or {}).get("speakers") or {}
     ours = {name.removeprefix(f"{sibling.name}:"): value for name, value in own.get("speakers", {}).items()}
     result: dict[str, Any] = {"experiment": path.parent.name, "num_speakers": len(set(ours) & set(theirs))}
     for metric in (column.metric for column in main.columns[:NUM_LEADING]):

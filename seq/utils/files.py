@@ -82,6 +82,16 @@ def remove_leftovers(folder: Path) -> None:
                 folders.remove(name)
 
 
+def remove_leftovers_of(path: Path) -> None:
+    """Delete what processes that were killed had written of the file `path`, and of no other one beside it."""
+    place = written_place(path)
+    ending = temporary_beside(place).name.removeprefix(f".{os.getpid()}")
+    for other in place.parent.iterdir() if place.parent.is_dir() else ():
+        found = _TEMPORARY.fullmatch(other.name)
+        if found is not None and other.name == f".{found[1]}{ending}" and not is_running(int(found[1])):
+            other.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` and move it there on success; remove it on failure.
@@ -131,11 +141,18 @@ def update_json(path: Path | str, obj: Any) -> None:
         write_text(path, text)
 
 
+def read_whole(path: Path) -> str:
+    """The text of a small file. Raises OSError, also for a pipe or a device: these are waited for, or have no end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+    return path.read_text(encoding="utf-8")
+
+
 def read_json(path: Path | str) -> Any:
     """Read a JSON file. Raises InputError, naming the file, where it is missing or broken."""
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_whole(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): run the stage that writes it first") from error
     except (ValueError, RecursionError) as error:

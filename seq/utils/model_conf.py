@@ -63,7 +63,7 @@ class AugmentConf:
     on_the_fly: bool = False
     # MixSpeech: how many batches are mixed, and both parameters of the beta distribution of an utterance's share.
     mix_prob: Share = 0.0
-    mix_alpha: PositiveFloat = 0.5
+    mix_alpha: Annotated[float, Bounds(0.01, 100)] = 0.5
     # Of a cached encoder: what an utterance's speed is drawn from.
     speeds: list[Annotated[float, Bounds(0.5, 2)]] = field(default_factory=lambda: [1.0])
 

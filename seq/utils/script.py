@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from seq.errors import InputError
 from seq.utils.process import die_with_runner
@@ -29,11 +29,15 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
     die_with_runner()
     watch_signals()
     _open_closed_streams()
+    failures = _note_failures(sys.stdout)
     try:
         try:
             code = main() or 0
         except SystemExit as ended:  # argparse, after --help
             code = ended.code  # type: ignore[assignment]
+            # Which keeps to itself what it could not write.
+            if failures:
+                raise failures[0] from None
         # Here, and not when Python ends, since a full disk is met only now.
         sys.stdout.flush()
         sys.exit(code)
@@ -83,6 +87,22 @@ def _open_closed_streams() -> None:
                 os.close(opened)
             mode = "r" if number == 0 else "w"
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
+
+
+def _note_failures(stream: TextIO) -> list[OSError]:
+    """Let a stream note what goes wrong when it is written to, and not only raise it."""
+    failures: list[OSError] = []
+    write = stream.write
+
+    def noting(text: str) -> int:
+        try:
+            return write(text)
+        except OSError as error:
+            failures.append(error)
+            raise
+
+    stream.write = noting  # type: ignore[method-assign]
+    return failures
 
 
 def _say(message: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seq.errors import InputError
+from seq.utils.files import read_whole
 
 # Lists and mappings in each other: more than any conf has, and less than the parser's stack holds.
 MAX_DEPTH: Final = 30
@@ -18,7 +19,7 @@ Raw = dict[str, Any]
 def read_yaml(path: Path) -> Raw:
     """A YAML file of sections, without those that are empty. Raises InputError where it is missing, or no mapping."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_whole(path)
     except OSError as error:
         raise InputError(f"conf {path} cannot be read ({error.strerror}): pass an existing file with --conf") from error
     except UnicodeDecodeError as error:

@@ -72,7 +72,7 @@ def test_tables(corpus: Path, tmp_path: Path) -> None:
         ("201\t你好\n999\t再见\n".encode(), "999 is neither a sentence"),
         ("201\t你好\n".encode("gb18030"), "not UTF-8"),
         ("201 你好\n".encode(), "line 1: expected id<TAB>text"),
-        ("201\t你好\n201\t再见\n".encode(), "line 2: 201 was given before"),
+        ("201\t你好\n201\t再见\n".encode(), "lines 1 and 2: 201 is there twice: keep one"),
     ],
 )
 def test_bad_transcripts(corpus: Path, tmp_path: Path, content: bytes, message: str) -> None:

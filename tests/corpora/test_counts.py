@@ -1,15 +1,35 @@
-"""Names that a corpus may not have, in every recipe: they become names of files, and words in lines."""
+"""Counts of a complete copy; and names that no corpus may have: they become names of files, and words in lines."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seq.conf import CorpusConf
+from seq.conf import CorpusConf, load_conf
 from seq.corpora.base import Utterance
 from seq.corpora.counts import CorpusCounts
 from seq.errors import InputError
+
+EGS = Path(__file__).resolve().parents[2] / "egs"
+
+
+def test_a_least_number_of_utterances_is_asserted_and_more_are_welcome() -> None:
+    conf = load_conf(EGS / "mead/conf/default.yaml").corpus
+    assert (conf.min_utterances, conf.num_utterances) == (31729, None)
+    counts = CorpusCounts(replace(conf, min_utterances=3, num_speakers=1))
+    for name in ("a", "b"):
+        counts.add(Utterance(name, Path(f"/c/{name}.wav"), "s", None, "en", None, None), None)
+    said = "2 utterances of 1 speakers, but a complete mead has 3 or more of 1"
+    with pytest.raises(InputError, match=f"/c has {said}: complete it, or pass --allow-partial"):
+        counts.check("/c", allow_partial=False)
+    assert counts.check("/c", allow_partial=True) and counts.comparison() == said
+    for name in ("c", "d"):
+        counts.add(Utterance(name, Path(f"/c/{name}.wav"), "s", None, "en", None, None), None)
+        assert not counts.check("/c", allow_partial=False)
+    with pytest.raises(InputError, match=r"corpus\.num_utterances and corpus\.min_utterances are both given: keep one"):
+        load_conf(EGS / "mead/conf/default.yaml", ["corpus.num_utterances=31729"])
 
 
 def count(id_: str = "u", audio: str = "/c/a.wav", speaker: str = "s") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -114,23 +115,24 @@ def test_iemocap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         map_all(read("iemocap", root)[0], load_conf(EGS / "iemocap/conf/default.yaml").corpus)
 
 
-def test_cremad(tmp_path: Path) -> None:
+VOTES = "A,D,F,H,N,S,fileName,meanAngerResp,meanDisgustResp,meanFearResp,meanHappyResp,meanNeutralResp,meanSadResp\n"
+
+
+def test_cremad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     touch(tmp_path, "AudioWAV/1001_TIE_SAD_X.wav", "processedResults/x")
     people, summary = tmp_path / "VideoDemographics.csv", tmp_path / "processedResults/summaryTable.csv"
     fails("cremad", tmp_path, "VideoDemographics.csv cannot be read")
     people.write_text("ActorID,Sex\n1001,Male\n")
+    fails("cremad", tmp_path, "tabulatedVotes.csv cannot be read")
     for table, message in (
         ("FileName,VoiceVote\n", "lacks the column VoiceLevel"),
         ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S\n", "line 2 has more or fewer fields"),
         ("FileName,VoiceVote,VoiceLevel\n", "has no line for 1001_TIE_SAD_XX"),
         ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S:A,50\n", "has the level '50' for the vote 'S:A'"),
-        (
-            "FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S:A,10:150\n",
-            "line 2: 1001_TIE_SAD_XX has the level '10:150'",
-        ),
+        ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,X,50\n", "has the level '50' for the vote 'X'"),
+        ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S:A,10:150\n", "line 2: 1001_TIE_SAD_XX has the level '150'"),
         ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,nan\n", "has the level 'nan', and levels go from 0 to 100"),
         ("FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_HI,S,1e400\n", "has the level '1e400', and levels go from 0"),
-        ("FileName,VoiceVote,VoiceLevel\n1001,S,50\n", "line 2: '1001' is not named as CREMA-D's utterances"),
         (
             "FileName,VoiceVote,VoiceLevel\n1001_TIE_SAD_XX,S,50\n1001_TIE_SAD_XX,S,60\n",
             "lines 2 and 3: 1001_TIE_SAD_XX has the VoiceLevel '50' and '60': keep one",
@@ -138,10 +140,26 @@ def test_cremad(tmp_path: Path) -> None:
     ):
         summary.write_text(table)
         fails("cremad", tmp_path, message)
-    # The same line twice contradicts nothing.
-    summary.write_text("FileName,VoiceVote,VoiceLevel\n" + 2 * "1001_TIE_SAD_XX,S,50\n")
-    (utterance,) = read("cremad", tmp_path)
-    assert (utterance.id, utterance.gender, utterance.raw["intensity"]) == ("1001_TIE_SAD_XX", "M", "50")
+    # Of a tie between sad and neutral, half of the raters heard no sadness. The same line twice contradicts nothing.
+    capsys.readouterr()
+    for vote, level, expected in (("S", "50", "50"), ("S:N", "50:60", "25"), ("N", "60", "0"), ("A", "60", None)):
+        summary.write_text("FileName,VoiceVote,VoiceLevel\n" + 2 * f"1001_TIE_SAD_XX,{vote},{level}\n")
+        (utterance,) = read("cremad", tmp_path)
+        assert (utterance.id, utterance.gender, utterance.raw["intensity"]) == ("1001_TIE_SAD_XX", "M", expected)
+    assert capsys.readouterr().err.count("tabulatedVotes.csv is not there") == 4
+    votes = tmp_path / "processedResults/tabulatedVotes.csv"
+    row = "1,0,0,0,2,3,1001_TIE_SAD_XX,40,-1,-1,-1,90,60\n"
+    for header, table, message in (
+        (VOTES, row, "line 2: its first field is not the number of a rating"),
+        ("," + VOTES, f"200001,{row}", "tabulatedVotes.csv has no line for 1001_TIE_SAD_XX"),
+        ("," + VOTES, f"100001,{row}200001,{row}100001,{row}", "lines 2 and 4 are both of 1001_TIE_SAD_XX's voice"),
+        ("," + VOTES, "100001,-" + row, "line 2: 1001_TIE_SAD_XX has '-1' votes for A"),
+        ("," + VOTES, "100001," + row.replace("60", "-1"), "1001_TIE_SAD_XX has the level '-1', and levels go from"),
+    ):
+        votes.write_text(header + table)
+        fails("cremad", tmp_path, message)
+    votes.write_text("," + VOTES + f"300001,{row.replace('60', '10')}100001,{row}")
+    assert read("cremad", tmp_path)[0].raw["intensity"] == "36"
     people.write_text("ActorID,Sex\n1001,Male\n1002,Male\n1001,Female\n")
     fails("cremad", tmp_path, "lines 2 and 4: 1001 has the Sex 'Male' and 'Female': keep one")
     people.write_text("ActorID,Sex,Sex\n1001,Male,Female\n")
@@ -269,12 +287,20 @@ def test_seqd_needs_paths_speakers_and_emotions(tmp_path: Path) -> None:
     fails("seqd", tmp_path, "a_b has the path 'a/b.wav' and 'a_b.wav': keep one, or give each an id")
 
 
-def test_a_table_that_cannot_be_read_is_not_called_missing(tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = get_reader("seqd").find_root
     with pytest.raises(InputError, match=r"has no metadata\.csv with the columns path, speaker, emotion"):
         find(tmp_path)
     (tmp_path / "metadata.csv").write_bytes("path,speaker,emotion,text\na.wav,s,sad,你好\n".encode("gb18030"))
     with pytest.raises(InputError, match=r"metadata\.csv is not UTF-8: save it as UTF-8"):
+        find(tmp_path)
+
+    def forbidden(path: Path) -> bytes:
+        # Whatever permissions say, root reads it.
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(InputError, match=r"metadata\.csv cannot be read \(Permission denied\): change its permissions"):
         find(tmp_path)
 
 

@@ -9,12 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from seq.conf import FoldConf, ProtocolConf, RandomFolds, RawName, Selection, load_conf
+from seq.conf import ProtocolConf, RawName, load_conf
 from seq.data.fold_checks import check_fold
-from seq.data.fold_files import choose_folds, fold_numbers, read_summary
+from seq.data.fold_files import choose_folds, fold_numbers, read_fold_parts, read_summary
 from seq.data.folds import load_fold, make_folds, prepare_folds, protocol_emotion
 from seq.errors import InputError
 from seq.utils.files import read_json, write_json
+from seq.utils.protocol_conf import FoldConf, RandomFolds, Selection
 
 SPEAKERS = ("a", "b", "c", "d")
 EMOTIONS = ("neutral", "happy", "excited", "other")
@@ -155,7 +156,7 @@ def test_languages_outside_the_protocol_are_excluded_with_a_count() -> None:
         (protocol(by_speaker(["a", "b"], ["c", "d"])), "no utterance in train"),
         (protocol(FoldConf(Selection(["a"], ["01"]), Selection(["b"]))), "speaker a is in both train and test"),
         (protocol(random=RandomFolds(5)), "speaker_disjoint"),
-        (protocol(), "either folds or random"),
+        (protocol(), "needs one of folds, random and column"),
         (protocol(random=RandomFolds(10**9, 0, "speaker")), "p has 1000000000 folds, and 100 are the most"),
         (protocol(*1000 * [by_speaker(["a"], ["b"])]), "p has 1000 folds, and 100 are the most"),
     ],
@@ -221,6 +222,16 @@ def test_files_are_checked_again_when_loaded(tmp_path: Path, capsys: pytest.Capt
     write_json(tmp_path / "fold_1.json", {**data, "valid": []})
     with pytest.raises(InputError, match="no utterance in valid"):
         load_fold(tmp_path, 1)
+    for damaged, said in (([], "must be a mapping"), ({**data, "test": "a"}, "test is 'a'"), ({"protocol": 1}, "")):
+        write_json(tmp_path / "fold_1.json", damaged)
+        for read in (load_fold, read_fold_parts):
+            with pytest.raises(InputError, match=rf"fold_1\.json is damaged, run stage 3 again: .*{said}"):
+                read(tmp_path, 1)
+    summary = read_json(tmp_path / "folds.json")
+    for damaged in ([], {**summary, "num_folds": 0}, {**summary, "absent": {"speakers": 5}}, {"skipped": {"x": ""}}):
+        write_json(tmp_path / "folds.json", damaged)
+        with pytest.raises(InputError, match=r"folds\.json is damaged, run stage 3 again"):
+            read_summary(tmp_path)
 
 
 def test_check_fold_knows_when_speakers_may_be_shared() -> None:

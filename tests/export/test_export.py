@@ -136,8 +136,9 @@ def test_onnx_equals_torch_batched_and_single(model_folder: Path, experiment: Ex
     _assert_parity(model_folder, model, experiment.conf.features, waveforms)
 
 
-def test_conformer_is_exported_too(tmp_path: Path) -> None:
-    experiment = make_run(tmp_path, "conformer")
+@pytest.mark.parametrize("encoder", ["conformer", "gated_mean", "mscnn_spu"])
+def test_other_encoders_are_exported_too(tmp_path: Path, encoder: str) -> None:
+    experiment = make_run(tmp_path, encoder)
     export_run(experiment.run_dir(1, 0), tmp_path / "model")
     model, _ = load_model(experiment.run_dir(1, 0))
     waveforms = [spoken(0.5 + 0.41 * i, 16000, seed=i).astype(np.float32) for i in range(4)]
@@ -236,6 +237,14 @@ def test_labels_that_are_not_as_many_as_the_network_s_are_refused(
         Engine(copied)
 
 
+def test_a_network_that_does_not_read_its_features_is_refused(copied: Path) -> None:
+    description = read_json(copied / "model.json")
+    description["features"]["num_filters"] *= 2
+    write_json(copied / "model.json", {**description, "sha256": description_digest(description)})
+    with pytest.raises(InputError, match="its network has 20 filters, its features have others"):
+        load_waveform_model(copied)
+
+
 def test_the_card_may_be_edited_and_nothing_else_is_overwritten(copied: Path, experiment: Experiment) -> None:
     (copied / "README.md").write_text("mine")
     (copied / "notes.txt").write_text("keep")
@@ -282,10 +291,14 @@ def test_the_card_says_of_valid_and_of_test_what_they_share_with_train(run_dir: 
     export_run(run_dir, tmp_path / "model")
     card = (tmp_path / "model/README.md").read_text(encoding="utf-8")
     assert "valid shares with train all of its speakers and none of its sentences; test shares with train none" in card
-    # Of a run that was copied away from its recipe.
-    shutil.rmtree(tmp_path / "egs/tiny/data")
+    _away_from_its_recipe(run_dir)
     assert export_run(run_dir, tmp_path / "model")["shared"]["test"] == {"speakers": 0.0, "sentences": None}
     assert "an unknown number of its sentences" in (tmp_path / "model/README.md").read_text(encoding="utf-8")
+
+
+def _away_from_its_recipe(run_dir: Path) -> None:
+    """As a run is that was copied: what stage 6 noted is all that there is to compare with."""
+    shutil.rmtree(run_dir / "../../../../data")
 
 
 def _weights(run_dir: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
@@ -315,6 +328,10 @@ def _record(run_dir: Path, **changes: object) -> None:
         (lambda r: _weights(r, lambda x: x[:2]), "another version of the model, or is damaged"),
         (lambda r: _rows(r, lambda rows: rows.clear()), r"valid_predictions\.jsonl is empty: decode again"),
         (lambda r: _rows(r, lambda rows: rows.pop(), ""), "has 11 predictions of 11 utterances, 11 .* 12 of test"),
+        (
+            lambda r: (_away_from_its_recipe(r), _rows(r, lambda rows: rows.pop())),
+            r"valid_predictions\.jsonl has 11 predictions of 11 utterances, 11 .* 12 of valid",
+        ),
         (lambda r: _rows(r, lambda rows: rows.append(rows[0])), "has 13 predictions of 12 utterances"),
         (lambda r: _rows(r, lambda rows: rows[3].update(id="x")), "has 12 predictions of 12 utterances, 11 of"),
         (lambda r: _rows(r, lambda rows: rows[3].update(seed=7)), "is of fold 1 and seed 7"),

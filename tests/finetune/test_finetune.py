@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import subprocess
 import sys
@@ -258,6 +259,8 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model: Path, table: Path, 
     )
     scored = "path,speaker,emotion,intensity\na.wav,s,neutral,nan\nb.wav,t,sad,\nc.wav,u,sad,\n"
     fails("a has the intensity nan, outside the scale from 0 to 3", scored)
+    fails("lines 2 and 3: speaker s has the gender F and M", "path,speaker,emotion,gender\na,s,sad,F\nb,s,sad,M\n")
+    fails("has the column speaker twice", "path,speaker,emotion,speaker\na.wav,s,sad,t\n")
     fails("is longer than the system allows: rename", f"id,path,speaker,emotion\nx,{'a' * 300}.wav,s,sad\n")
     with pytest.raises(InputError, match=r"'.*\\udce9\.csv' is not UTF-8: rename"):
         finetune(model, Path(shutil.copy(table, tmp_path / "caf\udce9.csv")), tmp_path / "out")
@@ -293,3 +296,37 @@ def test_bad_audio_is_named_file_by_file_and_too_little_is_too_little(model: Pat
     assert "sad 0.wav does not exist" in line and "sad 1.wav is not audio" in line
     with pytest.raises(InputError, match="fold 1 has 2 utterances to train on; 6 are the least"):
         finetune(model, make_table(tmp_path, ["sad"], ["anna", "bert", "cora"]), tmp_path / "out")
+
+
+def with_splits(table: Path, splits: dict[str, str], column: str = "split") -> Path:
+    """The same table, beside it, with a column: what `splits` says of the speaker, or of the speaker and a take."""
+    rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines()))
+    parts = [splits.get(f"{row[2]} {row[1][-5]}", splits.get(row[2], "")) for row in rows[1:]]
+    own = table.with_name("split.csv")
+    with open(own, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [[*rows[0], column], *([*row, part] for row, part in zip(rows[1:], parts, strict=True))]
+        )
+    return own
+
+
+def test_the_split_of_the_table_is_taken_and_what_it_shares_is_said(
+    model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Cora is in test with one take, and in train with the other.
+    splits = {"anna": "train", "bert": "train", "cora 0": "train", "cora 1": "test", "dirk": "valid", "eva": "test"}
+    assert finetune(model, with_splits(table, splits), tmp_path / "out") == 0
+    output = capsys.readouterr()
+    assert "1 of 2 speakers of test are in train or valid, too: cora; the scores do not hold for new" in output.err
+    assert "(cora, eva), SOME OF WHOM ARE IN TRAIN OR VALID, TOO:" in output.out and "SPEAKER-DEPENDENT" in output.out
+    assert "test shares with train 50.00 % of its speakers" in output.out
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "**speakers of train are in test**" in card and "test shares with train 50.00 % of its speakers" in card
+    fold = read_json(tmp_path / "out.work/data/folds/finetune/fold_1.json")
+    assert {part: len(fold[part]) for part in ("train", "valid", "test")} == {"train": 10, "valid": 4, "test": 6}
+    for splits, column, said in (
+        ({"anna": "train", "bert": "test"}, "split", "anna_.* has the split train, and nobody .* has valid: mark some"),
+        ({"anna": "1", "bert": "2"}, "fold", "has a fold, and finetuning trains once: name the column split"),
+    ):
+        with pytest.raises(InputError, match=said):
+            finetune(model, with_splits(table, splits, column), tmp_path / "none")

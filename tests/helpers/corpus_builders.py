@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from seq.conf import Conf, CorpusConf, FoldConf, NameCount, ProtocolConf, RawName, RawValue, Selection
+from seq.conf import Conf, CorpusConf, NameCount, ProtocolConf, RawName, RawValue
 from seq.corpora.verify import prepare_corpus
 from seq.data.manifests import prepare_manifests
+from seq.utils.protocol_conf import FoldConf, Selection
 
 RAVDESS_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 # Utterances of each actor: emotions 01 and 05, two sentences, intensity 02 only for 05.
 RAVDESS_CODES = ("01-01", "05-01", "05-02")
+
+
+def real_cremad() -> Path | None:
+    """CREMA-D's list and tables: the folder in SPEECHEQ_CREMAD, or the one beside the repository; None if missing."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "corpora" / "cremad"
+    folder = Path(os.environ.get("SPEECHEQ_CREMAD", default))
+    return folder if (folder / "AudioWAV.list").exists() else None
 
 
 def real_ravdess() -> Path | None:

@@ -11,21 +11,11 @@ import numpy as np
 from lhotse import CutSet, Features, MonoCut, SupervisionSegment
 from lhotse.features.io import NumpyFilesWriter
 
-from seq.conf import (
-    AugmentConf,
-    Conf,
-    CorpusConf,
-    FoldConf,
-    ModelConf,
-    ProtocolConf,
-    RawName,
-    RawValue,
-    Selection,
-    TrainConf,
-)
+from seq.conf import AugmentConf, Conf, CorpusConf, ModelConf, ProtocolConf, RawName, RawValue, TrainConf
 from seq.tasks.registry import default_names
 from seq.train.experiment import Experiment
 from seq.utils.files import write_json, write_text
+from seq.utils.protocol_conf import FoldConf, Selection
 
 EMOTIONS = ["neutral", "happy", "sad"]
 INTENSITIES = {"neutral": 0.0, "happy": 1.0, "sad": 1 / 3}

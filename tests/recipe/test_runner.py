@@ -198,6 +198,20 @@ def test_units_are_stamped_one_by_one(toy: Toy) -> None:
     assert [(args["--folds"], args["--seeds"]) for args in trained] == [("1", "0,1")]
 
 
+def test_the_folds_of_a_table_are_counted_by_stage_3(toy: Toy) -> None:
+    own = "  - {name: own, description: the column fold, emotions: [happy, sad], column: fold}\n"
+    toy.conf.write_text(CONF + own)
+    toy.calls()
+    output = toy.run("--protocol", "own")
+    assert (
+        "fold 1 seed 0: not done yet" in output and "fold 2 seed 0: not done yet" in output and "fold 3" not in output
+    )
+    (folds,) = {args["--folds"] for name, args in toy.calls() if name == "train_model"}
+    assert folds == "1,2"
+    (toy.recipe / "data/folds/own/folds.json").write_text('{"num_folds": 2, "skipped": {}, "absent": {}}')
+    assert "has no fold 3; choose from 1, 2" in toy.run("--protocol", "own", "--folds", "3", code=2)
+
+
 def test_stage_starts_there_unconditionally(toy: Toy) -> None:
     assert "asked for by --stage 3" in toy.run("--stage", "3", "--stop-stage", "4")
     assert toy.names() == ["prepare_folds", "prepare_lang"]

@@ -22,7 +22,7 @@ from seq.score.score import score_experiment
 from seq.utils.files import write_json, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = sorted(path for path in ROOT.glob("egs/*/results/*") if path.is_dir())
+KEPT = sorted(path.parent for path in ROOT.glob("egs/*/results/*/scores.json"))
 
 
 def edit_distance(ref: list[str], hyp: list[str]) -> int:

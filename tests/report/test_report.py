@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_experiment import cells, make_scores
@@ -52,6 +54,36 @@ def test_unit_and_weights_are_said(tmp_path: Path) -> None:
     assert write_report(**paths).startswith("| POST-HOC ")
     text = paths["out"].read_text(encoding="utf-8")
     assert "> **POST-HOC" in text and "--epoch 7 --avg 5, plain models (post-hoc: not chosen by valid)" in text
+
+
+def _block(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+    return lambda scores: change(scores["pooled"]["emotion"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s.pop("pooled"), "pooled is missing"),
+        (lambda s: s.update(folds=5), "folds is 5: it must be a list"),
+        (lambda s: s.update(tasks=["mood"]), "there is no task 'mood'"),
+        (lambda s: s["valid"]["pooled"].update(emotion=[]), r"emotion: it is \[\]: it must be a mapping"),
+        (_block(lambda b: b.update(UA="high")), "emotion: UA is 'high': it must be a number"),
+        (_block(lambda b: b.update(UA_ci95=[0.1])), r"emotion\.UA_ci95 has 1 ends"),
+        (_block(lambda b: b["confusion"].update(counts=[[1]])), "confusion has not as many rows and columns as labels"),
+        (_block(lambda b: b["confusion"].update(labels=["a", "b", "c"])), "has the probabilities of .*: run stage 7"),
+        (lambda s: s.update(runs=[{"masked": 5}]), r"runs\[0\]\.masked is 5"),
+    ],
+)
+def test_scores_that_somebody_changed_are_one_sentence(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    paths = make_scores(tmp_path)
+    scores = read_json(paths["scores_path"])
+    change(scores)
+    write_json(paths["scores_path"], scores)
+    with pytest.raises(InputError, match=said) as error:
+        write_report(**paths)
+    assert "\n" not in str(error.value) and not paths["out"].exists()
 
 
 HOSTILE = (

@@ -101,6 +101,7 @@ def test_a_whole_one_is_read(tmp_path: Path) -> None:
         ("calibration.emotion.threshold", None, r"calibration\.emotion\.threshold is missing"),
         ("features.frame_seconds", 0, r"features\.frame_seconds is 0: it must be a number above 0"),
         ("features.frame_seconds", None, r"features\.frame_seconds is missing"),
+        ("features.sampling_rate", 8000, r"features\.sampling_rate is 8000: it must be .* 16000"),
         ("features", 5, "features is 5"),
         ("norms.rate.std", 0, r"norms\.rate\.std is 0: it must be a number above 0"),
         ("norms.pitch", [], r"norms\.pitch is \[\]"),

@@ -41,7 +41,14 @@ def test_the_plan_is_what_the_corpora_at_hand_allow(egs: Path, tmp_path: Path) -
     scratch = find_corpora(egs, "scratch", {}, ["ravdess"], []).get("ravdess")
     assert scratch is None
     sections = all_sections(found, scratch, Recipe(egs / "unified", conf, conf.protocol()), [], 2, tmp_path)
-    assert [section.name for section in sections] == ["ablation", "unified", "cross-corpus", "published"]
+    assert [section.name for section in sections] == [
+        "ablation",
+        "unified",
+        "cross-corpus",
+        "few-shot",
+        "systems",
+        "published",
+    ]
     commands = [str(step) for section in sections for step in section.steps]
     assert any("run_ablation.py --recipe egs/ravdess" in text and "--outer-seeds 0,1,2" in text for text in commands)
     assert all("--allow-partial" in text for text in commands if "egs/nemo" in text or "egs/unified" in text)

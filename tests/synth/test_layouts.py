@@ -53,7 +53,7 @@ EXPECTED = {
     "mead": (40, 5, 0, {"speakers5": 5}),
     "nemo": (90, 5, 90, {"loso": 5, "sentences": 5}),
     "ravdess": (56, 7, 56, {"emobox": 4, "search": 1}),
-    "seqd": (50, 5, 50, {"speakers5": 5}),
+    "seqd": (50, 5, 50, {"speakers5": 5, "split": 1, "fold": 5}),
 }
 
 
@@ -70,7 +70,9 @@ def test_stages_0_to_4(layout: str, miniatures: dict[str, Path], tmp_path: Path)
     assert (len(supervisions), len({s.speaker for s in supervisions})) == (utterances, speakers)
     assert {s.gender for s in supervisions} == {"F", "M"}
     rates = bool(conf.corpus.intensities or "intensity" in conf.corpus.scales)
-    assert all(("intensity" in s.custom) == rates for s in supervisions)
+    # What was acted was heard by nobody in one utterance of CREMA-D's.
+    unrated = 0 if rates else utterances
+    assert sum("intensity" not in s.custom for s in supervisions) == (1 if layout == "cremad" else unrated)
     prepare_features(conf.features, cuts, tmp_path / "fbank.jsonl.gz", tmp_path / "storage")
     assert all(cut.num_features == 80 for cut in CutSet.from_file(tmp_path / "fbank.jsonl.gz"))
     for protocol in conf.protocols:
@@ -145,18 +147,22 @@ def test_iemocap_speaker_is_the_last_letter_group(miniatures: dict[str, Path]) -
 def test_cremad_levels(miniatures: dict[str, Path], tmp_path: Path) -> None:
     utterances = read(miniatures["cremad"])
     assert utterances["1001_IEO_ANG_LO"].raw.get("intensity") == "LO"
-    # A tie: the acted emotion's level, or else the mean.
-    assert utterances["1001_TSI_ANG_XX"].raw.get("intensity") == "37.2"
-    assert utterances["1001_TSI_SAD_XX"].raw.get("intensity") == "48.75"
-    assert utterances["1002_TSI_DIS_XX"].raw.get("intensity") == "35.5"
+    # Four of nine heard the anger that was acted, at 37.2, four disgust, and one nothing: 4 x 37.2 / 5.
+    assert utterances["1001_TSI_ANG_XX"].raw.get("intensity") == "29.76"
+    # One heard the sadness, at 30, four fear, and four nothing.
+    assert utterances["1001_TSI_SAD_XX"].raw.get("intensity") == "6"
+    assert (utterances["1002_TSI_DIS_XX"].raw.get("intensity"), utterances["1076_MTI_SAD_XX"].raw["intensity"]) == (
+        None,
+        "0",
+    )
     conf = load_conf(miniatures["cremad"] / CONF_NAME)
     paths = [tmp_path / name for name in ("corpus.json", "audio.jsonl", "cuts.jsonl.gz")]
     prepare_corpus(conf, str(miniatures["cremad"]), tmp_path, *paths[:2])
     prepare_manifests(conf, *paths)
     values = {cut["id"]: cut["supervisions"][0]["custom"] for cut in read_jsonl(paths[2])}
     ids = ("1001_IEO_ANG_LO", "1001_IEO_DIS_MD", "1001_IEO_FEA_HI", "1001_TSI_ANG_XX", "1001_IEO_NEU_XX")
-    assert [values[key]["intensity"] for key in ids] == pytest.approx([1 / 3, 2 / 3, 1, 0.372, 0])
-    assert values["1001_IEO_NEU_XX"]["raw_intensity"] == "60.5"
+    assert [values[key]["intensity"] for key in ids] == pytest.approx([1 / 3, 2 / 3, 1, 0.2976, 0])
+    assert "intensity" not in values["1002_TSI_DIS_XX"] and "raw_intensity" not in values["1001_IEO_NEU_XX"]
 
 
 def test_ravdess_is_48_khz_and_one_file_stereo(miniatures: dict[str, Path]) -> None:

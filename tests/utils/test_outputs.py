@@ -111,3 +111,31 @@ def test_every_script_refuses_to_write_what_it_reads(
     with pytest.raises(InputError, match="is read by the same command"):
         runpy.run_path(str(ROOT / "local" / f"{script}.py"))["main"]()
     assert (tmp_path / "X").read_text() == "{}"
+
+
+TRAINED = "--conf c.yaml --cuts c --folds-dir f --lang-dir l --exp-dir"
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("local/prepare_folds", "--conf c.yaml --cuts c --corpus-json j --out-dir"),
+        ("local/prepare_lang", "--conf c.yaml --cuts c --lang-dir"),
+        ("local/train_model", TRAINED),
+        ("local/decode_model", TRAINED),
+        ("local/export_shar", "--cuts c --out"),
+        ("tools/synth_corpus", "--out"),
+        ("tools/convert_encoder", "c"),
+    ],
+)
+def test_no_script_writes_into_a_model_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, arguments: str
+) -> None:
+    for name in MODEL_FILES:
+        write_text(tmp_path / "model" / name, "x")
+    write_text(tmp_path / "c.yaml", (ROOT / "egs/ravdess/conf/default.yaml").read_text(encoding="utf-8"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [script, *arguments.split(), "model/new"])
+    with pytest.raises(InputError, match="lies in the model folder"):
+        runpy.run_path(str(ROOT / f"{script}.py"))["main"]()
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == sorted(MODEL_FILES)

@@ -7,20 +7,23 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(program: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+def start(
+    program: str, *arguments: object, unbuffered: str = "", stdout: int | IO[str] = subprocess.PIPE, **options: object
+) -> subprocess.Popen[str]:
     """Run a program; it knows `run_main` and its arguments."""
     code = f"import sys\nfrom seq.utils.script import run_main\n{program}\nrun_main(main)"
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
         text=True,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         **options,  # type: ignore[call-overload]
     )
@@ -28,6 +31,7 @@ def start(program: str, *arguments: object, **options: object) -> subprocess.Pop
 
 WRITES = """
 from pathlib import Path
+from typing import IO
 from seq.utils.files import atomic_path
 def main():
     with atomic_path(Path(sys.argv[1])) as temporary:
@@ -94,6 +98,16 @@ def test_streams_that_are_closed_or_full(
     if "2>/dev/full" not in redirections:
         # Nothing that was meant for people got into a file that took the place of a closed stream.
         assert (tmp_path / "result").read_text() == "a result"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_that_cannot_be_written(unbuffered: str) -> None:
+    """Whether it is written at once, where argparse says nothing, or at the end."""
+    program = "import argparse\ndef main():\n    argparse.ArgumentParser().parse_args(['--help'])"
+    with open("/dev/full", "w") as full:
+        process = start(program, unbuffered=unbuffered, stdout=full)
+        _, said = process.communicate()
+    assert process.returncode == 2 and said.startswith("error: no space left") and said.count("\n") == 1
 
 
 def test_a_sentence_that_repeats_a_long_value_is_cut() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from seq.errors import InputError
+from seq.utils.files import read_json
 from seq.utils.typed_yaml import MAX_DEPTH, apply_override, flatten, lay_over, read_yaml, select
 
 # Nine times nine times nine: values without end from a file of twenty lines.
@@ -55,6 +58,14 @@ def test_yaml_that_explodes_or_lies_is_one_sentence(tmp_path: Path, text: str, s
     if text.startswith("train: "):
         with pytest.raises(InputError, match=rf"^--set train=.*: the value {said}"):
             apply_override({}, text.replace(": ", "=", 1))
+
+
+@pytest.mark.parametrize("read", [read_yaml, read_json])
+def test_what_has_no_end_is_not_read(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match=rf"{path} cannot be read \(it is a pipe or a device\)"):
+            read(path)
 
 
 def test_a_reference_to_plain_values_stands_for_them(tmp_path: Path) -> None:

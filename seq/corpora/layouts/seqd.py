@@ -1,4 +1,4 @@
-"""A corpus in SEQD's form: two languages, three annotators who do not always agree, one tie."""
+"""A corpus in SEQD's form: two languages, three annotators who do not always agree, one tie, a split and folds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _SPEAKERS: Final[dict[str, tuple[Literal["F", "M"], str]]] = {
     "s4": ("M", "en"),
     "s5": ("F", "zh"),
 }
+_SPLITS: Final = {"s1": "train", "s2": "train", "s3": "train", "s4": "valid", "s5": "test"}
 _EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised")
 _ENGLISH: Final = ("The train leaves at noon", "Please close the window")
 _LEVELS: Final = (None, "weak", "moderate", "strong")
@@ -40,7 +41,8 @@ def write(root: Path, studio: Studio) -> None:
                 votes = (emotion, other, "neutral" if is_tie else emotion)
                 ratings = (rating, min(rating + sentence, 3), rating)
                 rows += [
-                    (*fixed, vote, str(r), f"a{i}") for i, (vote, r) in enumerate(zip(votes, ratings, strict=True))
+                    (*fixed, vote, str(r), f"a{i}", _SPLITS[speaker], str(number + 1))
+                    for i, (vote, r) in enumerate(zip(votes, ratings, strict=True))
                 ]
     with open(root / "metadata.csv", "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([(*_COLUMNS, "annotator"), *rows])
+        csv.writer(file, lineterminator="\n").writerows([(*_COLUMNS, "annotator", "split", "fold"), *rows])
