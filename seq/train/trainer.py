@@ -179,6 +179,7 @@ class Trainer:
         return part.means(conf)
 
     def _train_batch(self, batch: Batch, share: float) -> dict[str, tuple[float, int]]:
+        """`share`: this rank's utterances, of the mean over ranks; a task's loss knows by its labels."""
         with autocast(self.device, self.precision):
             output = self.network(*batch.inputs_on(self.device))
         losses = batch_losses(output, batch, self.losses)
