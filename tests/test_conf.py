@@ -23,7 +23,8 @@ SCRATCH: dict[str, dict[str, Any]] = {
     "augment": {
         "tempo": 0.2, "frequency_warp": 0.1, "gain_db": 6.0, "time_masks": 2, "time_mask_frames": 20,
         "frequency_masks": 2, "frequency_mask_bins": 10, "speed_prob": 1.0, "speed": 0.12, "noise_prob": 0.0,
-        "noise_snr_low": 10.0, "noise_snr_high": 30.0, "on_the_fly": False, "speeds": [1.0],
+        "noise_snr_low": 10.0, "noise_snr_high": 30.0, "mix_prob": 0.0, "mix_alpha": 0.5, "on_the_fly": False,
+        "speeds": [1.0],
     },
     "model": {
         "encoder": "conformer", "subsampling": 4, "stem_channels": 32, "channels": 128, "num_layers": 4,
