@@ -196,6 +196,7 @@ augment.speeds=null augment.speeds=[0] augment.speeds=[3.0]
 augment.speeds=1.0 model.pretrained.trained_layers=-1 model.pretrained.lora_rank=-1 model.pretrained.lora_alpha=0
 model.pretrained.lora_modules=null model.pretrained.learning_rate=-1 model.pretrained.name=5 model.pretrained=null
 model.statistics_layers=[-1] model.statistics_layers=null model.statistics_dropout=1 model.subsampling=3
+augment.mix_prob=2 augment.mix_alpha=0
 model.subsampling=true model.stem_channels=0 model.channels=0 model.channels=1000000 model.num_layers=0
 model.kernel_size=4 model.kernel_size=-1 model.num_heads=0 model.feedforward=0 model.embedding_dim=0 model.members=0
 model.dropout=2 model.dropout=-0.1 model.head_dropout=1 model.front_end=null ctc.backend=k3 train.num_epochs=0
