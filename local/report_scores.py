@@ -16,8 +16,9 @@ import argparse
 from pathlib import Path
 
 from seq.report.kept_results import keep_results
-from seq.report.report import write_report
+from seq.report.report import Additions, write_report
 from seq.score.types import read_scores
+from seq.studies.robustness_report import robustness_additions
 from seq.unified.report import corpora_additions
 from seq.utils.outputs import check_out_file, out_path
 from seq.utils.script import run_main
@@ -37,7 +38,8 @@ def main() -> None:
             check_out_file(option, path, read)
     # First, so that no table is printed whose predictions are not there.
     kept = keep_results(args.scores, args.exp_dir) if args.results else None
-    additions = corpora_additions(read_scores(args.scores), args.exp_dir)
+    corpora, tested = corpora_additions(read_scores(args.scores), args.exp_dir), robustness_additions(args.exp_dir)
+    additions = Additions([*corpora.sections, *tested.sections], [*corpora.figures, *tested.figures])
     print(write_report(args.scores, args.exp_dir, args.out, args.results, args.against, additions))
     print(f"report: {args.out}")
     if kept:

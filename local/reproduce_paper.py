@@ -82,7 +82,7 @@ def make(section: Section, results: Path) -> int:
         if status := subprocess.run(step.command, cwd=ROOT, check=False).returncode:
             print(f"{section.name}: stopped; run the same command again to go on", file=sys.stderr)
             return status
-    kept = [keep_results(exp_dir / "scores.json", exp_dir) for exp_dir in section.experiments]
+    kept = [keep_results(exp_dir / "scores.json", exp_dir) for exp_dir in section.experiments()]
     replace_block(results, section.name, f"## {section.title}\n\n{section.body()}")
     print(f"{results}: {section.name}; to be committed with {len(kept)} folders of results", flush=True)
     return 0

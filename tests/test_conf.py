@@ -23,8 +23,9 @@ SCRATCH: dict[str, dict[str, Any]] = {
     "augment": {
         "tempo": 0.2, "frequency_warp": 0.1, "gain_db": 6.0, "time_masks": 2, "time_mask_frames": 20,
         "frequency_masks": 2, "frequency_mask_bins": 10, "speed_prob": 1.0, "speed": 0.12, "noise_prob": 0.0,
-        "noise_snr_low": 10.0, "noise_snr_high": 30.0, "mix_prob": 0.0, "mix_alpha": 0.5, "on_the_fly": False,
-        "speeds": [1.0],
+        "noise_snr_low": 10.0, "noise_snr_high": 30.0, "mix_prob": 0.0, "mix_alpha": 0.5,
+        "on_the_fly": False, "speeds": [1.0],
+        "noise_dir": "", "room_prob": 0.0, "band_prob": 0.0, "copies": 0, "copy_prob": 0.5,
     },
     "model": {
         "encoder": "conformer", "subsampling": 4, "stem_channels": 32, "channels": 128, "num_layers": 4,
@@ -188,7 +189,10 @@ features.num_filters=0 features.num_filters=100000 features.num_filters=null fea
 augment.tempo=5 augment.tempo=-0.1 augment.frequency_warp=1 augment.gain_db=-1 augment.gain_db=.inf
 augment.time_masks=-1 augment.time_masks=1000000000 augment.time_mask_frames=-1 augment.frequency_masks=-1
 augment.frequency_mask_bins=-1 augment.speed_prob=1.1 augment.speed=2 augment.speed=1 augment.noise_prob=-0.1
-augment.noise_snr_low=-1e9 augment.noise_snr_high=.nan augment.speeds=null augment.speeds=[0] augment.speeds=[3.0]
+augment.room_prob=1.1 augment.band_prob=-1 augment.copies=-1 augment.copies=101 augment.copy_prob=2
+augment.noise_snr_low=-1e9 augment.noise_snr_high=.nan
+augment.mix_prob=1.1 augment.mix_prob=-0.1 augment.mix_alpha=0 augment.mix_alpha=1e308
+augment.speeds=null augment.speeds=[0] augment.speeds=[3.0]
 augment.speeds=1.0 model.pretrained.trained_layers=-1 model.pretrained.lora_rank=-1 model.pretrained.lora_alpha=0
 model.pretrained.lora_modules=null model.pretrained.learning_rate=-1 model.pretrained.name=5 model.pretrained=null
 model.statistics_layers=[-1] model.statistics_layers=null model.statistics_dropout=1 model.subsampling=3
@@ -235,6 +239,10 @@ def test_every_number_of_the_conf_has_bounds() -> None:
         (["model.channels=7", "model.num_heads=1"], r"model\.num_heads is 1: twice that must divide .* is 7"),
         (["augment.frequency_mask_bins=81"], r"augment\.frequency_mask_bins is 81: features\.num_filters are no more"),
         (["augment.noise_snr_low=40"], r"augment\.noise_snr_low is 40, above augment\.noise_snr_high, which is 30"),
+        (
+            ["augment.mix_prob=0.1", "model.front_end=pretrained"],
+            r"augment\.mix_prob mixes filter banks, which a network",
+        ),
         (["augment.speeds=[]"], r"augment\.speeds is empty"),
         (
             ["model.pretrained.lora_rank=8"],

@@ -70,12 +70,13 @@ class DaskCluster:
 
     def wait(self) -> None:
         """Until all workers are there."""
-        from distributed import Client
+        # After `--help`: Dask is an extra.
+        from seq.utils.cluster.client import connect
 
         deadline = time.monotonic() + START_SECONDS
         while not self.scheduler_file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        with Client(scheduler_file=str(self.scheduler_file)) as client:
+        with connect(str(self.scheduler_file)) as client:
             client.wait_for_workers(self.num_workers, timeout=START_SECONDS)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Training augmentation: on fbank (tempo, vocal tract, gain, SpecAugment) and on waveforms (speed, noise).
+"""Training augmentation: on fbank (tempo, vocal tract, gain, SpecAugment) and on waveforms (speed, rooms, noise).
 
 Every draw is a function of (seed, epoch, cut id): the same whatever the number of workers, folds side by side,
 or restarts.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seq.conf import AugmentConf
+from seq.data.degrade import degrade, degrades
 
 # 1 dB in natural-log energy, the unit of fbank.
 LOG_ENERGY_PER_DB = math.log(10.0) / 10.0
@@ -28,7 +30,7 @@ def cut_random(seed: int, epoch: int, cut_id: str) -> random.Random:
 
 def needs_waveform(conf: AugmentConf) -> bool:
     """Whether any waveform augmentation is on, so that fbank must be computed on the fly."""
-    return conf.speed_prob > 0 or conf.noise_prob > 0
+    return conf.speed_prob > 0 or degrades(conf)
 
 
 def change_speed(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
@@ -38,16 +40,17 @@ def change_speed(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
     return samples if factor == 1.0 else soxr.resample(samples, rate * factor, rate).astype(np.float32)
 
 
-def augment_waveform(samples: np.ndarray, rate: int, conf: AugmentConf, rng: random.Random) -> np.ndarray:
-    """Speed and noise on a waveform (T,), float32; returns (T',)."""
+def augment_waveform(
+    samples: np.ndarray, rate: int, conf: AugmentConf, rng: random.Random, voices: Sequence[np.ndarray] = ()
+) -> np.ndarray:
+    """Speed, and what `seq.data.degrade` does, on a waveform (T,), float32; returns (T',).
+
+    Args:
+        voices: (T_i,) what others of the train part say, for babble.
+    """
     if rng.random() < conf.speed_prob:
         samples = change_speed(samples, rate, 1.0 + conf.speed * rng.uniform(-1.0, 1.0))
-    if rng.random() < conf.noise_prob:
-        power = float(np.square(samples).mean())
-        snr_db = rng.uniform(conf.noise_snr_low, conf.noise_snr_high)
-        noise = np.random.default_rng(rng.getrandbits(64)).standard_normal(len(samples), dtype=np.float32)
-        samples = samples + noise * np.float32(math.sqrt(power * 10 ** (-snr_db / 10)))
-    return samples
+    return degrade(samples, conf, rng, voices)
 
 
 def warp(feature: Tensor, tempo: float, frequency: float) -> Tensor:

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_waveform
-from seq.data.encoded import Heard, load_fbank, load_heard
+from seq.data.encoded import Heard, draw_variant, load_fbank, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
 from seq.data.mixing import Mix, draw_mix, mix_features
@@ -32,6 +32,9 @@ NUM_BUCKETS = 6
 EVAL_BATCH_SECONDS = 60.0
 # Batches are padded to a multiple of this many frames.
 PAD_TO = 16
+
+# Of babble in training.
+NUM_VOICES = 5
 
 # What a network reads: filter banks, or what the frozen part of an encoder said.
 Reads = Literal["fbank", "frames"]
@@ -102,12 +105,14 @@ class SpeechDataset(Dataset[Batch]):
             return [self.load(cut) for cut in cuts]
         rngs = [cut_random(self.epoch.seed, self.epoch.number, _draw(cut)) for cut in cuts]
         if self._reads == "frames" and not self._on_the_fly:
-            return [load_heard(cut, rng.choice(self.augment.speeds)) for cut, rng in zip(cuts, rngs, strict=True)]
+            return [load_heard(cut, draw_variant(self.augment, rng)) for cut, rng in zip(cuts, rngs, strict=True)]
         if self._on_the_fly:
             waveforms = [load_cut_audio(cut) for cut in cuts]
             if needs_waveform(self.augment):
-                pairs = zip(waveforms, rngs, strict=True)
-                waveforms = [augment_waveform(samples, SAMPLING_RATE, self.augment, rng) for samples, rng in pairs]
+                waveforms = [
+                    augment_waveform(samples, SAMPLING_RATE, self.augment, rng, _others(waveforms, i))
+                    for i, (samples, rng) in enumerate(zip(waveforms, rngs, strict=True))
+                ]
             if self._hear is not None:
                 return [self._hear(samples) for samples in waveforms]
             # What follows is drawn and done on the CPU, so that a seed gives the same masks on every device.
@@ -141,6 +146,11 @@ class SpeechDataset(Dataset[Batch]):
         if self.augment is None or not self.augment.mix_prob:
             return None
         return draw_mix(self.augment, len(ids), cut_random(self.epoch.seed, self.epoch.number, f"mix {ids[0]}"))
+
+
+def _others(waveforms: list[np.ndarray], i: int) -> list[np.ndarray]:
+    """The voices of babble behind an utterance of a batch: those that stand after it."""
+    return [*waveforms[i + 1 :], *waveforms[:i]][:NUM_VOICES]
 
 
 def _draw(cut: object) -> str:

@@ -1,25 +1,33 @@
 """What a network reads of one utterance, and where stage 2 put it when a pretrained encoder is what hears.
 
-Stage 2 keeps, at every speed that training uses, `frames` (T, C) float16, the last frozen hidden state, and
-`statistics` (L, 2 C) float32: mean and standard deviation over time of every frozen hidden state.
+Stage 2 keeps, at every speed that training uses and of every copy, `frames` (T, C) float16, the last frozen hidden
+state, and `statistics` (L, 2 C) float32: mean and standard deviation over time of every frozen hidden state.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import random
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from seq.conf import Conf
+from seq.conf import AugmentConf, Conf
+from seq.data.degrade import VERSION
 from seq.errors import InputError
 
 FRAMES: Final = "frames"
 STATISTICS: Final = "statistics"
+# Names a way in which an utterance was heard: a speed, or a copy.
+Variant = float | str
 # What changes filter banks, and has nothing to change where an encoder's frames are read; 0 switches it off.
 _OF_FBANK: Final = ("tempo", "frequency_warp", "gain_db", "time_masks", "frequency_masks")
-_OF_WAVEFORMS: Final = ("speed_prob", "noise_prob")
+_OF_COPIES: Final = ("noise_prob", "room_prob", "band_prob")
+# What those copies are made with.
+_COPY_SETTINGS: Final = (*_OF_COPIES, "noise_snr_low", "noise_snr_high", "noise_dir", "speeds")
 
 
 @dataclass
@@ -32,9 +40,23 @@ class Heard:
     statistics: Tensor | None = None
 
 
-def array_name(what: str, speed: float) -> str:
-    """The field of a cut that holds an array at a speed: `frames_0.9`."""
-    return f"{what}_{speed:g}"
+def array_name(what: str, variant: Variant) -> str:
+    """The field of a cut that holds an array at a speed, or of a copy: `frames_0.9`."""
+    return f"{what}_{variant if isinstance(variant, str) else f'{variant:g}'}"
+
+
+def copy_names(conf: AugmentConf) -> list[str]:
+    """What the copies of an utterance are called; those that are made in another way have other names."""
+    made = {"version": VERSION, **{key: getattr(conf, key) for key in _COPY_SETTINGS}}
+    digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+    return [f"copy{number}.{digest[:8]}" for number in range(1, conf.copies + 1)]
+
+
+def draw_variant(conf: AugmentConf, rng: random.Random) -> Variant:
+    """How an utterance is heard this time: as a copy with `copy_prob`, or at one of the speeds."""
+    if conf.copies and rng.random() < conf.copy_prob:
+        return rng.choice(copy_names(conf))
+    return rng.choice(conf.speeds)
 
 
 def cached_speeds(conf: Conf) -> list[float]:
@@ -48,21 +70,29 @@ def cached_speeds(conf: Conf) -> list[float]:
         raise InputError(f"augment.{on} changes filter banks, which {conf.model_name} does not read: set it to 0")
     if augment.on_the_fly:
         return [1.0]
-    if on := next((key for key in _OF_WAVEFORMS if getattr(augment, key)), None):
+    if augment.speed_prob:
         raise InputError(
-            f"augment.{on} changes waveforms, but what the encoder hears is kept by stage 2: list augment.speeds, or "
-            "set augment.on_the_fly=true, which lets it hear everything again in every epoch"
+            "augment.speed_prob changes waveforms, but what the encoder hears is kept by stage 2: list augment.speeds, "
+            "or set augment.on_the_fly=true, which lets it hear everything again in every epoch"
+        )
+    if not augment.copies and (on := next((key for key in _OF_COPIES if getattr(augment, key)), None)):
+        raise InputError(
+            f"augment.{on} changes waveforms, but what the encoder hears is kept by stage 2: set augment.copies to how "
+            "many copies it hears of every utterance, or augment.on_the_fly=true, which lets it hear all in every epoch"
         )
     return sorted({1.0, *augment.speeds})
 
 
-def load_heard(cut: Any, speed: float = 1.0) -> Heard:
-    """What the encoder heard of a cut. Raises InputError where stage 2 did not let it hear that."""
+def cached_variants(conf: Conf) -> list[Variant]:
+    """All ways in which stage 2 lets the encoder hear every utterance. Raises InputError as `cached_speeds`."""
+    return [*cached_speeds(conf), *([] if conf.augment.on_the_fly else copy_names(conf.augment))]
+
+
+def load_heard(cut: Any, speed: Variant = 1.0) -> Heard:
+    """What the encoder heard of a cut, at a speed or as a copy. Raises InputError where stage 2 made nothing of it."""
     names = [array_name(what, speed) for what in (FRAMES, STATISTICS)]
     if any(name not in (cut.custom or {}) for name in names):
-        raise InputError(
-            f"cut {cut.id} has no {names[0]}: run stage 2 (features) with the same model and augment.speeds"
-        )
+        raise InputError(f"cut {cut.id} has no {names[0]}: run stage 2 (features) with the same model and augmentation")
     try:
         frames, statistics = (torch.from_numpy(cut.load_custom(name)).float() for name in names)
     except (OSError, ValueError) as error:

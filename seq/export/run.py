@@ -197,8 +197,10 @@ def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: 
 
 
 def _continued(conf: Conf) -> dict[str, Any]:
-    """What finetuning takes over of the conf; a teacher stays behind, since it knows nothing of another corpus."""
-    conf = replace(conf, train=replace(conf.train, teacher=""))
+    """What finetuning takes over of the conf; a teacher stays behind, since it knows nothing of another corpus, and a
+    folder of noises, since it is on this machine.
+    """
+    conf = replace(conf, train=replace(conf.train, teacher=""), augment=replace(conf.augment, noise_dir=""))
     return {section: asdict(getattr(conf, section)) for section in CONTINUED}
 
 

@@ -144,7 +144,7 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "c
 
     data = recipe.folder / "data"
     stamp, audio_table = data / "prepared.json", data / "audio.jsonl"
-    encoder = encoder_folder(recipe.conf.model)
+    encoder = encoder_folder(recipe.conf.model, recipe.conf.augment)
     features = recipe.features
     outputs = (recipe.corpus_json, audio_table, recipe.cuts, features)
     made_from = {
@@ -153,7 +153,7 @@ def prepare_data(recipe: Recipe, own: OwnCorpus, num_jobs: int, device: str = "c
         "audio": _audio_state(own.utterances),
         "corpus": asdict(recipe.conf.corpus),
         "features": asdict(recipe.conf.features),
-        **({"encoder": encoder, "speeds": recipe.conf.augment.speeds} if encoder else {}),
+        **({"encoder": encoder, "augment": asdict(recipe.conf.augment)} if encoder else {}),
     }
     if stamp.exists() and read_json(stamp) == made_from and all(path.exists() for path in outputs):
         print(f"{features}: up to date")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq.data.fold_files import fold_json
 from seq.errors import InputError
-from seq.models.pretrained.spec import features_folder
+from seq.models.pretrained.spec import features_folder, storage_folder
 from seq.tasks.registry import default_names
 from seq.utils.names import wrong_name
 
@@ -50,7 +50,7 @@ class RecipeFiles(ABC):
 
     def feature_storage(self, encoder: str) -> Path:
         """The features themselves."""
-        return self.data_dir / features_folder(encoder) / "storage"
+        return self.data_dir / storage_folder(encoder) / "storage"
 
     @property
     def folds_dir(self) -> Path:

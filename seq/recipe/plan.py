@@ -95,7 +95,7 @@ def resolve_plan(conf: Conf, options: Options) -> Plan:
     """
     chosen = conf.protocol(options.protocol or None)
     protocol = chosen.name
-    encoder = encoder_folder(conf.model)
+    encoder = encoder_folder(conf.model, conf.augment)
     siblings = open_siblings(conf)
     count = count_folds(protocol, siblings) if siblings else _count_named_folds(chosen)
     folds = sorted(options.asked_folds or range(1, count + 1))

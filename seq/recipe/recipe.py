@@ -21,7 +21,7 @@ class Recipe(RecipeFiles):
     @property
     def features(self) -> Path:
         """The manifest of stage 2 that networks of this conf read."""
-        return self.feature_cuts(encoder_folder(self.conf.model))
+        return self.feature_cuts(encoder_folder(self.conf.model, self.conf.augment))
 
     def place(self) -> tuple[Path, str, str]:
         return self.folder, self.conf.corpus.name, self.protocol.name

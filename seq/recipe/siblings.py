@@ -66,7 +66,7 @@ def open_siblings(conf: Conf) -> list[Sibling]:
     Raises:
         InputError: one corpus alone, one of them twice, or one that is not prepared.
     """
-    encoder, names = encoder_folder(conf.model), [item.name for item in conf.unified.corpora]
+    encoder, names = encoder_folder(conf.model, conf.augment), [item.name for item in conf.unified.corpora]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(f"unified.corpora of the conf names {twice[0]} twice: keep one")

@@ -173,7 +173,8 @@ _SPLIT: Final = tuple(f"protocol.{f.name}" for f in fields(ProtocolConf) if f.na
 _TARGETS: Final = ("corpus.soft_labels",)
 # What a pretrained encoder's frozen part says depends on.
 _HEARD: Final = (*(f"model.pretrained.{key}" for key in ("name", "revision", "path", "trained_layers")),
-                 "augment.speeds", "augment.on_the_fly")  # fmt: skip
+                 *(f"augment.{key}" for key in ("speeds", "on_the_fly", "copies", "room_prob", "noise_prob",
+                   "noise_snr_low", "noise_snr_high", "noise_dir", "band_prob")))  # fmt: skip
 
 STAGES: Final = {
     "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus, version=2, ignores=_TARGETS),

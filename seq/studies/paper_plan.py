@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seq.conf import Conf, ProtocolConf, load_conf
+from seq.conf import ProtocolConf, load_conf
 from seq.errors import InputError
 from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
-from seq.studies.ablation import AblationRow, ablation_rows
+from seq.studies.ablation import AblationRow, ablation_rows, labelled_tasks
 from seq.studies.systems import System
-from seq.tasks.registry import default_names
+from seq.tasks.registry import default_names, in_order
 from seq.utils.files import read_json
 from seq.utils.run_folder import RunFolder
 
@@ -56,8 +56,8 @@ class Section:
     steps: list[Step]
     # Made when all steps are done: the text under the title, and the figures it needs.
     body: Callable[[], str]
-    # Experiments whose scores and predictions are committed beside the recipe.
-    experiments: list[Path] = field(default_factory=list)
+    # Experiments whose scores and predictions are committed beside the recipe, when all steps are done.
+    experiments: Callable[[], list[Path]] = list
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,19 @@ def _is_partial(recipe: Recipe) -> bool:
     return recipe.corpus_json.exists() and bool(read_json(recipe.corpus_json).get("partial"))
 
 
-def rows_of(conf: Conf) -> list[AblationRow]:
-    """The rows of a corpus's ablation, as far as its conf says what it has labels for."""
-    rated = bool(conf.corpus.intensities or "intensity" in conf.corpus.scales)
-    return ablation_rows({name for name in default_names() if name != "intensity" or rated})
+def rows_of(corpus: Corpus, outer: bool = False) -> list[AblationRow]:
+    """The rows of a corpus's ablation, or the first and the last: what it has labels for is seen once it is prepared.
+
+    Before, all that its conf does not exclude counts.
+    """
+    recipe, conf = corpus.recipe, corpus.recipe.conf.corpus
+    if recipe.cuts.exists() and (recipe.lang_dir / "text").exists():
+        labelled = labelled_tasks(recipe)
+    else:
+        rated = {task.name: task.kind != "scale" or conf.intensities for task in in_order(default_names())}
+        labelled = {name for name, is_rated in rated.items() if is_rated or name in conf.scales}
+    rows = ablation_rows(labelled)
+    return [rows[0], rows[-1]] if outer else rows
 
 
 def prepare_step(corpus: Corpus, nj: int) -> Step:
@@ -165,11 +174,10 @@ def ablation_step(corpus: Corpus, nj: int, rows: str = "all") -> Step:
     command = ["local/run_ablation.py", "--recipe", f"egs/{corpus.name}", "--model", model, "--name", model]
     command += ["--nj", str(nj), "--rows", rows, "--outer-seeds", ",".join(map(str, corpus.seeds))]
     command += words_of(corpus)
-    found = [row for row in rows_of(corpus.recipe.conf) if not row.missing]
-    outer = (found[0], found[-1])
+    found = [row for row in rows_of(corpus, outer=rows == "outer") if not row.missing]
     seconds = sum(
-        corpus.seconds(row.exp_name(model, protocol), corpus.seeds if row in outer else [0])
-        for row in (outer if rows == "outer" else found)
+        corpus.seconds(row.exp_name(model, protocol), corpus.seeds if row in (found[0], found[-1]) else [0])
+        for row in found
     )
     return Step(tuple(command), seconds)
 

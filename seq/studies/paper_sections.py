@@ -48,16 +48,16 @@ def ablation_section(corpora: Mapping[str, Corpus], scratch: Corpus | None, nj: 
     here = [corpora[name] for name in ABLATED if name in corpora]
     if not here:
         return None
-    shown = [(corpus, rows_of(corpus.recipe.conf), ablation_step(corpus, nj)) for corpus in here]
+    shown = [(corpus, False, ablation_step(corpus, nj)) for corpus in here]
     if scratch is not None:
-        rows = rows_of(scratch.recipe.conf)
-        shown.append((scratch, [rows[0], rows[-1]], ablation_step(scratch, nj, rows="outer")))
+        shown.append((scratch, True, ablation_step(scratch, nj, rows="outer")))
     steps = [step for corpus, _, ablation in shown for step in (prepare_step(corpus, nj), ablation)]
 
     def body() -> str:
         column = leading_columns(main_task())[0]
         parts, drawn = [], {}
-        for corpus, rows, step in shown:
+        for corpus, outer, step in shown:
+            rows = rows_of(corpus, outer)
             recipe, prefix = corpus.recipe, corpus.recipe.conf.model_name
             parts.append(ablation_report(recipe, rows, prefix, str(step), []).replace("# ", "### ", 1))
             drawn[f"{corpus.name}, {prefix}"] = differences(ablation_scores(recipe, rows, prefix), column)
@@ -66,12 +66,14 @@ def ablation_section(corpora: Mapping[str, Corpus], scratch: Corpus | None, nj: 
         caption = f"{column.metric} beside {main_task().name} alone, 95 % intervals over speakers"
         return "\n".join([*parts, f"![{caption}]({FIGURES}/ablation.png)"])
 
-    experiments = [
-        corpus.recipe.exp_dir(row.exp_name(corpus.recipe.conf.model_name, corpus.recipe.protocol.name))
-        for corpus, rows, _ in shown
-        for row in rows
-        if not row.missing
-    ]
+    def experiments() -> list[Path]:
+        return [
+            corpus.recipe.exp_dir(row.exp_name(corpus.recipe.conf.model_name, corpus.recipe.protocol.name))
+            for corpus, outer, _ in shown
+            for row in rows_of(corpus, outer)
+            if not row.missing
+        ]
+
     return Section("ablation", "Ablation over tasks", steps, body, experiments)
 
 
@@ -120,7 +122,7 @@ def unified_sections(
             "Several corpora, one model",
             [*(alone_step(corpus, nj) for corpus in here), joint_step(JOINT, num_folds, 1.0)],
             joint_body,
-            [*(corpus.own_exp() for corpus in here), exp_dir(JOINT)],
+            lambda: [*(corpus.own_exp() for corpus in here), exp_dir(JOINT)],
         ),
         Section(
             "cross-corpus",
@@ -131,7 +133,7 @@ def unified_sections(
                 joint_step(LEAVE_ONE_OUT, len(here) - 1, 1.0),
             ],
             matrix_body,
-            [exp_dir(CROSS), exp_dir(LEAVE_ONE_OUT)],
+            lambda: [exp_dir(CROSS), exp_dir(LEAVE_ONE_OUT)],
         ),
     ]
 
@@ -171,7 +173,9 @@ def systems_section(corpora: Mapping[str, Corpus], nj: int) -> Section | None:
     def body() -> str:
         return systems_report(recipe, systems, str(step)).replace("# ", "### ", 1)
 
-    experiments = [recipe.exp_dir(s.exp_name(recipe.protocol.name)) for s in systems if not s.missing]
+    def experiments() -> list[Path]:
+        return [recipe.exp_dir(s.exp_name(recipe.protocol.name)) for s in systems if not s.missing]
+
     return Section("systems", "Systems of others beside ours", [prepare_step(corpus, nj), step], body, experiments)
 
 

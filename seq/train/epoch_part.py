@@ -17,9 +17,10 @@ from seq.train.training_log import TOO_SHORT
 
 @dataclass
 class EpochPart:
-    """Counts of this rank's batches since the epoch began."""
+    """Counts of this rank's batches since the epoch began; a checkpoint holds those of the first rank."""
 
     batches: int = 0
+    # Of all ranks, since the learning rate follows it, and one network cannot learn at two.
     utterances: int = 0
     # Utterances whose text does not fit into their frames.
     too_short: int = 0
@@ -34,6 +35,10 @@ class EpochPart:
         for task, (total, count) in losses.items():
             previous = self.sums.get(task, (0.0, 0))
             self.sums[task] = (previous[0] + total, previous[1] + count)
+
+    def done(self, num_train: int) -> float:
+        """The part of the epoch that is done, 0 to 1 (utterances that are drawn twice count)."""
+        return min(self.utterances / num_train, 1.0)
 
     def means(self, conf: TrainConf) -> dict[str, float]:
         """The mean loss of every task, and all of them together as training weighs them."""

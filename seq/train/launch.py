@@ -28,6 +28,8 @@ def launch(num_processes: int) -> int:
     from torch.distributed.run import main
 
     options = ["--standalone", "--nproc-per-node", str(num_processes), "--max-restarts", str(MAX_RESTARTS)]
+    # Else processes that are started again find the addresses of those before them, and wait for the dead.
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     try:
         main([*options, *sys.argv])
     except ChildFailedError as error:

@@ -142,7 +142,7 @@ def _ask(
             names = [name for name in names if name in model.spec.outputs]
             if other := [name for name in names if model.spec.outputs[name].labels != outputs[name].labels]:
                 raise InputError(f"{run} has other classes of {other[0]}: choose one of this protocol")
-            for cut in open_cuts(_cuts_of(experiment.cuts, encoder_folder(conf.model)), train):
+            for cut in open_cuts(_cuts_of(experiment.cuts, encoder_folder(conf.model, conf.augment)), train):
                 inputs = [inputs_of(model, cut, speed) for speed in speeds]
                 heard = [model(*item) for item in inputs]
                 for name in names:

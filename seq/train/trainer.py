@@ -41,6 +41,7 @@ from seq.train.losses import (
     count_too_short,
     loss_setting,
     mean_counts,
+    sum_over_ranks,
 )
 from seq.train.optimizer import make_optimizer, set_learning_rate
 from seq.train.progress import Progress
@@ -168,24 +169,23 @@ class Trainer:
             set_random_state(self.random_state, self.device)
             self.random_state = None
         for batch in batches:
-            set_learning_rate(self.optimizer, self.conf, epoch - 1 + min(self._done(), 1.0))
-            losses = self._train_batch(batch, conf.gradient_clip)
-            self.part.add(len(batch.ids), count_too_short(batch.labels.targets, losses), losses)
+            set_learning_rate(self.optimizer, self.conf, epoch - 1 + self.part.done(self.data.num_train))
+            size = sum_over_ranks(len(batch.ids), self.device)
+            losses = self._train_batch(batch, self.world_size * len(batch.ids) / size)
+            self.part.add(size, count_too_short(batch.labels.targets, losses), losses)
             self._save_batch()
-            log.batch(self._done(), self.part.sums, self.progress.history)
+            log.batch(self.part.done(self.data.num_train), self.part.sums, self.progress.history)
         part, self.part = self.part, EpochPart()
         return part.means(conf)
 
-    def _done(self) -> float:
-        return self.part.utterances * self.world_size / self.data.num_train
-
-    def _train_batch(self, batch: Batch, gradient_clip: float) -> dict[str, tuple[float, int]]:
+    def _train_batch(self, batch: Batch, share: float) -> dict[str, tuple[float, int]]:
+        """`share`: this rank's utterances, of the mean over ranks; a task's loss knows by its labels."""
         with autocast(self.device, self.precision):
             output = self.network(*batch.inputs_on(self.device))
         losses = batch_losses(output, batch, self.losses)
         loss = combine_losses(losses, self.conf.train, mean_counts(losses))
         if self.data.lessons is not None:
-            loss = loss + self.data.lessons.loss(output, batch.ids, self.conf.train, batch.mix)
+            loss = loss + share * self.data.lessons.loss(output, batch.ids, self.conf.train, batch.mix)
         if not torch.isfinite(loss):
             raise InputError(
                 f"the training loss of {self.run_dir} became {loss.item()} in epoch {self.progress.epoch + 1}: "
@@ -193,7 +193,7 @@ class Trainer:
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.conf.train.gradient_clip)
         self.optimizer.step()
         self.progress.batch_idx_train += 1
         if self.progress.batch_idx_train % self.conf.train.average_period == 0:

@@ -115,7 +115,7 @@ def merge_features(conf: Conf, cuts: Path, out: Path, storage: Path) -> None:
 
     wanted = (conf.features.extractor, conf.features.num_filters)
     siblings = open_siblings(conf)
-    encoder = encoder_folder(conf.model)
+    encoder = encoder_folder(conf.model, conf.augment)
 
     def checked() -> Iterator[Cut]:
         for cut in _merged(siblings, lambda sibling: sibling.feature_cuts(encoder)):

@@ -24,7 +24,7 @@ from seq.utils.typed_yaml import Raw, lay_over, read_yaml
 
 MODELS = Path(__file__).resolve().parents[2] / "local/conf"
 # Keys whose values are places on the disk.
-PATH_KEYS = ("model.pretrained.path", "train.teacher")
+PATH_KEYS = ("model.pretrained.path", "train.teacher", "augment.noise_dir")
 # A key of a model's file: the name of another one, of which it changes what it says.
 EXTENDS = "extends"
 MODEL_SECTIONS = ("features", "augment", "model", "ctc", "train")
@@ -60,12 +60,18 @@ class AugmentConf:
     noise_prob: Share = 0.0
     noise_snr_low: Decibels = 10.0
     noise_snr_high: Decibels = 30.0
+    noise_dir: str = ""
+    room_prob: Share = 0.0
+    band_prob: Share = 0.0
     on_the_fly: bool = False
     # MixSpeech: how many batches are mixed, and both parameters of the beta distribution of an utterance's share.
     mix_prob: Share = 0.0
-    mix_alpha: PositiveFloat = 0.5
+    mix_alpha: Annotated[float, Bounds(0.01, 100)] = 0.5
     # Of a cached encoder: what an utterance's speed is drawn from.
     speeds: list[Annotated[float, Bounds(0.5, 2)]] = field(default_factory=lambda: [1.0])
+    # And how many copies of it went through rooms, noise and telephones, and how often one is drawn.
+    copies: Annotated[int, Bounds(0, 100)] = 0
+    copy_prob: Share = 0.5
 
 
 @dataclass

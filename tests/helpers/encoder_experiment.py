@@ -76,7 +76,7 @@ def encoder_experiment_conf(encoder: Path, trained_layers: int = 0, lora_rank: i
 def open_experiment(folder: Path, conf: Conf, name: str = "tiny") -> Experiment:
     """The experiment `name` of the recipe in `folder`, whose stage 2 is done where it was not."""
     manifest = folder / "data/manifests/tiny_cuts.jsonl.gz"
-    encoder = encoder_folder(conf.model)
+    encoder = encoder_folder(conf.model, conf.augment)
     out = folder / "data" / (f"encoder/{encoder}" if encoder else "fbank") / manifest.name
     if encoder:
         prepare_encoded(conf, manifest, out, out.parent / "storage")

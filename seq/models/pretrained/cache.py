@@ -6,6 +6,7 @@ What is kept is in `seq.data.encoded`. An array that is there already is not mad
 from __future__ import annotations
 
 import hashlib
+import random
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,13 +24,15 @@ from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import Conf
 from seq.data.augment import change_speed
 from seq.data.cut_jobs import rewrite_cuts
-from seq.data.encoded import FRAMES, STATISTICS, Heard, array_name, cached_speeds, summarise
+from seq.data.degrade import degrade, noise_files
+from seq.data.encoded import FRAMES, STATISTICS, Heard, Variant, array_name, cached_variants, summarise
+from seq.data.voices import draw_voices
 from seq.errors import InputError
 from seq.models.pretrained.families import FrozenEncoder, split_encoder
 from seq.models.pretrained.source import find_checkpoint
 from seq.models.pretrained.spec import ENCODER_JSON, FRAME_SECONDS, EncoderSpec
 from seq.utils.files import atomic_path, content_digest, read_json, read_jsonl, update_json, write_json
-from seq.utils.model_conf import PretrainedConf
+from seq.utils.model_conf import AugmentConf, PretrainedConf
 from seq.utils.pool import Workers
 
 # In the storage: what its arrays were made from.
@@ -43,7 +46,10 @@ class Cache:
     """What a worker process is told."""
 
     conf: PretrainedConf
-    speeds: list[float]
+    augment: AugmentConf
+    variants: list[Variant]
+    # In which the voices of babble are found.
+    cuts: Path
     storage: Path
     device: str
 
@@ -93,22 +99,27 @@ def prepare_encoded(
     Raises:
         InputError: the encoder is not what it must be, audio cannot be read any more, or the disk is too small.
     """
-    speeds = cached_speeds(conf)
+    variants = cached_variants(conf)
     spec = describe_encoder(conf.model.pretrained)
     storage = storage.resolve()
     _open_storage(storage, {"encoder": spec.to_dict(), "cuts": content_digest(cuts), "level_db": LEVEL_DB})
-    _check_size(cuts, storage, spec, speeds)
-    work = partial(_encode, cache=Cache(conf.model.pretrained, speeds, storage, str(device)))
+    _check_size(cuts, storage, spec, variants)
+    if conf.augment.copies and conf.augment.noise_dir:
+        noise_files(conf.augment.noise_dir)
+    cache = Cache(conf.model.pretrained, conf.augment, variants, cuts, storage, str(device))
+    work = partial(_encode, cache=cache)
     if str(device) != "cpu" and isinstance(workers, int):
         workers = 1
     preload = ["seq.models.pretrained.cache", "transformers.modeling_utils"]
     total = rewrite_cuts(work, cuts, out, spec.name, workers, preload)
     write_json(out.parent / ENCODER_JSON, spec.to_dict())
-    print(f"{out}: {total} utterances heard by {spec.name} at the speeds {_listed(speeds)}, in {storage}")
+    print(f"{out}: {total} utterances heard by {spec.name} {_listed(variants)}, in {storage}")
 
 
-def _listed(speeds: list[float]) -> str:
-    return ", ".join(f"{speed:g}" for speed in speeds)
+def _listed(variants: list[Variant]) -> str:
+    speeds = ", ".join(f"{variant:g}" for variant in variants if not isinstance(variant, str))
+    copies = sum(isinstance(variant, str) for variant in variants)
+    return f"at the speeds {speeds}" + (f" and as {copies} copies" if copies else "")
 
 
 def _open_storage(storage: Path, made_from: dict[str, Any]) -> None:
@@ -120,20 +131,21 @@ def _open_storage(storage: Path, made_from: dict[str, Any]) -> None:
     update_json(marker, made_from)
 
 
-def _check_size(cuts: Path, storage: Path, spec: EncoderSpec, speeds: list[float]) -> None:
+def _check_size(cuts: Path, storage: Path, spec: EncoderSpec, variants: list[Variant]) -> None:
     """Say how much will lie on the disk. Raises InputError where that is more than there is room for."""
     count, frames = 0, 0.0
     for cut in read_jsonl(cuts):
         count += 1
-        frames += sum(cut["duration"] / speed / FRAME_SECONDS for speed in speeds)
-    size = frames * spec.dim * 2 + len(speeds) * count * (spec.num_frozen * spec.dim * 8 + 2 * FILE_OVERHEAD)
+        # A copy is on average as long as the utterance.
+        frames += sum(cut["duration"] / (1 if isinstance(v, str) else v) / FRAME_SECONDS for v in variants)
+    size = frames * spec.dim * 2 + len(variants) * count * (spec.num_frozen * spec.dim * 8 + 2 * FILE_OVERHEAD)
     there = sum(path.stat().st_size + FILE_OVERHEAD for path in storage.rglob("*.npy"))
     free = shutil.disk_usage(storage).free
-    print(f"{storage}: {count} utterances at the speeds {_listed(speeds)} take about {size / 1e6:.0f} MB", flush=True)
+    print(f"{storage}: {count} utterances {_listed(variants)} take about {size / 1e6:.0f} MB", flush=True)
     if size - there > free:
         raise InputError(
-            f"the disk of {storage} has room for {free / 1e6:.0f} MB: free some, list fewer augment.speeds, or set "
-            "augment.on_the_fly=true"
+            f"the disk of {storage} has room for {free / 1e6:.0f} MB: free some, list fewer augment.speeds, ask for "
+            "fewer augment.copies, or set augment.on_the_fly=true"
         )
 
 
@@ -145,17 +157,26 @@ def _encode(cuts: list[MonoCut], cache: Cache) -> list[MonoCut]:
 def _encode_cut(cut: MonoCut, encoder: FrozenEncoder, cache: Cache) -> MonoCut:
     samples: np.ndarray | None = None
     custom = dict(cut.custom or {})
-    for speed in cache.speeds:
-        names = [array_name(what, speed) for what in (FRAMES, STATISTICS)]
+    for variant in cache.variants:
+        names = [array_name(what, variant) for what in (FRAMES, STATISTICS)]
         arrays = [_stored(cache.storage, cut.id, name) for name in names]
         if None in arrays:
             samples = load_cut_audio(cut) if samples is None else samples
-            heard = hear(encoder, change_speed(samples, SAMPLING_RATE, speed), cache.device)
+            heard = hear(encoder, _changed(samples, variant, cut, cache), cache.device)
             assert heard.statistics is not None
             values = (heard.feature.numpy().astype(np.float16), heard.statistics.numpy())
             arrays = [_store(cache.storage, cut.id, name, value) for name, value in zip(names, values, strict=True)]
         custom |= dict(zip(names, arrays, strict=True))
     return fastcopy(cut, custom=custom)
+
+
+def _changed(samples: np.ndarray, variant: Variant, cut: MonoCut, cache: Cache) -> np.ndarray:
+    """(S,) samples at a speed, or as a copy, which are drawn anew for every utterance."""
+    if not isinstance(variant, str):
+        return change_speed(samples, SAMPLING_RATE, variant)
+    rng = random.Random(f"{variant}/{cut.id}")
+    samples = change_speed(samples, SAMPLING_RATE, rng.choice(cache.augment.speeds))
+    return degrade(samples, cache.augment, rng, draw_voices(cache.cuts, cut, rng))
 
 
 def _path(storage: Path, key: str, name: str) -> Path:

@@ -10,9 +10,11 @@ from typing import Any
 from seq.errors import InputError
 from seq.models.pretrained.source import Checkpoint, encoder_name, fetch_checkpoint
 from seq.utils.files import read_json
-from seq.utils.model_conf import ModelConf, PretrainedConf
+from seq.utils.model_conf import AugmentConf, ModelConf, PretrainedConf
 
 ENCODER_JSON = "encoder.json"
+# Before the number of copies, in the name of a folder.
+COPIES = "-copies"
 # Between two frames of every family.
 FRAME_SECONDS = 0.02
 
@@ -75,10 +77,18 @@ def features_folder(encoder: str) -> str:
     return f"encoder/{encoder}" if encoder else "fbank"
 
 
-def encoder_folder(model: ModelConf) -> str:
-    """What stage 2 calls the encoder of a model: its name, and how many layers above are trained; "" without one."""
+def storage_folder(encoder: str) -> str:
+    """Where the arrays are that are listed in `features_folder`: those of copies and without are kept together."""
+    return features_folder(encoder.partition(COPIES)[0])
+
+
+def encoder_folder(model: ModelConf, augment: AugmentConf) -> str:
+    """What stage 2 calls what the encoder of a model hears: the encoder's name, how many layers above are trained, and
+    how many copies there are of an utterance; "" without one.
+    """
     if model.front_end != "pretrained":
         return ""
     conf = model.pretrained
     name = encoder_name(conf).rsplit("/", 1)[-1] or "encoder"
-    return f"{name}-top{conf.trained_layers}" if conf.trained_layers else name
+    top = f"-top{conf.trained_layers}" if conf.trained_layers else ""
+    return f"{name}{top}{f'{COPIES}{augment.copies}' if augment.copies else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from corpus_builders import build_ravdess, ravdess_conf, run_stages
 from lhotse import CutSet
 from tiny_encoders import DIM, NUM_LAYERS, encoder_conf, save_encoder
@@ -17,7 +19,9 @@ from tiny_encoders import DIM, NUM_LAYERS, encoder_conf, save_encoder
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import AugmentConf, Conf
 from seq.data.augment import change_speed
-from seq.data.encoded import cached_speeds, load_heard
+from seq.data.degrade import degrade
+from seq.data.encoded import cached_speeds, copy_names, load_heard
+from seq.data.voices import draw_voices
 from seq.errors import InputError
 from seq.models.pretrained import cache
 from seq.models.pretrained.cache import frozen_encoder, hear, prepare_encoded
@@ -82,6 +86,50 @@ class Stage2:
 @pytest.fixture
 def stage(tmp_path: Path, cuts_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage2:
     return Stage2(tmp_path / "one", cuts_path, monkeypatch)
+
+
+def test_copies_are_heard_beside_speeds_and_made_once(
+    stage: Stage2, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = conf_of(encoder, (0.9, 1.0))
+    stage.run(conf)
+    plain = gzip.decompress(stage.out.read_bytes())
+    conf.augment.copies, conf.augment.noise_prob, conf.augment.band_prob = 2, 0.7, 0.5
+    capsys.readouterr()
+    new = stage.run(conf)
+    names = copy_names(conf.augment)
+    kinds = {f"{what}_{name}" for what in ("frames", "statistics") for name in names}
+    assert {name.split("/")[0] for name in new} == kinds
+    assert stage.num_heard == 2 * NUM_CUTS
+    assert "at the speeds 0.9, 1 and as 2 copies take about" in capsys.readouterr().out
+    frozen = frozen_encoder(conf.model.pretrained)
+    after, before = list(CutSet.from_file(stage.out)), list(CutSet.from_file(stage.cuts))
+    different = 0
+    for cut, source in zip(after, before, strict=True):
+        rng = random.Random(f"{names[1]}/{cut.id}")
+        samples = change_speed(load_cut_audio(source), SAMPLING_RATE, rng.choice([0.9, 1.0]))
+        heard = hear(frozen, degrade(samples, conf.augment, rng, draw_voices(stage.cuts, source, rng)))
+        found = load_heard(cut, names[1])
+        np.testing.assert_array_equal(found.statistics, heard.statistics)
+        others = [load_heard(cut, variant).statistics for variant in (0.9, 1.0, names[0])]
+        different += not any(torch.equal(found.statistics, other) for other in others)
+    assert different > NUM_CUTS // 2
+    # Nothing is heard again; other copies are; without any, the manifest is what it was.
+    assert stage.run(conf) == []
+    conf.augment.noise_prob = 0.8
+    stage.run(conf)
+    assert stage.num_heard == 2 * NUM_CUTS
+    assert stage.run(conf_of(encoder, (0.9, 1.0))) == [] and gzip.decompress(stage.out.read_bytes()) == plain
+
+
+def test_voices_are_of_the_speaker_and_never_the_utterance(cuts_path: Path) -> None:
+    cuts = list(CutSet.from_file(cuts_path))
+    cut = cuts[0]
+    voices = draw_voices(cuts_path, cut, random.Random(1))
+    assert 1 <= len(voices) <= 5
+    own = [c for c in cuts if c.supervisions[0].speaker == cut.supervisions[0].speaker and c.id != cut.id]
+    low, high = min(c.duration for c in own) / 1.25, max(c.duration for c in own) / 0.8
+    assert all(low - 0.01 <= len(voice) / SAMPLING_RATE <= high + 0.01 for voice in voices)
 
 
 @pytest.mark.parametrize("trained_layers", [0, 2])

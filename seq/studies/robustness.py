@@ -1,0 +1,250 @@
+"""Experiments decoded under the conditions of `seq.studies.conditions`: the test part of every fold, side by side.
+
+Of every fold, seed and condition there is a file, exp/<name>/robustness/test/fold_<k>/seed_<s>/<condition>.jsonl, with
+lines as predictions.jsonl has them; what is there already is not made again. Recordings are changed as a whole, and
+their silence is trimmed afterwards, as it is when somebody asks for a prediction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from lhotse import CutSet, MonoCut
+
+from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio, read_audio
+from seq.audio.trimming import trim_silence
+from seq.conf import Conf, FeaturesConf
+from seq.data.batches import SpeechDataset, eval_loader
+from seq.data.encoded import Heard
+from seq.data.features import compute_fbank
+from seq.data.fold_checks import Fold
+from seq.data.shar import open_cuts
+from seq.data.targets import Labeller
+from seq.errors import InputError
+from seq.models.model import SpeechEqModel
+from seq.studies.conditions import CLEAN, CONDITIONS, VERSION, condition_path
+from seq.train.answers import predict
+from seq.train.checkpoint import checkpoint_path, load_model, read_pointer
+from seq.train.ctc import CtcBackend, make_ctc
+from seq.train.experiment import Experiment
+from seq.utils.files import content_digest, read_json, sha256, update_json, write_jsonl
+from seq.utils.pool import pool_map
+from seq.utils.progress import progress_bar
+from seq.utils.run_folder import DecodedPart
+
+MADE_FROM: Final = "made_from.json"
+# Utterances that are changed and heard at once, and voices of others that are at hand.
+CHUNK_SIZE: Final = 32
+NUM_VOICES: Final = 100
+
+
+@dataclass(frozen=True)
+class System:
+    """A network that is tested: one run of an experiment."""
+
+    experiment: Experiment
+    run_dir: Path
+    model: SpeechEqModel
+    labeller: Labeller
+    ctc: CtcBackend
+
+    @property
+    def reads(self) -> tuple[Any, ...]:
+        """Systems of which this is the same hear the same."""
+        spec, conf = self.model.spec, self.experiment.conf
+        if spec.encoder is None:
+            return ("fbank", conf.features.extractor, conf.features.num_filters)
+        return ("frames", spec.encoder.sha256, spec.encoder.num_frozen)
+
+
+class _HeardDataset(SpeechDataset):
+    """Utterances that were heard already."""
+
+    def __init__(self, system: System, heard: dict[str, Heard]) -> None:
+        super().__init__(system.labeller, system.experiment.conf.features, reads=system.model.front_end.reads)
+        self._heard = heard
+
+    def load(self, cut: MonoCut) -> Heard:
+        return self._heard[cut.id]
+
+
+def decode_conditions(
+    experiments: Sequence[Experiment],
+    cuts: Path,
+    folds: list[int],
+    seeds: list[int],
+    num_jobs: int = 1,
+    encoder: str | None = None,
+    part: DecodedPart = "test",
+) -> None:
+    """Decode the test parts, or the valid parts, under every condition, `num_jobs` folds side by side.
+
+    Args:
+        experiments: of one recipe and one protocol.
+        cuts: the manifest of stage 1, with audio.
+        encoder: folder of the pretrained encoder, if it is no more where it was in training.
+
+    Raises:
+        InputError: a run is not trained, or audio or an encoder is not at hand.
+    """
+    work = partial(_decode_fold, experiments, cuts, seeds, encoder, part)
+    for _ in pool_map(work, folds, min(num_jobs, len(folds))):
+        pass
+
+
+def _decode_fold(
+    experiments: Sequence[Experiment],
+    cuts: Path,
+    seeds: list[int],
+    encoder: str | None,
+    part: DecodedPart,
+    number: int,
+) -> None:
+    torch.set_num_threads(1)
+    fold = experiments[0].load_fold(number)
+    ids: list[str] = getattr(fold, part)
+    systems = [open_system(experiment, fold, seed, encoder) for experiment in experiments for seed in seeds]
+    for system in systems:
+        _forget_others(system, ids, cuts, part)
+    pending = {
+        condition: missing
+        for condition in (CLEAN, *CONDITIONS)
+        if (missing := [system for system in systems if not condition_path(system.run_dir, condition, part).exists()])
+    }
+    voices = _voices(cuts, fold) if any(condition.needs_voices for condition in pending) else {}
+    source = audio_source(cuts, experiments[0].conf.features.trim)
+    with progress_bar(total=len(pending) * len(ids), desc=f"fold {number}", unit="utt") as progress:
+        for condition, missing in pending.items():
+            rows: list[list[dict[str, Any]]] = [[] for _ in missing]
+            for chunk in _chunks(open_cuts(cuts, ids)):
+                samples = {}
+                for cut in chunk:
+                    others = [voice for name, own in voices.items() if name != _speaker(cut) for voice in own]
+                    change = partial(condition.apply, utterance=cut.id, part=part, voices=others)
+                    samples[cut.id] = source(cut, change)
+                for own, found in zip(rows, answer(missing, chunk, samples), strict=True):
+                    own += found
+                progress.update(len(chunk))
+            for system, found in zip(missing, rows, strict=True):
+                write_jsonl(condition_path(system.run_dir, condition, part), found)
+
+
+def open_system(experiment: Experiment, fold: Fold, seed: int, encoder: str | None = None) -> System:
+    """A run's network, ready to be asked. Raises InputError where it is not trained, or its encoder not at hand."""
+    run_dir = experiment.run_dir(fold.fold, seed)
+    model, _ = load_model(run_dir, encoder=encoder)
+    lang = experiment.open_lang(fold.train, run_dir)
+    labeller = Labeller(model.spec.outputs, experiment.setting(lang))
+    return System(experiment, run_dir, model, labeller, make_ctc(experiment.conf.ctc.backend))
+
+
+def answer(
+    systems: Sequence[System], cuts: list[MonoCut], samples: dict[str, np.ndarray]
+) -> list[list[dict[str, Any]]]:
+    """What each system says of (S,) samples of every cut, as lines of predictions.jsonl."""
+    heard: dict[tuple[Any, ...], dict[str, Heard]] = {}
+    found = []
+    for system in systems:
+        if system.reads not in heard:
+            hear = _ear(system.model, system.experiment.conf)
+            heard[system.reads] = {id_: hear(values) for id_, values in samples.items()}
+        loader = eval_loader(CutSet.from_cuts(cuts), _HeardDataset(system, heard[system.reads]))
+        fold, seed = system.run_dir.parent.name, system.run_dir.name
+        rows = []
+        for row, _ in predict(system.model, loader, system.ctc, "fp32"):
+            row.corpus = system.experiment.conf.corpus.name
+            row.fold, row.seed = int(fold.removeprefix("fold_")), int(seed.removeprefix("seed_"))
+            rows.append(row.to_dict())
+        found.append(rows)
+    return found
+
+
+def _ear(model: SpeechEqModel, conf: Conf) -> Callable[[np.ndarray], Heard]:
+    """What a network reads of (S,) samples."""
+    if model.spec.encoder is None:
+        return partial(_hear_fbank, features=conf.features)
+    from seq.models.pretrained.cache import frozen_encoder, hear
+
+    pretrained = model.spec.model.pretrained
+    model.spec.encoder.checkpoint(pretrained)
+    return partial(hear, frozen_encoder(pretrained))
+
+
+def _hear_fbank(samples: np.ndarray, features: FeaturesConf) -> Heard:
+    padded = np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples))))
+    return Heard(torch.from_numpy(compute_fbank(padded, features)))
+
+
+def audio_source(cuts: Path, trim: bool) -> Callable[[MonoCut, Callable[[np.ndarray], np.ndarray]], np.ndarray]:
+    """What gives the (S,) samples of a cut after a change: of the whole recording, trimmed afterwards, unless other
+    utterances are in it, too.
+    """
+    shared = Counter(_file_of(cut) for cut in CutSet.from_file(cuts))
+
+    def source(cut: MonoCut, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        if not trim or shared[_file_of(cut)] > 1:
+            return change(load_cut_audio(cut))
+        samples = change(read_audio(_file_of(cut)))
+        start, end = (round(edge * SAMPLING_RATE) for edge in trim_silence(samples, SAMPLING_RATE))
+        return samples[start:end]
+
+    return source
+
+
+def _file_of(cut: MonoCut) -> str:
+    if cut.recording is None:
+        raise InputError(f"the manifest has no audio for {cut.id}: pass the recipe whose stage 1 wrote it")
+    return str(cut.recording.sources[0].source)
+
+
+def _speaker(cut: MonoCut) -> str:
+    return str(cut.supervisions[0].speaker)
+
+
+def _voices(cuts: Path, fold: Fold) -> dict[str, list[np.ndarray]]:
+    """By speaker, utterances of those who are in neither train nor test, and so of valid, evenly drawn."""
+    speakers = {cut.id: _speaker(cut) for cut in CutSet.from_file(cuts)}
+    known = {speakers[id_] for part in (fold.train, fold.test) for id_ in part}
+    strangers = [id_ for id_ in fold.valid if speakers[id_] not in known]
+    if not strangers:
+        raise InputError(
+            f"fold {fold.fold} has no speaker in valid who is in neither train nor test, and babble needs voices that "
+            "the network does not know: choose a protocol with disjoint speakers"
+        )
+    chosen = strangers[:: max(1, len(strangers) // NUM_VOICES)]
+    found: dict[str, list[np.ndarray]] = {}
+    for cut in open_cuts(cuts, chosen):
+        found.setdefault(_speaker(cut), []).append(load_cut_audio(cut))
+    return found
+
+
+def _forget_others(system: System, ids: Sequence[str], cuts: Path, part: DecodedPart) -> None:
+    """Remove what was decoded with other weights, other utterances or other conditions."""
+    epoch = read_pointer(system.run_dir, "best")
+    assert epoch is not None
+    made_from = {
+        "weights": sha256(checkpoint_path(system.run_dir, epoch)),
+        "cuts": content_digest(cuts),
+        "ids": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        "version": VERSION,
+    }
+    marker = condition_path(system.run_dir, CLEAN, part).with_name(MADE_FROM)
+    if not marker.is_file() or read_json(marker) != made_from:
+        for path in marker.parent.glob("*.jsonl"):
+            path.unlink()
+    update_json(marker, made_from)
+
+
+def _chunks(cuts: CutSet) -> Iterator[list[MonoCut]]:
+    iterator = iter(cuts)
+    while chunk := list(islice(iterator, CHUNK_SIZE)):
+        yield chunk

@@ -1,0 +1,48 @@
+"""robustness.json, typed: what an experiment's answers are worth under everyday changes of the recording."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypedDict
+
+from seq.score.types import TaskScores
+from seq.utils.run_folder import DecodedPart
+
+# The files of an experiment that hold what was found, less their suffixes.
+NAME: Final = "robustness"
+
+
+class ConditionScores(TypedDict):
+    """Under one condition; a metric of several seeds is their mean, and `<metric>_ci95` an interval over speakers."""
+
+    name: str
+    group: str
+    # Whether training may have heard the very same.
+    heard: bool
+    num_utterances: int
+    # By task.
+    tasks: dict[str, TaskScores]
+    # `seq.score.selective.Selective`, and the expected calibration error after the temperature that valid chose.
+    selective: dict[str, Any]
+    ece: float
+
+
+class Robustness(TypedDict):
+    """robustness.json."""
+
+    experiment: str
+    corpus: str
+    protocol: str
+    part: DecodedPart
+    folds: list[int]
+    seeds: list[int]
+    command: str
+    commit: str | None
+    # The task that is judged, and its metric.
+    task: str
+    metric: str
+    interval: str
+    conditions: list[ConditionScores]
+    # The metric's mean over each group's conditions, and as a share of clean.
+    groups: dict[str, dict[str, Any]]
+    # Every group counts once: the mean over groups, as a share of clean, and AURC over all answers.
+    overall: dict[str, Any]
