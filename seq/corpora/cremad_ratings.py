@@ -22,7 +22,7 @@ LOWEST_LEVEL, HIGHEST_LEVEL = 0, 100
 VOTES, SUMMARY = "processedResults/tabulatedVotes.csv", "processedResults/summaryTable.csv"
 NEUTRAL: Final = "N"
 # The letter of an emotion, and the column of tabulatedVotes.csv with the mean level that it was given.
-_LEVELS: Final = {
+LEVEL_COLUMNS: Final = {
     "A": "meanAngerResp",
     "D": "meanDisgustResp",
     "F": "meanFearResp",
@@ -90,7 +90,7 @@ def read_votes(table: Path) -> dict[str, Ratings]:
     """What tabulatedVotes.csv says of the voice, by utterance. Raises InputError where it is not what it should be."""
     lines: dict[str, int] = {}
     found: dict[str, Ratings] = {}
-    for row in read_csv(table, ("fileName", *_LEVELS, *_LEVELS.values())):
+    for row in read_csv(table, ("fileName", *LEVEL_COLUMNS, *LEVEL_COLUMNS.values())):
         name, number = row.cells["fileName"], _NUMBER.fullmatch(row.cells.get("", ""))
         if number is None:
             raise InputError(
@@ -108,7 +108,7 @@ def read_votes(table: Path) -> dict[str, Ratings]:
 
 def _tabulated(row: Row, where: str) -> Ratings:
     ratings = {}
-    for letter, column in _LEVELS.items():
+    for letter, column in LEVEL_COLUMNS.items():
         if not row.cells[letter].isdecimal():
             raise InputError(f"{where} has {row.cells[letter]!r} votes for {letter}: copy the file again")
         if votes := int(row.cells[letter]):
@@ -126,7 +126,7 @@ def read_summary(table: Path) -> dict[str, Ratings]:
     for name, row in read_keyed_csv(table, "FileName", _SUMMARY_COLUMNS).items():
         where = f"{table}, line {row.line}: {name}"
         winners, levels = (row.cells[column].split(":") for column in _SUMMARY_COLUMNS)
-        if len(winners) != len(levels) or not set(winners) <= set(_LEVELS):
+        if len(winners) != len(levels) or not set(winners) <= set(LEVEL_COLUMNS):
             raise InputError(
                 f"{where} has the level {row.cells['VoiceLevel']!r} for the vote {row.cells['VoiceVote']!r}: copy the "
                 "file again"

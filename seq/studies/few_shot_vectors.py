@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lhotse import CutSet
+from lhotse import MonoCut
 from torch import Tensor
 
 from seq.audio.reading import load_cut_audio
@@ -37,13 +37,15 @@ from seq.studies.few_shot_attention import (
 )
 from seq.studies.few_shot_prototypes import LabelledVectors, class_means, train_prototypes
 from seq.studies.few_shot_refit import Linear
+from seq.studies.kept_arrays import Arrays, kept_arrays
 from seq.tasks.registry import main_task
 from seq.train.answers import inputs_of
-from seq.utils.files import atomic_path, sha256
+from seq.utils.files import atomic_path
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
 STREAMS_VERSION = 1
+STREAMS = ("mfcc", "prosody")
 # MFCC and prosody by utterance.
 Acoustics = Mapping[str, tuple[Tensor, Tensor]]
 
@@ -75,23 +77,18 @@ def corpus_acoustics(cuts: Path, cache: Path, num_jobs: int = 1) -> dict[str, tu
     Raises:
         InputError: the manifest is missing, or audio cannot be read.
     """
-    if not cuts.is_file():
-        raise InputError(f"{cuts} does not exist: run stage 1 (manifests) first")
-    key = f"{STREAMS_VERSION} {sha256(cuts)}"
-    if cache.exists():
-        with np.load(cache, allow_pickle=False) as stored:
-            if str(stored["key"]) == key:
-                parts = [_split(stored[name], stored[f"{name}_lengths"]) for name in ("mfcc", "prosody")]
-                return dict(zip(stored["ids"].tolist(), zip(*parts, strict=True), strict=True))
-    items = list(CutSet.from_file(cuts))
-    found = pool_map(_acoustics_of, items, num_jobs, chunk_size=16)
-    pairs = list(progress_bar(found, total=len(items), desc="MFCC and prosody", unit="utt"))
-    arrays: dict[str, Any] = {"key": np.array(key), "ids": np.array([cut.id for cut in items])}
-    for name, part in zip(("mfcc", "prosody"), zip(*pairs, strict=True), strict=True):
-        arrays |= {name: torch.cat(part).numpy(), f"{name}_lengths": np.array([len(item) for item in part])}
-    with atomic_path(cache) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
-    return dict(zip([cut.id for cut in items], pairs, strict=True))
+
+    def compute(items: list[MonoCut]) -> Arrays:
+        found = pool_map(_acoustics_of, items, num_jobs, chunk_size=16)
+        pairs = list(progress_bar(found, total=len(items), desc="MFCC and prosody", unit="utt"))
+        arrays: Arrays = {}
+        for name, part in zip(STREAMS, zip(*pairs, strict=True), strict=True):
+            arrays |= {name: torch.cat(part).numpy(), f"{name}_lengths": np.array([len(item) for item in part])}
+        return arrays
+
+    kept = kept_arrays(cuts, cache, str(STREAMS_VERSION), compute)
+    parts = [_split(kept[name], kept[f"{name}_lengths"]) for name in STREAMS]
+    return dict(zip(kept["ids"].tolist(), zip(*parts, strict=True), strict=True))
 
 
 def _acoustics_of(cut: Any) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from lhotse import CutSet
+from lhotse import MonoCut
 from scipy import fft, stats
 
 from seq.audio.level import normalise_level
@@ -19,7 +19,7 @@ from seq.audio.pitch import track_pitch
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.data.features import compute_fbank
 from seq.errors import InputError
-from seq.utils.files import atomic_path, sha256
+from seq.studies.kept_arrays import Arrays, kept_arrays
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 
@@ -99,17 +99,10 @@ def corpus_functionals(cuts: Path, name: str, cache: Path, num_jobs: int = 1) ->
     Raises:
         InputError: the manifest is missing, or audio cannot be read.
     """
-    if not cuts.is_file():
-        raise InputError(f"{cuts} does not exist: run stage 1 (manifests) first")
-    key = f"{name} {VERSION} {sha256(cuts)}"
-    if cache.exists():
-        with np.load(cache, allow_pickle=False) as stored:
-            if str(stored["key"]) == key:
-                return dict(zip(stored["ids"].tolist(), stored["vectors"], strict=True))
-    items = list(CutSet.from_file(cuts))
-    ids = [cut.id for cut in items]
-    results = pool_map(partial(_vector, name=name), items, num_jobs, chunk_size=16)
-    vectors = np.stack(list(progress_bar(results, total=len(items), desc="functionals", unit="utt")))
-    with atomic_path(cache) as temporary, open(temporary, "wb") as file:
-        np.savez(file, key=np.array(key), ids=np.array(ids), vectors=vectors)
-    return dict(zip(ids, vectors, strict=True))
+
+    def compute(items: list[MonoCut]) -> Arrays:
+        results = pool_map(partial(_vector, name=name), items, num_jobs, chunk_size=16)
+        return {"vectors": np.stack(list(progress_bar(results, total=len(items), desc="functionals", unit="utt")))}
+
+    found = kept_arrays(cuts, cache, f"{name} {VERSION}", compute)
+    return dict(zip(found["ids"].tolist(), found["vectors"], strict=True))

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from seq.corpora.cremad import SENTENCES
+from seq.corpora.cremad_ratings import LEVEL_COLUMNS
 from seq.corpora.layouts.studio import Studio
 from seq.synth.speech import write_wav
 
@@ -40,14 +41,6 @@ _HEARD: Final[dict[tuple[str, str], _Heard]] = {
     ("1001", "SAD"): {"F": (4, "48.5"), "N": (4, "49.0"), "S": (1, "30.0")},
     ("1002", "DIS"): {"A": (9, "35.5")},
 }
-_MEANS: Final = {
-    "A": "meanAngerResp",
-    "D": "meanDisgustResp",
-    "F": "meanFearResp",
-    "H": "meanHappyResp",
-    "N": "meanNeutralResp",
-    "S": "meanSadResp",
-}
 
 
 def write(root: Path, studio: Studio) -> None:
@@ -75,13 +68,13 @@ def write(root: Path, studio: Studio) -> None:
 
 def _votes(heard: dict[str, _Heard]) -> str:
     """tabulatedVotes.csv: of every utterance, a row of the voice, one of the face, and one of both."""
-    lines = [",".join(f'"{name}"' for name in ("", *_MEANS, "fileName", *_MEANS.values()))]
+    lines = [",".join(f'"{name}"' for name in ("", *LEVEL_COLUMNS, "fileName", *LEVEL_COLUMNS.values()))]
     for number, (name, ratings) in enumerate(heard.items(), start=1):
         # Who sees the face hears what was acted.
         seen = {name.split("_")[2][0]: (9, "90.0")}
         for modality, found in ((1, ratings), (2, seen), (3, seen)):
-            votes = [str(found.get(letter, (0, ""))[0]) for letter in _MEANS]
-            means = [found.get(letter, (0, "-1"))[1] for letter in _MEANS]
+            votes = [str(found.get(letter, (0, ""))[0]) for letter in LEVEL_COLUMNS]
+            means = [found.get(letter, (0, "-1"))[1] for letter in LEVEL_COLUMNS]
             lines.append(",".join([f'"{modality}{number:05d}"', *votes, f'"{name}"', *means]))
     return "\n".join(lines) + "\n"
 
