@@ -14,6 +14,7 @@ from seq.errors import InputError
 from seq.utils.files import atomic_path, remove_leftovers_of
 from seq.utils.option_types import positive_float, positive_int
 from seq.utils.outputs import check_out_file, out_path
+from seq.utils.stoppable_input import stoppable
 
 if TYPE_CHECKING:
     from seq.runtime.batch import Outcome
@@ -102,11 +103,12 @@ def _outcomes(model: Model, options: argparse.Namespace) -> Iterator[tuple[Outco
         from seq.runtime.pipe import predict_pipe
 
         item = Item("-")
-        try:
-            for result, final in predict_pipe(model, sys.stdin.buffer, options.every, options.raw, options.describe):
-                yield Outcome(item, result), not final
-        except InputError as error:
-            yield Outcome(item, None, str(error)), False
+        with stoppable(sys.stdin.buffer) as stream:
+            try:
+                for result, final in predict_pipe(model, stream, options.every, options.raw, options.describe):
+                    yield Outcome(item, result), not final
+            except InputError as error:
+                yield Outcome(item, None, str(error)), False
         return
     outcomes = predict_items(model, expand(options.paths), options.jobs, options.describe)
     with contextlib.closing(outcomes):
