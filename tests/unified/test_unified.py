@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from fake_experiment import make_scores
 from lhotse import CutSet
 from recipe_trees import make_tree, run
 from tiny_experiment import EMOTIONS, NUM_FILTERS, make_cuts, tiny_conf
@@ -178,10 +179,11 @@ def score(conf: Conf, data: Path, protocol: str) -> dict:
     return score_corpora(conf, scores, *places)
 
 
-def test_scores_per_corpus_and_beside_training_alone(merged: tuple[Conf, Path], egs: Path) -> None:
+def test_scores_per_corpus_and_beside_training_alone(merged: tuple[Conf, Path], egs: Path, tmp_path: Path) -> None:
     conf, data = merged
-    theirs = {speaker: {"UA": 0.5, "WA": 0.5} for speaker in ("s0", "s1")}
-    write_json(egs / "one/exp/scratch_p/scores.json", {"pooled": {"emotion": {"speakers": theirs}}})
+    alone = read_json(make_scores(tmp_path)["scores_path"])
+    alone["pooled"]["emotion"]["speakers"] = {speaker: {"UA": 0.5, "WA": 0.5} for speaker in ("s0", "s1")}
+    write_json(egs / "one/exp/scratch_p/scores.json", alone)
     for fold in (1, 2):
         answer(conf, data, "joint", fold, spoil=True)
     rows = score(conf, data, "joint")["rows"]
