@@ -62,11 +62,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus at hand: its recipe with a model, the options that its run.sh needs, and the seeds of its main rows."""
+    """A corpus at hand: its recipe with a model, options for whatever runs on it, and the seeds of its main rows."""
 
     recipe: Recipe
     options: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
+    # Where it was said to be; None: stage 0 knows, or makes it.
+    folder: Path | None = None
 
     @property
     def name(self) -> str:
@@ -76,7 +78,8 @@ class Corpus:
     def run(self, *options: str) -> tuple[str, ...]:
         """A command of its run.sh, as one would type it in the repository's root."""
         model = self.recipe.conf.model_name
-        return (f"egs/{self.name}/run.sh", "--model", model, *self.options, *options)
+        place = () if self.folder is None else ("--corpus-dir", str(self.folder))
+        return (f"egs/{self.name}/run.sh", "--model", model, *place, *self.options, *options)
 
     def seconds(self, exp_name: str, seeds: Sequence[int], num_folds: int | None = None) -> float:
         """What the runs of an experiment that are not finished take on one core."""
@@ -124,11 +127,10 @@ def find_corpora(
         conf = load_conf(egs / name / "conf/default.yaml", list(overrides), model)
         recipe = Recipe(egs / name, conf, conf.protocol())
         if name in given or name == "synth" or recipe.corpus_json.exists():
-            options = ["--corpus-dir", str(given[name])] if name in given else []
-            options += ["--allow-partial"] if name in partial or _is_partial(recipe) else []
+            options = ["--allow-partial"] if name in partial or _is_partial(recipe) else []
             options += [part for override in overrides for part in ("--set", override)]
             seeds = MAIN_SEEDS if name == ABLATED[0] and model != SCRATCH_MODEL else (0,)
-            found[name] = Corpus(recipe, tuple(options), seeds)
+            found[name] = Corpus(recipe, tuple(options), seeds, given.get(name))
     return found
 
 
@@ -163,17 +165,12 @@ def alone_step(corpus: Corpus, nj: int) -> Step:
     return Step(command, corpus.seconds(corpus.own_exp().name, corpus.seeds))
 
 
-def words_of(corpus: Corpus) -> tuple[str, ...]:
-    """The options of a command of local/ on a corpus that is prepared: it knows where the corpus is."""
-    return corpus.options[2:] if corpus.options[:1] == ("--corpus-dir",) else corpus.options
-
-
 def ablation_step(corpus: Corpus, nj: int, rows: str = "all") -> Step:
     """The ablation of one corpus that is prepared, and what of it is left."""
     model, protocol = corpus.recipe.conf.model_name, corpus.recipe.protocol.name
     command = ["local/run_ablation.py", "--recipe", f"egs/{corpus.name}", "--model", model, "--name", model]
     command += ["--nj", str(nj), "--rows", rows, "--outer-seeds", ",".join(map(str, corpus.seeds))]
-    command += words_of(corpus)
+    command += corpus.options
     found = [row for row in rows_of(corpus, outer=rows == "outer") if not row.missing]
     seconds = sum(
         corpus.seconds(row.exp_name(model, protocol), corpus.seeds if row in (found[0], found[-1]) else [0])
@@ -185,7 +182,7 @@ def ablation_step(corpus: Corpus, nj: int, rows: str = "all") -> Step:
 def systems_step(corpus: Corpus, systems: Sequence[System], nj: int) -> Step:
     """The systems beside ours on one corpus that is prepared, and what of it is left."""
     command = ["local/run_systems.py", "--recipe", f"egs/{corpus.name}", "--model", corpus.recipe.conf.model_name]
-    command += ["--own-seeds", ",".join(map(str, corpus.seeds)), "--nj", str(nj), *words_of(corpus)]
+    command += ["--own-seeds", ",".join(map(str, corpus.seeds)), "--nj", str(nj), *corpus.options]
     protocol, seconds = corpus.recipe.protocol.name, 0.0
     for system in systems:
         if system.model and not system.missing:
