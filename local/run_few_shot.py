@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Few-shot: what k labelled utterances a class do for speakers whom a trained experiment never heard.
+"""What k labelled utterances a class do for speakers whom a trained experiment never heard: few-shot learning.
 
 Usage:   local/run_few_shot.py --recipe egs/ravdess --target egs/nemo [--target-protocol P] [--shots 0,1,5,10,20] \\
              [--draws 20] [--seed 0] [--protocol P] [--name PREFIX] [--nj N] [--out DIR]
