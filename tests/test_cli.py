@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib.util
 import io
 import json
 import os
@@ -19,6 +20,7 @@ import soundfile
 from corpus_builders import speech_like, spoken
 from exported_model import make_run
 from open_files import CAN_TELL, wait_for_file_in
+from other_audio import write_other
 from tiny_experiment import make_experiment
 
 from seq.cli import main
@@ -54,6 +56,29 @@ def write(path: Path, seconds: float = 0.8, rate: int = RATE, channels: int = 1,
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.stack([samples] * channels, axis=1), rate)
     return path
+
+
+@pytest.mark.skipif(importlib.util.find_spec("av") is None, reason="no PyAV: pip install av")
+def test_other_formats_come_in_by_every_door(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = speech_like(24.0, RATE, 1)[:, None]
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    (tmp_path / "in").mkdir()
+    write_other(tmp_path / "in/film.mp4", samples, RATE, video="mpeg4")
+    write_other(tmp_path / "in/short.m4a", samples[: 2 * RATE], RATE)
+    write_other(tmp_path / "in/still.mov", samples[:0], RATE, video="mpeg4")
+    whole = rows_of(predict(model, capsys, tmp_path / "a.wav")[1])[0]
+    code, output = predict(model, capsys, tmp_path / "in")
+    film, short, still = rows_of(output)
+    assert code == 1 and "still.mov has no sound" in str(still["error"])
+    assert (short["duration"], film["duration"]) == pytest.approx((2.0, 24.0), abs=0.07)
+    starts, expected = ([window["start"] for window in row["windows"]] for row in (film, whole))  # type: ignore[attr-defined]
+    assert starts == pytest.approx(expected, abs=0.1)
+    for content in ((tmp_path / "in/film.mp4").read_bytes(), b"\0\0\0\x20ftypisom" + bytes(99)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        row = rows_of(predict(model, capsys, "-")[1])[0]
+        assert row.get("windows") == film["windows"] or "standard input is truncated" in str(row["error"])
 
 
 def bad_folder(folder: Path) -> dict[str, str | None]:

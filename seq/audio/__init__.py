@@ -1,1 +1,1 @@
-"""Audio: read, resampled, judged, trimmed; numpy and soundfile alone, so that prediction shares it with training."""
+"""Audio: read, resampled, judged, trimmed; numpy and soundfile, so that prediction shares it with training."""

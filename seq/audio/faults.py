@@ -11,8 +11,12 @@ from pathlib import Path
 
 # Programs that write wav into a pipe do not know its length and put a huge number (or 0) into the header.
 UNKNOWN_WAV_SIZE = 0x7FFF0000
-# First bytes of WebM and Matroska, WMA, AMR; MP4 and M4A have "ftyp" at byte 4.
-_OTHER_FORMATS = (b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"#!AM")
+# First bytes of WebM and Matroska, WMA, AMR, FLV, MPEG, MPEG's transport, raw AAC; MP4, M4A, MOV have theirs at byte 4.
+_OTHER_FORMATS = (
+    *(b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75", b"#!AM", b"FLV\x01", b"\x00\x00\x01\xba", b"G@"),
+    *(b"\xff\xf1", b"\xff\xf9", b"\xff\xf0", b"\xff\xf8"),
+)
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
 _KNOWN_FORMATS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b".snd", b"caff", b"NIST")
 # What libsndfile notes where a header and the file disagree: "SSND : 160008 (should be 79981)".
 _DISAGREEMENT = re.compile(r"(\d+) \(should be (\d+)\)")
@@ -56,17 +60,28 @@ def not_a_file(path: Path) -> str | None:
     return None if status.st_size else f"{path} is empty: copy or download it again"
 
 
-def unreadable(path: Path) -> str:
-    """Why libsndfile could not open or decode the file, in a sentence."""
+def unreadable(path: Path, has_ffmpeg: bool = False) -> str:
+    """Why libsndfile could not open or decode the file, nor FFmpeg where it is there, in a sentence."""
     if sentence := not_a_file(path):
         return sentence
     with open(path, "rb") as file:
         head = file.read(12)
-    if head[:4] in _KNOWN_FORMATS:
+    is_video = head[:4] == b"RIFF" and head[8:] == b"AVI "
+    if head[:4] in _KNOWN_FORMATS and not is_video:
         return f"{path} is truncated or damaged: copy or download it again"
-    if head[4:8] == b"ftyp" or head[:4] in _OTHER_FORMATS:
-        return f"{path} is in a format that libsndfile cannot read: convert it to wav or flac, for example with ffmpeg"
-    return f"{path} is not audio, whatever its name says: replace it by the real file, or remove it"
+    if not is_video and head[4:8] not in _MP4_BOXES and not head.startswith(_OTHER_FORMATS):
+        return f"{path} is not audio, whatever its name says: replace it by the real file, or remove it"
+    if has_ffmpeg:
+        return f"{path} is truncated or damaged, or nothing that FFmpeg can read: copy it again, or convert it to wav"
+    return (
+        f"{path} is in a format that libsndfile cannot read: pip install av (the extra formats), or convert it to wav "
+        "or flac"
+    )
+
+
+def undecodable(path: Path) -> str:
+    """Why FFmpeg stopped in the middle of a file."""
+    return f"{path} cannot be decoded to its end, it is truncated, damaged or encrypted: copy or download it again"
 
 
 def is_truncated(path: Path, log: str) -> bool:
@@ -76,10 +91,13 @@ def is_truncated(path: Path, log: str) -> bool:
         log: what libsndfile noted when it opened the file (`SoundFile.extra_info`).
     """
     with open(path, "rb") as file:
-        head = file.read(4)
-    if head == b"RIFF":
+        head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"AVI ":
+        size = int.from_bytes(head[4:8], "little")
+        return size < UNKNOWN_WAV_SIZE and 8 + size > path.stat().st_size
+    if head[:4] == b"RIFF":
         return _is_truncated_wav(path)
-    if head == b"OggS":
+    if head[:4] == b"OggS":
         return _is_truncated_ogg(path)
     sizes = [(int(claimed), int(real)) for claimed, real in _DISAGREEMENT.findall(log)]
     return any(real + _HEADER_BYTES < claimed < UNKNOWN_WAV_SIZE for claimed, real in sizes)

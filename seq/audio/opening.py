@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import fsencode
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import soundfile
 
 from seq.audio.faults import is_truncated, no_samples, not_a_file, truncated, unreadable
+from seq.audio.other_formats import OtherFile
 from seq.errors import InputError
+
+AudioFile: TypeAlias = soundfile.SoundFile | OtherFile
 
 # Longer than an utterance: those are resampled in one piece.
 BLOCK_SECONDS = 30
@@ -37,8 +41,8 @@ _SILENT_POWER = 1e-8
 
 
 @contextmanager
-def open_audio(path: Path | str) -> Iterator[soundfile.SoundFile]:
-    """Open an audio file for reading.
+def open_audio(path: Path | str) -> Iterator[AudioFile]:
+    """Open an audio file for reading: by libsndfile or, where that cannot, by PyAV (see `OtherFile`).
 
     Raises:
         InputError: it is no file, not audio or truncated, its rate is none of audio, it cannot hold the audio that its
@@ -47,12 +51,7 @@ def open_audio(path: Path | str) -> Iterator[soundfile.SoundFile]:
     path = Path(path)
     if sentence := not_a_file(path):
         raise InputError(sentence)
-    try:
-        # Bytes, since a name may be any.
-        file = soundfile.SoundFile(fsencode(path))
-    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: headerless, by its suffix.
-        raise InputError(unreadable(path)) from error
-    with file:
+    with _opened(path) as file:
         _check_header(path, file)
         try:
             yield file
@@ -60,8 +59,19 @@ def open_audio(path: Path | str) -> Iterator[soundfile.SoundFile]:
             raise InputError(unreadable(path)) from error
 
 
+def _opened(path: Path) -> AudioFile:
+    try:
+        # Bytes, since a name may be any.
+        return soundfile.SoundFile(fsencode(path))
+    except (soundfile.SoundFileError, OSError, TypeError):  # TypeError: headerless, by its suffix.
+        try:
+            return OtherFile(path)
+        except OSError as error:
+            raise InputError(unreadable(path)) from error
+
+
 def mono_blocks(
-    file: soundfile.SoundFile, path: Path | str, start: float = 0.0, duration: float | None = None
+    file: AudioFile, path: Path | str, start: float = 0.0, duration: float | None = None
 ) -> Iterator[np.ndarray]:
     """Decode an open file, or `duration` seconds of it from `start`: (T,) float32 at its rate, channels averaged.
 
@@ -141,7 +151,7 @@ class Mixer:
             )
 
 
-def _check_header(path: Path, file: soundfile.SoundFile) -> None:
+def _check_header(path: Path, file: AudioFile) -> None:
     remedy = "convert it again from its source"
     if not is_rate(file.samplerate):
         raise InputError(
@@ -158,7 +168,7 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
         raise InputError(truncated(path))
 
 
-def _part(file: soundfile.SoundFile, path: Path, start: float, duration: float | None) -> tuple[int, int]:
+def _part(file: AudioFile, path: Path, start: float, duration: float | None) -> tuple[int, int]:
     """The first sample of a part in seconds, and how many there are. Raises InputError where there is none."""
     if not (math.isfinite(start) and start >= 0) or not math.isfinite(duration or 0):
         raise InputError(f"{path} has no part that begins at {start:.10g} s and lasts {duration} s: check the times")

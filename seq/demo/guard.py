@@ -10,8 +10,8 @@ import ipaddress
 import socket
 from email.message import Message
 
-# What a browser calls audio; a recorder's containers count as video.
-_AUDIO_TYPES = ("audio/", "video/webm", "video/ogg", "video/mp4", "application/ogg", "application/octet-stream")
+# What a browser calls audio, and what may have sound.
+_AUDIO_TYPES = ("audio/", "video/", "application/ogg", "application/octet-stream")
 
 
 def refusal(headers: Message, host: str) -> str | None:

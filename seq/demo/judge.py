@@ -69,5 +69,7 @@ def _point(answer: Answer) -> dict[str, Any]:
 def _peaks(path: Path) -> list[float]:
     with open_audio(path) as file:
         size = max(-(-file.frames // NUM_PEAKS), 1)
-        blocks = file.blocks(size, dtype="float32", always_2d=True)
-        return [round(float(np.abs(block.mean(axis=1)).max()), 4) for block in blocks if len(block)]
+        peaks = []
+        while len(block := file.read(size, dtype="float32", always_2d=True)):
+            peaks.append(round(float(np.abs(block.mean(axis=1)).max()), 4))
+        return peaks

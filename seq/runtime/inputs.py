@@ -12,8 +12,8 @@ from pathlib import Path
 from seq.errors import InputError
 from seq.utils.files import text_lines
 
-# Files with these suffixes are taken from a folder; a file that is named itself may have any. The last six are
-# recordings that libsndfile cannot read: they get their line, which says so.
+# Files with these suffixes are taken from a folder; a file that is named itself may have any. The last ones
+# need PyAV (`seq.audio.other_formats`): without it they get their line, which says so.
 _SUFFIXES = {
     *(
         "wav",
@@ -33,7 +33,7 @@ _SUFFIXES = {
         "rf64",
         "sph",
     ),
-    *("m4a", "aac", "wma", "amr", "webm", "mp4"),
+    *("m4a", "m4b", "aac", "wma", "amr", "mka", "webm", "mp4", "m4v", "mov", "3gp", "mkv", "avi", "wmv", "flv"),
 }
 _MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
 

@@ -54,7 +54,7 @@ def predict_pipe(
 
     Args:
         stream: wav of plain samples, or with `raw_rate` 16-bit little-endian mono without a header, is judged while it
-            comes; any other format that libsndfile reads is first copied to a temporary file, which has no name.
+            comes; any other format that is read from a file is first copied to a temporary file, which has no name.
         every: seconds of audio between estimates; 0 gives the final result only.
 
     Raises:
