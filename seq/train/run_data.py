@@ -108,9 +108,7 @@ class RunData:
     def _train_corpora(self) -> list[str]:
         """What the train part comes from. Raises InputError where it does not come from several corpora's recipe."""
         if not self._unified.corpora:
-            raise InputError(
-                "model.adapter_dim is for several corpora, which egs/unified trains on: set it to 0"
-            )
+            raise InputError("model.adapter_dim is for several corpora, which egs/unified trains on: set it to 0")
         return sorted({corpus_of(cut) for cut in self._train_rows()})
 
     def _train_rows(self) -> Iterator[dict[str, Any]]:
