@@ -42,6 +42,9 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("--format", choices=("json", "csv", "table"), default="json", help="JSON lines by default")
     parser.add_argument("--out", metavar="FILE", type=out_path, help="write there instead of to standard output")
+    parser.add_argument(
+        "--segments", metavar="FILE", type=out_path, help="write who sounded how and when: .rttm, .csv, .txt (Audacity)"
+    )
     parser.add_argument("--describe", action="store_true", help="add one sentence on how it was said")
     parser.add_argument("--jobs", type=positive_int, default=_num_cpus(), help="threads (default: %(default)s)")
     parser.add_argument(
@@ -59,6 +62,7 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _predict(options: argparse.Namespace) -> int:
     from seq.runtime import load_model
     from seq.runtime.output import Writer
+    from seq.runtime.segments import check_segments_file, open_segments
 
     if "-" in options.paths and len(options.paths) > 1:
         raise InputError("- (standard input) cannot be mixed with other paths: predict them in two commands")
@@ -66,12 +70,16 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
     if options.out is not None:
         check_out_file("--out", options.out, _inputs(options.paths))
+    if options.segments is not None:
+        check_segments_file(options.segments, options.out, _inputs(options.paths))
     model = load_model(options.model, batch_seconds=options.batch_seconds)
     num_failed = 0
-    with _open_output(options.out) as stream:
+    with _open_output(options.out) as stream, open_segments(options.segments, model.engine) as add_segments:
         writer = Writer(stream, options.format, model.catalogue)
         for outcome, partial in _outcomes(model, options):
             writer.write(outcome, partial)
+            if not partial:
+                add_segments(outcome)
             num_failed += outcome.result is None
     if num_failed:
         print(f"{num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)

@@ -130,7 +130,7 @@ def answer_pieces(
 
 def add_words(result: Result, voice: list[VoicedFrames], engine: Engine) -> Result:
     """The result with its description. `voice` holds the voiced frames of all its windows."""
-    seconds = sum(end - start for start, end in _own_parts(result.windows or [result]))
+    seconds = sum(end - start for start, end in own_parts(result.windows or [result]))
     spelt = next((answer for answer in result.tasks.values() if isinstance(answer, Symbols)), None)
     measured = prosody(voice, None if spelt is None else len(spelt), seconds)
     return replace(result, description=describe(result, measured, engine.description.get("norms")))
@@ -141,7 +141,7 @@ def summarise(answers: list[Answer], engine: Engine, duration: float) -> Result:
 
     Probabilities and values are means over time; symbols are those of the window whose part they lie in.
     """
-    parts = _own_parts(answers)
+    parts = own_parts(answers)
     merged = engine.merge(answers, parts)
     return Result(
         start=answers[0].start,
@@ -154,7 +154,8 @@ def summarise(answers: list[Answer], engine: Engine, duration: float) -> Result:
     )
 
 
-def _own_parts(answers: Sequence[Answer]) -> list[tuple[float, float]]:
+def own_parts(answers: Sequence[Answer]) -> list[tuple[float, float]]:
+    """Of every window the part that counts, from start to end: overlapping ones meet in the middle of their overlap."""
     starts, ends = [a.start for a in answers], [a.end for a in answers]
     for i in range(len(answers) - 1):
         if answers[i + 1].start < answers[i].end:
