@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(folder: Path | str, num_threads: int = 1) -> Model:
+def load(folder: Path | str, num_threads: int = 1, vad: str = "energy") -> Model:
     """Load a model folder that `speecheq export` wrote; `load(folder)(waveform, rate)` answers.
 
+    Args:
+        num_threads: threads of one call of the network.
+        vad: what finds the speech in recordings of more than 20 s: "energy", a rule about loudness, or "silero".
+
     Raises:
-        InputError: the folder is not whole, or onnxruntime is not installed.
+        InputError: the folder is not whole, or onnxruntime or the detector is not installed.
     """
     from seq.runtime import load_model
 
-    return load_model(folder, num_threads)
+    return load_model(folder, num_threads, vad=vad)

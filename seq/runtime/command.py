@@ -51,6 +51,12 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--batch-seconds", type=positive_float, default=60.0, help="speech per run of the network (default: 60)"
     )
     parser.add_argument(
+        "--vad",
+        choices=("energy", "silero"),
+        default="energy",
+        help="what finds speech beyond 20 s: a rule about loudness (default), or Silero's trained detector",
+    )
+    parser.add_argument(
         "--every", metavar="SECONDS", type=positive_float, default=0.0, help="with -: an estimate so often"
     )
     parser.add_argument(
@@ -72,7 +78,7 @@ def _predict(options: argparse.Namespace) -> int:
         check_out_file("--out", options.out, _inputs(options.paths))
     if options.segments is not None:
         check_segments_file(options.segments, options.out, _inputs(options.paths))
-    model = load_model(options.model, batch_seconds=options.batch_seconds)
+    model = load_model(options.model, batch_seconds=options.batch_seconds, vad=options.vad)
     num_failed = 0
     with _open_output(options.out) as stream, open_segments(options.segments, model.engine) as add_segments:
         writer = Writer(stream, options.format, model.catalogue)

@@ -9,6 +9,7 @@ import numpy as np
 from seq.audio.opening import Mixer, audio_duration
 from seq.audio.reading import SAMPLING_RATE, read_audio, resample
 from seq.audio.streams import stream_audio
+from seq.runtime.detectors import ENERGY, detector_maker
 from seq.runtime.engine import Engine, Piece
 from seq.runtime.folder import Description
 from seq.runtime.recording import LONG_SECONDS, Recording, answer_pieces, utterance_piece
@@ -20,17 +21,21 @@ from seq.runtime.waveform import check_rate, to_channels
 class Model:
     """A model that was exported by `speecheq export`; calls may come from several threads at once."""
 
-    def __init__(self, folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0, vad: str = ENERGY
+    ) -> None:
         """Load a model folder.
 
         Args:
             folder: what `speecheq export` wrote.
             num_threads: threads of one call of the network.
             batch_seconds: seconds of speech that go through the network at once.
+            vad: what finds the speech in recordings of more than 20 s, "energy" or "silero" (`seq.runtime.detectors`).
 
         Raises:
-            InputError: the folder is not whole.
+            InputError: the folder is not whole, or the detector is not installed.
         """
+        self._make_detector = detector_maker(vad)
         self.engine = Engine(folder, num_threads)
         self.batch_seconds = batch_seconds
 
@@ -69,7 +74,7 @@ class Model:
 
     def stream(self, rate: int, describe: bool = False, name: str = "the stream") -> Stream:
         """A live stream at `rate`, called `name` in errors: feed it chunks (see `Stream`)."""
-        return Stream(self.engine, check_rate(rate), self.batch_seconds, name, describe)
+        return Stream(self.engine, check_rate(rate), self.batch_seconds, name, describe, self._make_detector)
 
     def predict_file(
         self, path: Path | str, start: float = 0.0, duration: float | None = None, describe: bool = False
@@ -89,7 +94,7 @@ class Model:
 
     def recording(self, name: str, describe: bool = False) -> Recording:
         """An empty recording that takes 16 kHz samples block by block; `name` is for errors."""
-        return Recording(self.engine, name, self.batch_seconds, describe)
+        return Recording(self.engine, name, self.batch_seconds, describe, self._make_detector)
 
     def read_piece(self, path: Path | str, start: float, duration: float | None) -> tuple[Piece, float] | None:
         """The speech of a short file and the file's duration; None for a long one. Raises as `predict_file`."""

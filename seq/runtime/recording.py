@@ -5,7 +5,7 @@ Files, arrays and live streams all go through `Recording`, so that they end with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from seq.audio.reading import SAMPLING_RATE
 from seq.audio.trimming import is_silent, trim_silence
 from seq.errors import InputError
 from seq.runtime.describe import describe
+from seq.runtime.detectors import EnergyDetector, SpeechDetector
 from seq.runtime.engine import Engine, Piece
 from seq.runtime.prosody import VoicedFrames, prosody, voiced_frames
 from seq.runtime.results import Answer, Result
@@ -32,9 +33,17 @@ class Recording:
         name: what to call the recording in an error.
         batch_seconds: how many seconds of windows go through the network at once.
         with_words: whether the result gets a sentence on how it was said.
+        make_detector: what finds the speech in a recording of more than 20 s.
     """
 
-    def __init__(self, engine: Engine, name: str, batch_seconds: float = 60.0, with_words: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        batch_seconds: float = 60.0,
+        with_words: bool = False,
+        make_detector: Callable[[], SpeechDetector] = EnergyDetector,
+    ) -> None:
         self._engine = engine
         self._with_words = with_words
         self._voice: list[VoicedFrames] = []
@@ -43,6 +52,7 @@ class Recording:
         self._num_samples = 0
         # Everything while the recording is short, the latest window afterwards.
         self._recent = np.zeros(0, dtype=np.float32)
+        self._make_detector = make_detector
         self._segmenter: Segmenter | None = None
         self._pending: list[Piece] = []
         self._answers: list[Answer] = []
@@ -57,7 +67,7 @@ class Recording:
         self._num_samples += len(samples)
         self._recent = np.concatenate([self._recent, samples])
         if self._segmenter is None and self.duration > LONG_SECONDS:
-            self._segmenter = Segmenter()
+            self._segmenter = Segmenter(self._make_detector())
             samples = self._recent
         if self._segmenter is not None:
             self._hear(self._segmenter.push(samples))
@@ -82,7 +92,7 @@ class Recording:
         self._hear(self._segmenter.finish())
         self._run_pending()
         if not self._answers:
-            raise InputError(f"{self._name} is silent: there is no voice in it to judge")
+            raise InputError(f"{self._name} {self._segmenter.nothing}: there is no voice in it to judge")
         result = summarise(self._answers, self._engine, self.duration)
         return add_words(result, self._voice, self._engine) if self._with_words else result
 

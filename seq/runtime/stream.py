@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from seq.audio.opening import Mixer
 from seq.audio.reading import SAMPLING_RATE
 from seq.audio.streams import stream_resampler
 from seq.errors import InputError
+from seq.runtime.detectors import EnergyDetector, SpeechDetector
 from seq.runtime.engine import Engine
 from seq.runtime.recording import Recording
 from seq.runtime.results import Result
@@ -23,9 +26,15 @@ class Stream:
     """
 
     def __init__(
-        self, engine: Engine, rate: int, batch_seconds: float = 60.0, name: str = "the stream", with_words: bool = False
+        self,
+        engine: Engine,
+        rate: int,
+        batch_seconds: float = 60.0,
+        name: str = "the stream",
+        with_words: bool = False,
+        make_detector: Callable[[], SpeechDetector] = EnergyDetector,
     ) -> None:
-        self._recording = Recording(engine, name, batch_seconds, with_words)
+        self._recording = Recording(engine, name, batch_seconds, with_words, make_detector)
         self._mixer = Mixer(name)
         self._finished = False
         self._resampler = stream_resampler(rate) if rate != SAMPLING_RATE else None

@@ -16,6 +16,7 @@ from seq.audio.streams import stream_audio
 from seq.errors import InputError
 from seq.runtime.batch import predict_items
 from seq.runtime.describe import describe
+from seq.runtime.detectors import EnergyDetector
 from seq.runtime.engine import Piece
 from seq.runtime.inputs import Item
 from seq.runtime.model import Model
@@ -142,7 +143,7 @@ def test_segmenter_gives_the_same_windows_for_any_chunks_and_forgets() -> None:
     samples = np.tile(long_recording(), 4)
 
     def windows(chunk: int) -> list[Piece]:
-        segmenter, found, most = Segmenter(), [], 0
+        segmenter, found, most = Segmenter(EnergyDetector()), [], 0
         for start in range(0, len(samples), chunk):
             found += segmenter.push(samples[start : start + chunk])
             most = max(most, len(segmenter._buffer))
@@ -160,7 +161,7 @@ def test_segmenter_gives_the_same_windows_for_any_chunks_and_forgets() -> None:
 
 
 def test_steady_sound_is_cut_every_hop() -> None:
-    segmenter = Segmenter()
+    segmenter = Segmenter(EnergyDetector())
     noise = 0.1 * np.random.default_rng(0).standard_normal(70 * RATE).astype(np.float32)
     starts = [piece.start for piece in [*segmenter.push(noise), *segmenter.finish()]]
     assert starts == pytest.approx([HOP_SECONDS * i for i in range(13)], abs=0.02)
