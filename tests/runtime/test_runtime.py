@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from corpus_builders import speech_like, spoken
-from exported_model import make_model_folder
 
-from seq import load
 from seq.audio.reading import read_audio
 from seq.audio.streams import stream_audio
 from seq.errors import InputError
@@ -29,11 +27,6 @@ from seq.tasks.registry import get_task
 
 RATE = 16000
 TOLERANCE = 1e-3
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load(make_model_folder(tmp_path_factory.mktemp("model")))
 
 
 def assert_same(first: Answer, second: Answer, tolerance: float = TOLERANCE) -> None:

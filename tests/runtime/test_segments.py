@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 import soundfile
 from corpus_builders import speech_like, spoken
-from exported_model import make_model_folder
 from lhotse import SupervisionSet
 
-from seq import load
 from seq.cli import main
 from seq.errors import InputError
 from seq.runtime.batch import Outcome
@@ -31,16 +29,6 @@ WINDOWS = [
     (15.0, 18.0, "sad", 0.5),
     (21.5, 24.25, "sad", 0.8),
 ]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model_folder(tmp_path_factory.mktemp("segments"))
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> Model:
-    return load(folder)
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +100,12 @@ def test_csv_and_labels_say_the_same(model: Model, result: Result, tmp_path: Pat
     ]
 
 
-def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     long = tmp_path / "long.wav"
     soundfile.write(long, speech_like(31.0, RATE, 1), RATE)
     soundfile.write(tmp_path / "short.wav", speech_like(1.0, RATE, 2), RATE)
     both = [str(long), str(tmp_path / "short.wav")]
-    assert main(["predict", str(folder), *both, "--segments", str(tmp_path / "a.rttm")]) == 0
+    assert main(["predict", str(model_folder), *both, "--segments", str(tmp_path / "a.rttm")]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     lines = [line.split() for line in (tmp_path / "a.rttm").read_text().splitlines()]
     for path, answer in zip(both, answers, strict=True):
@@ -130,14 +118,22 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     # Labels hold one recording; what was there stays.
     (tmp_path / "a.txt").write_text("mine")
     with pytest.raises(InputError, match=r"belong to one recording, and .*short\.wav comes after .*long\.wav"):
-        main(["predict", str(folder), *both, "--segments", str(tmp_path / "a.txt")])
+        main(["predict", str(model_folder), *both, "--segments", str(tmp_path / "a.txt")])
     assert (tmp_path / "a.txt").read_text() == "mine"
     for name, sentence in (("a.json", r"ends in none of \.rttm, \.csv, \.txt"), ("model/a.csv", "lies in the model")):
-        place = folder.parent if name.startswith("model") else tmp_path
+        place = model_folder.parent if name.startswith("model") else tmp_path
         with pytest.raises(InputError, match=sentence):
-            main(["predict", str(folder), str(long), "--segments", str(place / name)])
+            main(["predict", str(model_folder), str(long), "--segments", str(place / name)])
     with pytest.raises(InputError, match="is the file of --out, too"):
         main(
-            ["predict", str(folder), str(long), "--segments", str(tmp_path / "o.csv"), "--out", str(tmp_path / "o.csv")]
+            [
+                "predict",
+                str(model_folder),
+                str(long),
+                "--segments",
+                str(tmp_path / "o.csv"),
+                "--out",
+                str(tmp_path / "o.csv"),
+            ]
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.rttm", "a.txt", "long.wav", "short.wav"]
