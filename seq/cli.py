@@ -1,7 +1,7 @@
 """The `speecheq` command: use what was trained.
 
 speecheq export EXP --out DIR        a run or an experiment becomes a model folder
-speecheq predict MODEL PATH...       emotion, intensity, gender and phones of anyone's audio
+speecheq predict MODEL PATH...       emotion, intensity, gender and phones of anyone's audio, or of a microphone
 speecheq finetune MODEL --corpus CSV --out DIR   go on training on one's own labelled files
 speecheq demo MODEL                  the same on a local web page
 speecheq labels [CORPUS...]          what every corpus's labels become: category, intensity, counts
