@@ -220,14 +220,15 @@ def test_a_model_without_emotion_has_the_same_columns(tmp_path: Path, capsys: py
     _, output = predict(tmp_path / "model", capsys, audio)
     row = rows_of(output)[0]
     assert list(row) == [
-        "path", "duration", "start", "end", "emotion", "uncertain", "intensity", "gender", "phones"
+        "path", "duration", "start", "end", "emotion", "uncertain", "intensity", "gender", "phones",
+        "doubts", "band",
     ]  # fmt: skip
     assert [name for name, value in row.items() if value is None] == ["emotion", "uncertain", "intensity", "phones"]
     _, output = predict(tmp_path / "model", capsys, audio, "--format", "csv")
     header, cells = csv.reader(io.StringIO(output))
     assert header == [
         "id", "path", "part", "start", "end", "duration", "emotion", "confidence", "uncertain", "intensity", "level",
-        "gender", "gender_confidence", "phones", "description", "error",
+        "gender", "gender_confidence", "phones", "doubts", "band", "description", "error",
     ]  # fmt: skip
     found = dict(zip(header, cells, strict=True))
     assert found["gender"] in ("F", "M") and found["emotion"] == found["uncertain"] == found["phones"] == ""

@@ -40,6 +40,8 @@ def model_card(description: Description) -> str:
         _score_table(description["scores"], origin),
         "## Calibration",
         _calibration(description),
+        "## What training heard",
+        _heard(description),
         "## Limits",
         f"It learnt from {plain(_teachers(description))} alone. On other languages, microphones, ages and spontaneous "
         "speech it does worse, and the scores above say nothing about how much. It hears how something is said, not "
@@ -145,6 +147,19 @@ def _score_table(scores: dict[str, ValidScores], origin: Origin | None) -> str:
             cells = ["–" if value is None else column.format(value) for value in values]
             lines.append(f"| {task.name}, {column.metric} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _heard(description: Description) -> str:
+    found = description.get("heard")
+    if not found:
+        return "It is not known here: the audio of train was not at hand at export."
+    named = {"narrow": "up to 4 kHz alone", "wide": "above 4 kHz, too"}
+    text = f"Sound {' and sound '.join(named[band] for band in found['bands'])}"
+    if found["conditions"]:
+        text += f"; copies of utterances in {', '.join(found['conditions'])}"
+    if strange := [named[band] for band in named if band not in found["bands"]]:
+        text += f". An answer for sound {strange[0]} is marked `uncertain`"
+    return f"{text}."
 
 
 def _calibration(description: Description) -> str:

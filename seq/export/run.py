@@ -15,10 +15,11 @@ from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import Conf, conf_from_dict
 from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
+from seq.export.heard import measure_heard
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
 from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
-from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
+from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, Heard, description_digest
 from seq.score.calibration import calibrate
 from seq.tasks.registry import main_category
 from seq.train.record import read_record
@@ -102,6 +103,7 @@ def export_run(
         write_onnx(waveform_model, staged / ONNX)
         unsigned = _describe(run_dir, model, conf, epoch, run)
         unsigned["norms"] = _norms(conf, run)
+        unsigned["heard"] = _heard(conf, run)
         unsigned["int8"] = None
         if int8:
             compress_onnx(staged / ONNX, staged / SMALLER)
@@ -221,3 +223,10 @@ def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:
     if run.manifest is None:
         return None
     return measure_norms(run.manifest, conf.corpus.name, {row.id for row in run.test}, run.valid)
+
+
+def _heard(conf: Conf, run: WholeRun) -> Heard | None:
+    if run.manifest is None:
+        return None
+    train = None if run.fold is None else set(run.fold.train)
+    return measure_heard(run.manifest, train, {row.id for row in (*run.valid, *run.test)}, conf.augment)

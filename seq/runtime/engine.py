@@ -11,14 +11,13 @@ import onnxruntime
 
 from seq.audio.level import normalise_level
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
+from seq.audio.sound import Sound, listen
 from seq.errors import InputError
+from seq.runtime.doubts import UNLIKELY, doubts_of
 from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
 from seq.tasks.base import Stretch
-
-# Whoever hears less than this cannot judge: the answer is given, and marked uncertain.
-MIN_CERTAIN_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -129,18 +128,21 @@ class Engine:
                     "export it again from a run that is whole"
                 )
             answers[task.name] = answer
-        return Answer(stretch.start, stretch.end, self.is_uncertain(answers, duration), answers, self.catalogue)
+        sound = listen(piece.samples)
+        doubts = self.doubts(answers, duration, sound)
+        return Answer(stretch.start, stretch.end, doubts, answers, self.catalogue, sound)
 
-    def is_uncertain(self, answers: Mapping[str, TaskAnswer], duration: float) -> bool | None:
-        """Whether an answer should not be relied on; None for a model without a main category."""
-        main = self.catalogue.main
-        if main is None:
-            return None
-        found = answers[main]
-        assert isinstance(found, Category)
-        threshold = self.description["calibration"][main]["threshold"]
-        # A threshold that is no number lets nothing pass.
-        return duration < MIN_CERTAIN_SECONDS or not found.confidence >= threshold
+    def doubts(self, answers: Mapping[str, TaskAnswer], duration: float, sound: Sound) -> tuple[str, ...]:
+        """Why an answer for so many seconds of a sound should not be relied on; empty where nothing speaks against."""
+        heard = self.description.get("heard")
+        found = doubts_of(sound, duration, heard["bands"] if heard else None)
+        if (main := self.catalogue.main) is not None:
+            answer = answers[main]
+            assert isinstance(answer, Category)
+            # A threshold that is no number lets nothing pass.
+            if not answer.confidence >= self.description["calibration"][main]["threshold"]:
+                found.append(UNLIKELY)
+        return tuple(found)
 
     def merge(self, answers: Sequence[Answer], parts: Sequence[tuple[float, float]]) -> dict[str, TaskAnswer]:
         """The answers of all tasks for several stretches, of each of which the part from start to end counts."""

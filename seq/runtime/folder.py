@@ -119,7 +119,18 @@ class SharedParts(TypedDict):
     test: Shared
 
 
+class Heard(TypedDict):
+    """What training has heard (`seq.export.heard`)."""
+
+    # Of "narrow" and "wide" (`seq.audio.sound`).
+    bands: list[str]
+    # Places and lines other than those of the corpus, for people.
+    conditions: list[str]
+
+
 class _Additions(TypedDict, total=False):
+    # None where the audio of train was not at hand.
+    heard: Heard | None
     # What a partial copy of the corpus lacked.
     missing: str | None
     norms: Norms | None
