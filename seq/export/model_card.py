@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
+from seq.export.doubt import CLEAN_ALONE
 from seq.models.pretrained.source import may_be_passed_on
 from seq.runtime.folder import Description, Origin, read_catalogue
 from seq.score.calibration import Calibration
@@ -11,6 +12,9 @@ from seq.score.shared import describe_shared
 from seq.tasks.registry import in_order
 from seq.train.validation import ValidScores
 from seq.utils.markdown_text import code, plain
+
+# In the card's table.
+RISKS: Final = (0.05, 0.1, 0.2, 0.3, 0.4)
 
 
 def model_card(description: Description) -> str:
@@ -82,6 +86,9 @@ def notices(description: Description) -> list[str]:
             f"the model holds the weights of {encoder['name']}, whose licence is {encoder['licence'] or 'not known'}: "
             "find out whether you may pass them on before you do"
         )
+    fitted_on = description.get("fitted_on")
+    if fitted_on and not fitted_on["conditions"]:
+        lines.append(f"`uncertain` was fitted on {CLEAN_ALONE}")
     if int8:
         lines.append(
             f"8 bits: on valid {100 * int8['after']:.2f} % where 32 bits have {100 * int8['before']:.2f} %; "
@@ -149,6 +156,35 @@ def _score_table(scores: dict[str, ValidScores], origin: Origin | None) -> str:
     return "\n".join(lines)
 
 
+def _fitted_on(description: Description) -> str:
+    found = description.get("fitted_on")
+    if not found or not found["conditions"]:
+        return CLEAN_ALONE + "."
+    return (
+        f"under {len(found['conditions'])} conditions ({', '.join(found['conditions'])}), of which each group counts "
+        "once, among those that mark at most a quarter of the right answers on clean speech."
+    )
+
+
+def _risks(description: Description) -> list[str]:
+    """What `speecheq predict --risk` gets."""
+    found = description.get("fitted_on")
+    if not found or not found["curve"]:
+        return []
+    cells = []
+    for risk in RISKS:
+        reached = [point["coverage"] for point in found["curve"] if point["risk"] <= risk]
+        cells.append(f"{100 * max(reached):.0f} %" if reached else "–")
+    return [
+        f"`--risk` chooses another threshold. On the same {found['num_answers']} answers it gives:",
+        "",
+        f"| at most this share wrong | {' | '.join(f'{100 * risk:.0f} %' for risk in RISKS)} |",
+        "|---" * (len(RISKS) + 1) + "|",
+        f"| share of answers given | {' | '.join(cells)} |",
+        "",
+    ]
+
+
 def _heard(description: Description) -> str:
     found = description.get("heard")
     if not found:
@@ -170,8 +206,9 @@ def _calibration(description: Description) -> str:
     lines = [
         f"Temperature {found['temperature']:.3f}, fitted on valid. An answer whose probability is below "
         f"{found['threshold']:.3f} is marked `uncertain`: that threshold separates right from wrong answers best on "
-        "valid.",
+        f"valid, {_fitted_on(description)}",
         "",
+        *_risks(description),
         f"| {main} | utterances | calibration error before | after | uncertain | accuracy | of the certain ones |",
         "|---|---|---|---|---|---|---|",
     ]

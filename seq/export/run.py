@@ -15,12 +15,12 @@ from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import Conf, conf_from_dict
 from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
+from seq.export.doubt import fit_calibration
 from seq.export.heard import measure_heard
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
 from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
 from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, Heard, description_digest
-from seq.score.calibration import calibrate
 from seq.tasks.registry import main_category
 from seq.train.record import read_record
 from seq.utils.files import atomic_path, remove_leftovers, sha256, write_json, write_text
@@ -164,6 +164,7 @@ def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: 
     record, outputs = run.record, model.spec.outputs
     main = main_category(outputs)
     categories = {name: found.labels for name, found in outputs.items() if found.kind == "category"}
+    calibration, fitted_on = fit_calibration(run_dir, epoch, run, main.name if main else None, categories)
     return {
         "format": FORMAT,
         "version": seq.__version__,
@@ -187,7 +188,8 @@ def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: 
         "protocol": {**record["protocol"], "fold": record["fold"], "seed": record["seed"]},
         "shared": shared_with_train(run),
         "scores": {"valid": valid_scores(run.valid, outputs), "test": valid_scores(run.test, outputs)},
-        "calibration": {name: calibrate(run.valid, run.test, name, labels) for name, labels in categories.items()},
+        "calibration": calibration,
+        "fitted_on": fitted_on,
         "training": {
             "command": without_private_paths(record.get("command") or ""),
             **{key: record.get(key) for key in ("commit", "versions", "num_train", "epochs")},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from seq.errors import InputError
 from seq.utils.files import atomic_path, remove_leftovers_of
-from seq.utils.option_types import positive_float, positive_int
+from seq.utils.option_types import positive_float, positive_int, share
 from seq.utils.outputs import check_out_file, out_path
 from seq.utils.stoppable_input import stoppable
 
@@ -53,6 +53,12 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--raw", metavar="HZ", type=positive_int, help="with -: 16-bit little-endian mono samples without a header"
     )
+    parser.add_argument(
+        "--risk",
+        metavar="R",
+        type=share,
+        help="mark as uncertain until at most this share of the others was wrong on valid",
+    )
     parser.set_defaults(run=_predict)
 
 
@@ -66,7 +72,7 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
     if options.out is not None:
         check_out_file("--out", options.out, _inputs(options.paths))
-    model = load_model(options.model, batch_seconds=options.batch_seconds)
+    model = load_model(options.model, batch_seconds=options.batch_seconds, risk=options.risk)
     num_failed = 0
     with _open_output(options.out) as stream:
         writer = Writer(stream, options.format, model.catalogue)

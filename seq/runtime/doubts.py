@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 from seq.audio.sound import Band, Sound
+from seq.errors import InputError
+from seq.utils.typed_values import NonNegativeInt, Share
 
 # Whoever hears less than this cannot judge: the answer is given, and marked uncertain.
 MIN_CERTAIN_SECONDS: Final = 0.3
@@ -49,3 +51,48 @@ def merge_sounds(sounds: Sequence[Sound], parts: Sequence[tuple[float, float]]) 
     bands = {sound.band for sound in sounds}
     band: Band | None = "wide" if "wide" in bands else "narrow" if "narrow" in bands else None
     return Sound(band, mostly("is_tonal"), mostly("has_voice"))
+
+
+class RiskPoint(TypedDict):
+    """Of the answers on valid, the share whose confidence reaches a threshold, and the share of wrong ones among them."""
+
+    threshold: Share
+    coverage: Share
+    risk: Share
+
+
+class FittedOn(TypedDict):
+    """What the threshold was fitted on (`seq.score.doubt`), and what others would have done there."""
+
+    # The names of the conditions that valid was decoded under; none: clean speech alone.
+    conditions: list[str]
+    num_answers: NonNegativeInt
+    # By ascending coverage.
+    curve: list[RiskPoint]
+
+
+class Heard(TypedDict):
+    """What training has heard (`seq.export.heard`)."""
+
+    # Of "narrow" and "wide" (`seq.audio.sound`).
+    bands: list[str]
+    # Places and lines other than those of the corpus, for people.
+    conditions: list[str]
+
+
+def threshold_for(risk: float, fitted_on: FittedOn | None) -> float:
+    """The threshold that gives most answers of which at most this share is wrong, on valid.
+
+    Raises:
+        InputError: the model does not say, or no threshold does that.
+    """
+    if not fitted_on or not fitted_on["curve"]:
+        raise InputError(f"--risk {risk:g}: the model does not say what thresholds do: export it again from its run")
+    reached = [point for point in fitted_on["curve"] if point["risk"] <= risk]
+    if not reached:
+        least = min(fitted_on["curve"], key=lambda point: point["risk"])
+        raise InputError(
+            f"--risk {risk:g} cannot be reached: the least is {least['risk']:.3f}, with {least['coverage']:.0%} of the "
+            "answers given"
+        )
+    return max(reached, key=lambda point: point["coverage"])["threshold"]

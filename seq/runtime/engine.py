@@ -13,7 +13,7 @@ from seq.audio.level import normalise_level
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.audio.sound import Sound, listen
 from seq.errors import InputError
-from seq.runtime.doubts import UNLIKELY, doubts_of
+from seq.runtime.doubts import UNLIKELY, doubts_of, threshold_for
 from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
@@ -75,10 +75,13 @@ class Graph:
 class Engine:
     """A loaded model. `run` may be called from several threads at once."""
 
-    def __init__(self, folder: Path | str, num_threads: int = 1) -> None:
-        """Raises InputError where the folder is not whole (see `read_model_folder`) or is not for this version."""
+    def __init__(self, folder: Path | str, num_threads: int = 1, risk: float | None = None) -> None:
+        """Raises InputError where the folder is not whole (see `read_model_folder`), is not for this version, or cannot
+        answer with so little `risk` (see `Model`).
+        """
         self.description = read_model_folder(folder)
         self.catalogue = read_catalogue(self.description)
+        self._threshold = None if risk is None else threshold_for(risk, self.description.get("fitted_on"))
         self.graph = Graph(Path(folder) / ONNX, num_threads)
         sizes = self.graph.sizes
         for task in self.catalogue.tasks:
@@ -139,8 +142,11 @@ class Engine:
         if (main := self.catalogue.main) is not None:
             answer = answers[main]
             assert isinstance(answer, Category)
+            threshold = self._threshold
+            if threshold is None:
+                threshold = self.description["calibration"][main]["threshold"]
             # A threshold that is no number lets nothing pass.
-            if not answer.confidence >= self.description["calibration"][main]["threshold"]:
+            if not answer.confidence >= threshold:
                 found.append(UNLIKELY)
         return tuple(found)
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypedDict
 
 from seq.audio.reading import SAMPLING_RATE
 from seq.errors import InputError
+from seq.runtime.doubts import FittedOn, Heard
 from seq.runtime.results import Catalogue
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks
@@ -119,18 +120,11 @@ class SharedParts(TypedDict):
     test: Shared
 
 
-class Heard(TypedDict):
-    """What training has heard (`seq.export.heard`)."""
-
-    # Of "narrow" and "wide" (`seq.audio.sound`).
-    bands: list[str]
-    # Places and lines other than those of the corpus, for people.
-    conditions: list[str]
-
-
 class _Additions(TypedDict, total=False):
     # None where the audio of train was not at hand.
     heard: Heard | None
+    # Of the threshold of `main`.
+    fitted_on: FittedOn | None
     # What a partial copy of the corpus lacked.
     missing: str | None
     norms: Norms | None

@@ -20,18 +20,22 @@ from seq.runtime.waveform import check_rate, to_channels
 class Model:
     """A model that was exported by `speecheq export`; calls may come from several threads at once."""
 
-    def __init__(self, folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0, risk: float | None = None
+    ) -> None:
         """Load a model folder.
 
         Args:
             folder: what `speecheq export` wrote.
             num_threads: threads of one call of the network.
             batch_seconds: seconds of speech that go through the network at once.
+            risk: mark as many answers as uncertain as are needed to have at most this share of wrong ones among the
+                others, on the model's valid part; None: those below its own threshold.
 
         Raises:
-            InputError: the folder is not whole.
+            InputError: the folder is not whole, or no threshold has so little risk.
         """
-        self.engine = Engine(folder, num_threads)
+        self.engine = Engine(folder, num_threads, risk)
         self.batch_seconds = batch_seconds
 
     @property
