@@ -13,7 +13,9 @@ from seq.score.doubt import fit_doubt, risk_curve, valid_under_conditions
 from seq.train.checkpoint import checkpoint_path
 from seq.utils.files import sha256
 
-CLEAN_ALONE: Final = "clean speech alone: `local/test_robustness.py --part valid` decodes valid under everyday changes; export again then"
+CLEAN_ALONE: Final = (
+    "clean speech alone: `local/test_robustness.py --part valid` decodes valid under conditions; then export again"
+)
 
 
 def fit_calibration(

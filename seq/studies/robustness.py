@@ -24,6 +24,7 @@ from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio, read_a
 from seq.audio.trimming import trim_silence
 from seq.conf import Conf, FeaturesConf
 from seq.data.batches import SpeechDataset, eval_loader
+from seq.data.conditions import CLEAN, CONDITIONS, MADE_FROM, VERSION, condition_path, made_from
 from seq.data.encoded import Heard
 from seq.data.features import compute_fbank
 from seq.data.fold_checks import Fold
@@ -31,12 +32,11 @@ from seq.data.shar import open_cuts
 from seq.data.targets import Labeller
 from seq.errors import InputError
 from seq.models.model import SpeechEqModel
-from seq.data.conditions import CLEAN, CONDITIONS, MADE_FROM, VERSION, condition_path, made_from
 from seq.train.answers import predict
 from seq.train.checkpoint import checkpoint_path, load_model, read_pointer
 from seq.train.ctc import CtcBackend, make_ctc
 from seq.train.experiment import Experiment
-from seq.utils.files import content_digest, read_json, sha256, update_json, write_jsonl
+from seq.utils.files import content_digest, sha256, update_json, write_jsonl
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 from seq.utils.run_folder import DecodedPart

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from seq.data.conditions import CLEAN, CONDITIONS, Condition, condition_path, groups, made_from
 from seq.errors import InputError
 from seq.score.calibration import apply_temperature, calibrate, calibration_error, probabilities
 from seq.score.doubt import Doubt, fit_doubt, valid_under_conditions
@@ -17,7 +18,6 @@ from seq.score.predictions import read_rows
 from seq.score.score import score_task
 from seq.score.selective import Selective
 from seq.score.types import TaskScores
-from seq.data.conditions import CLEAN, CONDITIONS, Condition, condition_path, groups, made_from
 from seq.studies.robustness_types import ConditionScores, Robustness
 from seq.tasks.base import Outputs, Setting, Task
 from seq.tasks.predictions import CategoryPrediction, Prediction

@@ -18,8 +18,8 @@ from tiny_encoders import save_encoder
 
 from seq.audio.level import speech_level
 from seq.conf import conf_to_dict
-from seq.decode.run import decode_run
 from seq.data.conditions import CLEAN, CONDITIONS, condition_path, groups
+from seq.decode.run import decode_run
 from seq.export.run import export_run
 from seq.score.calibration import apply_temperature
 from seq.train.run import train_run
