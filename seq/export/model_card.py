@@ -34,6 +34,7 @@ def model_card(description: Description) -> str:
         _usage(),
         "## Outputs",
         "\n".join(f"- {task.called}: {task.about(catalogue.outputs[task.name])}" for task in catalogue.tasks),
+        *_spelling(description),
         *_encoder(description),
         *_origin(origin),
         "## How it was chosen and how well it does",
@@ -86,6 +87,9 @@ def notices(description: Description) -> list[str]:
             f"the model holds the weights of {encoder['name']}, whose licence is {encoder['licence'] or 'not known'}: "
             "find out whether you may pass them on before you do"
         )
+    for task in in_order(description.get("left_out", {})):
+        reason = description["left_out"][task.name]
+        lines.append(f"{task.called} are left out, since {reason}; --keep-all keeps them")
     fitted_on = description.get("fitted_on")
     if fitted_on and not fitted_on["conditions"]:
         lines.append(f"`uncertain` was fitted on {CLEAN_ALONE}")
@@ -183,6 +187,17 @@ def _risks(description: Description) -> list[str]:
         f"| share of answers given | {' | '.join(cells)} |",
         "",
     ]
+
+
+def _spelling(description: Description) -> list[str]:
+    """What heads that spell are worth, and which ones are not in the folder."""
+    lines, missing = [], description.get("left_out", {})
+    for task in in_order(description.get("unseen", {})):
+        found = description["unseen"][task.name]
+        said = "not known" if found["errors"] is None else f"{100 * found['errors']:.1f} % ({plain(found['source'])})"
+        line = f"{task.called}: {task.main.metric} on sentences that training never heard: {said}."
+        lines.append(line + (" **Left out**: nothing could be read from its answers." if task.name in missing else ""))
+    return ["## New sentences", "\n".join(f"- {line}" for line in lines)] if lines else []
 
 
 def _heard(description: Description) -> str:

@@ -19,6 +19,7 @@ from seq.export.doubt import fit_calibration
 from seq.export.heard import measure_heard
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
+from seq.export.unseen import left_out, measure_unseen
 from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
 from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, Heard, description_digest
 from seq.tasks.registry import main_category
@@ -67,7 +68,12 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
 
 
 def export_run(
-    run_dir: Path, out: Path, cuts: Path | None = None, int8: bool = False, encoder: str | None = None
+    run_dir: Path,
+    out: Path,
+    cuts: Path | None = None,
+    int8: bool = False,
+    encoder: str | None = None,
+    keep_all: bool = True,
 ) -> Description:
     """Write the model folder of a run; model.json comes last and vouches for the others. Returns what it holds.
 
@@ -77,6 +83,7 @@ def export_run(
         cuts: manifest whose audio gives the norms of `--describe`; by default the recipe's own, if it is there.
         int8: whether matrices are written with 8 bits, and what that costs is measured on valid.
         encoder: folder of the pretrained encoder, if it is no more where it was in training.
+        keep_all: keep heads that spell even where they mean little (`seq.export.unseen`).
 
     Raises:
         InputError: the run is not complete, or `out` is something else than a model folder.
@@ -85,7 +92,7 @@ def export_run(
 
     from seq.export.int8 import compress_onnx, measure_loss
     from seq.export.waveform_model import WaveformModel, write_onnx
-    from seq.models.model import kept_weights
+    from seq.models.model import drop_heads, kept_weights
     from seq.models.pretrained.adapt import merge_adapters
     from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 
@@ -93,6 +100,9 @@ def export_run(
     model, epoch = load_model(run_dir, encoder=encoder)
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"], f"the conf of {run_dir}")
     run = read_run(run_dir, conf, model.spec.outputs, cuts)
+    unseen = measure_unseen(run, run_dir, model.spec.outputs, conf.model_name)
+    missing = {} if keep_all else left_out(unseen, model.spec.outputs)
+    drop_heads(model, missing)
     waveform_model = WaveformModel(model, conf.features).eval()
     # Of 8 bits the graph is what counts: the weights, from which one may go on training, have 16.
     weights = {name: (value.half() if int8 else value).contiguous() for name, value in kept_weights(model).items()}
@@ -104,7 +114,7 @@ def export_run(
         unsigned = _describe(run_dir, model, conf, epoch, run)
         unsigned["norms"] = _norms(conf, run)
         unsigned["heard"] = _heard(conf, run)
-        unsigned["int8"] = None
+        unsigned |= {"unseen": unseen, "left_out": missing, "int8": None}
         if int8:
             compress_onnx(staged / ONNX, staged / SMALLER)
             unsigned["int8"] = measure_loss(staged / ONNX, staged / SMALLER, run.manifest, run.valid, unsigned)

@@ -32,12 +32,12 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "the exit code is then 1.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="a model folder, written by speecheq export")
     parser.add_argument(
         "paths",
-        metavar="PATH",
+        metavar="[MODEL] PATH",
         nargs="+",
-        help="audio files, folders, wav.scp, Lhotse manifests (.jsonl, .jsonl.gz: recordings or cuts), "
+        help="a model folder (default: the one that comes with SpeechEQ), then "
+        "audio files, folders, wav.scp, Lhotse manifests (.jsonl, .jsonl.gz: recordings or cuts), "
         "or - for audio from standard input",
     )
     parser.add_argument("--format", choices=("json", "csv", "table"), default="json", help="JSON lines by default")
@@ -57,15 +57,17 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--risk",
         metavar="R",
         type=share,
-        help="mark as uncertain until at most this share of the others was wrong on valid",
+        help="of the answers that are not marked, at most this share wrong (0 to 1)",
     )
     parser.set_defaults(run=_predict)
 
 
 def _predict(options: argparse.Namespace) -> int:
     from seq.runtime import load_model
+    from seq.runtime.default_model import model_and_paths
     from seq.runtime.output import Writer
 
+    options.model, options.paths = model_and_paths(options.paths)
     if "-" in options.paths and len(options.paths) > 1:
         raise InputError("- (standard input) cannot be mixed with other paths: predict them in two commands")
     if options.paths != ["-"] and (options.every or options.raw):
@@ -73,6 +75,8 @@ def _predict(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_out_file("--out", options.out, _inputs(options.paths))
     model = load_model(options.model, batch_seconds=options.batch_seconds, risk=options.risk)
+    for line in model.what_is_missing():
+        print(line, file=sys.stderr)
     num_failed = 0
     with _open_output(options.out) as stream:
         writer = Writer(stream, options.format, model.catalogue)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from seq.audio.sound import Band, Sound
 from seq.errors import InputError
-from seq.utils.typed_values import NonNegativeInt, Share
+from seq.utils.typed_values import Bounds, NonNegativeInt, Share
 
 # Whoever hears less than this cannot judge: the answer is given, and marked uncertain.
 MIN_CERTAIN_SECONDS: Final = 0.3
@@ -54,7 +54,7 @@ def merge_sounds(sounds: Sequence[Sound], parts: Sequence[tuple[float, float]]) 
 
 
 class RiskPoint(TypedDict):
-    """Of the answers on valid, the share whose confidence reaches a threshold, and the share of wrong ones among them."""
+    """Of answers on valid: the share whose confidence reaches a threshold, and the share of wrong ones among them."""
 
     threshold: Share
     coverage: Share
@@ -69,6 +69,14 @@ class FittedOn(TypedDict):
     num_answers: NonNegativeInt
     # By ascending coverage.
     curve: list[RiskPoint]
+
+
+class Unseen(TypedDict):
+    """What a head that spells is worth on sentences never heard in training (`seq.export.unseen`)."""
+
+    # Share of wrong symbols; None: nobody knows.
+    errors: Annotated[float, Bounds(0, 1000)] | None
+    source: str
 
 
 class Heard(TypedDict):

@@ -48,6 +48,12 @@ class Model:
         """What it answers."""
         return self.engine.catalogue
 
+    def what_is_missing(self) -> list[str]:
+        """Of tasks that it was trained for and does not answer, why, a sentence each."""
+        missing = self.description.get("left_out", {})
+        named = [task for task in self.catalogue.shown() if task.name in missing]
+        return [f"this model gives no {task.called}: {missing[task.name]}" for task in named]
+
     def __call__(self, waveform: np.ndarray, rate: int, describe: bool = False) -> Result:
         """The answer for a waveform.
 

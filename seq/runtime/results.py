@@ -41,7 +41,7 @@ class Answer:
 
     The answers of tasks are attributes: `answer.emotion.label`, `answer.intensity.value`, `answer.phones`; None for a
     task that the model was not trained for. `doubts` says why it should not be relied on: the main category's
-    probability lies below the threshold that was fitted on the valid part, or of the sound itself (`seq.runtime.doubts`).
+    probability lies below the threshold that was fitted on the valid part, or the sound is strange (see there).
     """
 
     start: float
