@@ -35,7 +35,7 @@ JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb0043") + bytes
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     experiment = make_run(folder)
-    assert main(["export", str(experiment.exp_dir), "--out", str(folder / "model")]) == 0
+    assert main(["export", str(experiment.exp_dir), "--out", str(folder / "model"), "--keep-all"]) == 0
     return folder / "model"
 
 
@@ -238,7 +238,7 @@ def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Pa
     for arguments in (["-", "x.wav"], ["x.wav", "--every", "1"], ["x.wav", "--raw", "16000"]):
         with pytest.raises(InputError):
             main(["predict", str(model), *arguments])
-    with pytest.raises(InputError, match="not a model folder"):
+    with pytest.raises(InputError, match="no model is named, and none comes with this copy"):
         main(["predict", str(tmp_path / "none"), "x.wav"])
     for option in ("--jobs", "--batch-seconds", "--every", "--raw"):
         for number in ("9" * 5000 if option in ("--jobs", "--raw") else "1e400", "nan", "-1", "0"):

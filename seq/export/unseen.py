@@ -63,7 +63,8 @@ def _of_others(task: Task, run_dir: Path, model: str) -> Unseen:
         errors = metric(scores["pooled"], task.name, task.main.metric)
         if conf.get("model_name") == model and scores["pooled"].get("text_overlap") == 0.0 and errors is not None:
             found.append({"errors": errors, "source": f"{scores['corpus']}, protocol {scores['protocol']['name']}"})
-    return max(found, key=lambda item: item["errors"] or 0.0, default={"errors": None, "source": ""})
+    unknown: Unseen = {"errors": None, "source": ""}
+    return max(found, key=lambda item: item["errors"] or 0.0, default=unknown)
 
 
 def _experiments(recipe: Path) -> Iterable[Path]:

@@ -5,6 +5,7 @@ It is package data, found from a checkout and from a wheel; where it is not ther
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -39,7 +40,8 @@ def _announce() -> None:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a folder has a file that only model folders have; whether it is whole, its reader says."""
-    return any((path / name).is_file() for name in MODEL_FILES)
+    # Not `Path.is_file`, which raises where a name is too long for one.
+    return any(os.path.isfile(path / name) for name in MODEL_FILES)
 
 
 def model_and_paths(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:

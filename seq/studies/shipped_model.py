@@ -1,7 +1,7 @@
 """The model that comes with the project: a run of egs/unified as a model folder that says where all of it comes from.
 
-Nothing is tested by the run itself, which has heard everybody but valid; the card has what the corpora's own folds say of
-the same network: scores.json and robustness.json of their experiments.
+Nothing is tested by the run itself, which has heard everybody but valid; the card has what the corpora's own folds say
+of the same network: scores.json and robustness.json of their experiments.
 """
 
 from __future__ import annotations
