@@ -99,6 +99,11 @@ def export_run(
     check_out(out)
     model, epoch = load_model(run_dir, encoder=encoder)
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"], f"the conf of {run_dir}")
+    if model.spec.corpora:
+        raise InputError(
+            f"{run_dir} has adapters for {', '.join(model.spec.corpora)}; a stranger's recording is of none: "
+            "train without, by --set model.adapter_dim=0"
+        )
     run = read_run(run_dir, conf, model.spec.outputs, cuts)
     unseen = measure_unseen(run, run_dir, model.spec.outputs, conf.model_name)
     missing = {} if keep_all else left_out(unseen, model.spec.outputs)

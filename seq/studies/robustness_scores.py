@@ -114,7 +114,7 @@ def score_robustness(
         "commit": git_commit(),
         "task": main.name,
         "metric": main.main.metric,
-        "fitted_on": list(min((answers.fitted_on for answers in found[CLEAN]), key=len)),
+        "fitted_on": list(_common(found[CLEAN])),
         "interval": method_name(len(statistics[CLEAN][0].speakers)),
         "conditions": [
             _score(condition, runs, clean, tasks, setting, experiment.conf.augment.band_prob > 0)
@@ -213,9 +213,13 @@ def _read(experiment: Experiment, folds: Sequence[int], seed: int, condition: Co
         np.concatenate([part.marked for part in parts]),
         np.concatenate([part.probs for part in parts]),
         np.concatenate([part.refs for part in parts]),
-        # Only where all folds say so.
-        min((part.fitted_on for part in parts), key=len),
+        _common(parts),
     )
+
+
+def _common(parts: Sequence[Answers]) -> tuple[str, ...]:
+    """The conditions that the marks of all were fitted on."""
+    return parts[0].fitted_on if all(part.fitted_on for part in parts) else ()
 
 
 @lru_cache(maxsize=64)
