@@ -22,7 +22,7 @@ from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
 from seq.recipe.siblings import WHOLE
 from seq.report.cells import columns, interval, value
-from seq.runtime.folder import CARD, ONNX, WEIGHTS, Description
+from seq.runtime.folder import CARD, DESCRIPTION, ONNX, WEIGHTS, Description
 from seq.score.types import ends, metric, read_scores
 from seq.studies.robustness_report import READING, own_table
 from seq.studies.robustness_types import NAME, Robustness
@@ -31,7 +31,7 @@ from seq.utils.markdown_text import code, markdown_table, plain
 
 LICENCE: Final = "LICENSE"
 LICENCE_SOURCE: Final = Path(__file__).resolve().parents[2] / "LICENSE-MODEL"
-MAX_BYTES: Final = 12 * 2**20
+MAX_BYTES: Final = 12_000_000
 
 
 def export_shipped(recipe: Path, exp: str, out: Path) -> Description:
@@ -42,7 +42,7 @@ def export_shipped(recipe: Path, exp: str, out: Path) -> Description:
         exp: an experiment of it under the protocol `whole`, trained and decoded.
 
     Raises:
-        InputError: the experiment is of another protocol or not finished, or the model is larger than 12 MiB.
+        InputError: the experiment is of another protocol or not finished, or the model is larger than 12 MB.
     """
     exp_dir = recipe / "exp" / exp
     if not (exp_dir / "conf.json").is_file():
@@ -53,11 +53,9 @@ def export_shipped(recipe: Path, exp: str, out: Path) -> Description:
     protocol = description["protocol"]
     if protocol["name"] != WHOLE:
         raise InputError(f"--exp {exp} is of protocol {protocol['name']}: the model that is given away is of {WHOLE}")
-    size = sum((out / name).stat().st_size for name in (ONNX, WEIGHTS))
+    size = sum((out / name).stat().st_size for name in (ONNX, WEIGHTS, DESCRIPTION))
     if size > MAX_BYTES:
-        raise InputError(
-            f"{out} has {size / 2**20:.1f} MiB, and {MAX_BYTES / 2**20:.0f} are the most: train a smaller one"
-        )
+        raise InputError(f"{out} has {size / 1e6:.1f} MB, and {MAX_BYTES / 1e6:.0f} are the most: train a smaller one")
     opened = Recipe(recipe, conf, conf.protocol(WHOLE))
     fold = load_fold(opened.folds_dir, protocol["fold"])
     with atomic_path(out / LICENCE) as temporary:

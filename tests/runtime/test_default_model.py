@@ -78,4 +78,5 @@ def test_a_wheel_has_it(tmp_path: Path) -> None:
     command = build_py(Distribution({"package_dir": {"seq.runtime": str(runtime)}, "packages": ["seq.runtime"],
                                      "package_data": project["tool"]["setuptools"]["package-data"]}))  # fmt: skip
     command.finalize_options()
+    command.manifest_files = {}
     assert {Path(name).name for name in command.find_data_files("seq.runtime", str(runtime))} == names
