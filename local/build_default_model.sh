@@ -29,6 +29,6 @@ done
 model=whisper-tiny.en-robust
 "$root/egs/ravdess/run.sh" --model $model "${ravdess[@]}" --stop-stage 4 "${options[@]}"
 "$root/egs/nemo/run.sh" --model $model "${nemo[@]}" --stop-stage 4 "${options[@]}"
-"$root/egs/unified/run.sh" --conf conf/shipped.yaml --stop-stage 6 "${options[@]}"
+"$root/egs/unified/run.sh" --conf "$root/egs/unified/conf/shipped.yaml" --stop-stage 6 "${options[@]}"
 python3 "$root/local/test_robustness.py" --recipe "$root/egs/unified" --exp shipped_${model}_whole --part valid
 exec python3 "$root/local/export_default_model.py" --recipe "$root/egs/unified" --exp shipped_${model}_whole --out "$out"
