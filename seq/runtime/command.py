@@ -34,9 +34,9 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument(
         "paths",
-        metavar="[MODEL] PATH",
+        metavar="PATH",
         nargs="+",
-        help="a model folder (default: the one that comes with SpeechEQ), then "
+        help="first a model folder (without one, that which comes with SpeechEQ), then "
         "audio files, folders, wav.scp, Lhotse manifests (.jsonl, .jsonl.gz: recordings or cuts), "
         "or - for audio from standard input",
     )

@@ -127,7 +127,8 @@ def test_what_the_encoder_heard_is_merged_and_trained_on(egs: Path, encoder: Pat
 def test_the_model_that_is_given_away_says_where_all_of_it_comes_from(egs: Path, encoder: Path, tmp_path: Path) -> None:
     conf = replace(unified(egs, encoder), protocols=[ProtocolConf("whole", "whole", list(EMOTIONS))])
     heard, recipe = merge(conf, egs / "unified/data"), egs / "unified"
-    made = make_experiment(recipe / "data", conf, cuts=CutSet.from_file(heard))
+    tasks = ["emotion", "gender", "phone"]
+    made = make_experiment(recipe / "data", conf, tasks=tasks, cuts=CutSet.from_file(heard))
     experiment = replace(made, cuts=heard, folds_dir=recipe / "data/folds/whole", exp_dir=recipe / "exp/given")
     train_run(experiment, 1, 0)
     decode_run(experiment, 1, 0)
