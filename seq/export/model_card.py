@@ -23,6 +23,10 @@ def model_card(description: Description) -> str:
     corpus = plain(description["corpus"])
     catalogue = read_catalogue(description)
     parts = {"valid": description["shared"]["valid"], "test": description["shared"]["test"]}
+    chosen = "Chosen on valid; test was decoded once, after."
+    if not description["scores"]["test"]:
+        del parts["test"]
+        chosen = "Chosen on valid; nobody is left to test."
     shared = [describe_shared(name, part["speakers"], part["sentences"]) for name, part in parts.items()]
     if not protocol["speaker_disjoint"]:
         shared.append("**speakers of train are in test**: the scores do not hold for new speakers")
@@ -40,7 +44,7 @@ def model_card(description: Description) -> str:
         "## How it was chosen and how well it does",
         f"Corpus {corpus}, protocol {code(protocol['name'])} ({plain(protocol['description'])}), fold "
         f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {'; '.join(shared)}. "
-        f"Chosen on valid; test was decoded once, after. {_caution(origin)}",
+        f"{chosen} {_caution(origin)}",
         *([f"**Incomplete corpus: {plain(missing)}.**"] if (missing := description.get("missing")) else []),
         _score_table(description["scores"], origin),
         "## Calibration",

@@ -199,7 +199,7 @@ def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: 
         "encoder": None if model.spec.encoder is None else model.spec.encoder.to_dict(),
         "num_parameters": num_parameters(model),
         "epoch": epoch,
-        "corpus": conf.corpus.name,
+        "corpus": _corpora(conf),
         "protocol": {**record["protocol"], "fold": record["fold"], "seed": record["seed"]},
         "shared": shared_with_train(run),
         "scores": {"valid": valid_scores(run.valid, outputs), "test": valid_scores(run.test, outputs)},
@@ -236,10 +236,15 @@ def _missing(run_dir: Path) -> str | None:
     return read_corpus_json(corpus_json).get("missing") if corpus_json.is_file() else None
 
 
+def _corpora(conf: Conf) -> str:
+    """What it was trained on, by name."""
+    return " and ".join(item.name for item in conf.unified.corpora) or conf.corpus.name
+
+
 def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:
     if run.manifest is None:
         return None
-    return measure_norms(run.manifest, conf.corpus.name, {row.id for row in run.test}, run.valid)
+    return measure_norms(run.manifest, _corpora(conf), {row.id for row in run.test}, run.valid)
 
 
 def _heard(conf: Conf, run: WholeRun) -> Heard | None:
