@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from seq.audio.reading import read_audio
 from seq.audio.sound import listen
 from seq.data.degrade import degrades
-from seq.runtime.folder import Heard
+from seq.export.whole_run import WholeRun
+from seq.runtime.doubts import Heard
 from seq.utils.files import read_jsonl
 from seq.utils.model_conf import AugmentConf
 
@@ -17,16 +17,21 @@ NUM_UTTERANCES = 200
 MIN_SHARE = 0.05
 
 
-def measure_heard(cuts: Path, train: set[str] | None, excluded: set[str], augment: AugmentConf) -> Heard | None:
+def measure_heard(run: WholeRun, augment: AugmentConf) -> Heard | None:
     """Look at up to 200 utterances of train, evenly drawn from the manifest; None where it has no audio of them.
 
     Args:
-        cuts: a manifest of cuts (Lhotse's JSON lines).
-        train: ids; None where they are not known: all but the `excluded` ones.
         augment: what training did to them.
     """
-    rows = [row for row in read_jsonl(cuts) if "recording" in row]
-    rows = [row for row in rows if (row["id"] not in excluded if train is None else row["id"] in train)]
+    if run.manifest is None:
+        return None
+    rows = [row for row in read_jsonl(run.manifest) if "recording" in row]
+    if run.fold is not None:
+        train = set(run.fold.train)
+        rows = [row for row in rows if row["id"] in train]
+    else:
+        others = {row.id for row in (*run.valid, *run.test)}
+        rows = [row for row in rows if row["id"] not in others]
     found: Counter[str] = Counter()
     for row in rows[:: max(1, len(rows) // NUM_UTTERANCES)][:NUM_UTTERANCES]:
         band = listen(read_audio(row["recording"]["sources"][0]["source"], row["start"], row["duration"])).band

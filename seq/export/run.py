@@ -21,7 +21,7 @@ from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
 from seq.export.unseen import left_out, measure_unseen
 from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
-from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, Heard, description_digest
+from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
 from seq.tasks.registry import main_category
 from seq.train.record import read_record
 from seq.utils.files import atomic_path, remove_leftovers, sha256, write_json, write_text
@@ -118,7 +118,7 @@ def export_run(
         write_onnx(waveform_model, staged / ONNX)
         unsigned = _describe(run_dir, model, conf, epoch, run)
         unsigned["norms"] = _norms(conf, run)
-        unsigned["heard"] = _heard(conf, run)
+        unsigned["heard"] = measure_heard(run, conf.augment)
         unsigned |= {"unseen": unseen, "left_out": missing, "int8": None}
         if int8:
             compress_onnx(staged / ONNX, staged / SMALLER)
@@ -245,10 +245,3 @@ def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:
     if run.manifest is None:
         return None
     return measure_norms(run.manifest, _corpora(conf), {row.id for row in run.test}, run.valid)
-
-
-def _heard(conf: Conf, run: WholeRun) -> Heard | None:
-    if run.manifest is None:
-        return None
-    train = None if run.fold is None else set(run.fold.train)
-    return measure_heard(run.manifest, train, {row.id for row in (*run.valid, *run.test)}, conf.augment)
