@@ -148,7 +148,8 @@ def test_the_model_that_is_given_away_says_where_all_of_it_comes_from(egs: Path,
     assert description["int8"] and description["scores"]["test"] == {} and description["left_out"].keys() == {"phone"}
     assert description["fitted_on"] and len(description["fitted_on"]["conditions"]) == 17
     assert description["heard"] == {"bands": ["wide"], "conditions": []}
-    card, licence = ((out / name).read_text(encoding="utf-8") for name in ("README.md", "LICENSE"))
+    # Less the blanks that pad tables.
+    card, licence = (" ".join((out / name).read_text(encoding="utf-8").split()) for name in ("README.md", "LICENSE"))
     assert "CC BY-NC-SA 4.0" in licence and "Copyright (c) 2022 OpenAI" in licence and "nEMO" in licence
     for said in (
         "For research, not for commerce",
@@ -167,7 +168,6 @@ def test_the_model_that_is_given_away_says_where_all_of_it_comes_from(egs: Path,
     # The answers are no better known than those on which their threshold rests.
     with pytest.raises(InputError, match=r"--risk 0 cannot be reached: the least is 0\.\d+, with"):
         load(out, risk=0.0)
-    assert load(out, risk=1.0).predict_file(audio).doubts == ()
 
 
 def test_different_encoders_of_one_name_are_refused(egs: Path, encoder: Path, tmp_path: Path) -> None:
