@@ -4,7 +4,7 @@ Importing the package loads neither torch, nor Lhotse, nor k2, nor onnxruntime.
 
     from seq import load
 
-    model = load("model_folder")
+    model = load()  # the model that comes with the project, or load("model_folder")
     print(model.predict_file("speech.wav").emotion)
 """
 
@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(folder: Path | str, num_threads: int = 1, vad: str = "energy") -> Model:
+def load(
+    folder: Path | str | None = None, num_threads: int = 1, vad: str = "energy", risk: float | None = None
+) -> Model:
     """Load a model folder that `speecheq export` wrote; `load(folder)(waveform, rate)` answers.
 
     Args:
+        folder: the model that comes with the project if None; that one is for research, not for commerce.
         num_threads: threads of one call of the network.
         vad: what finds the speech in recordings of more than 20 s: "energy", a rule about loudness, or "silero".
+        risk: see `seq.runtime.model.Model`.
 
     Raises:
-        InputError: the folder is not whole, or onnxruntime or the detector is not installed.
+        InputError: the folder is not whole or not there, or onnxruntime or the detector is not installed.
     """
     from seq.runtime import load_model
 
-    return load_model(folder, num_threads, vad=vad)
+    return load_model(folder, num_threads, vad=vad, risk=risk)

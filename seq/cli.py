@@ -1,9 +1,9 @@
 """The `speecheq` command: use what was trained.
 
 speecheq export EXP --out DIR        a run or an experiment becomes a model folder
-speecheq predict MODEL PATH...       emotion, intensity, gender and phones of anyone's audio, or of a microphone
+speecheq predict [MODEL] PATH...     emotion, intensity, gender and phones of anyone's audio, or of a microphone
 speecheq finetune MODEL --corpus CSV --out DIR   go on training on one's own labelled files
-speecheq demo MODEL                  the same on a local web page
+speecheq demo [MODEL]                the same on a local web page
 speecheq labels [CORPUS...]          what every corpus's labels become: category, intensity, counts
 """
 
@@ -49,6 +49,9 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--cuts", type=Path, help="manifest whose audio gives the norms of --describe")
     parser.add_argument("--int8", action="store_true", help="matrices of 8 bits: a third of the size, and quicker")
     parser.add_argument("--encoder", metavar="DIR", help="the pretrained encoder, if it is no more where it was")
+    parser.add_argument(
+        "--keep-all", action="store_true", help="keep phones even where most are wrong on sentences never heard"
+    )
     parser.set_defaults(run=_export)
 
 
@@ -57,7 +60,7 @@ def _export(options: argparse.Namespace) -> int:
     from seq.export.run import export_run, find_run
 
     run_dir = find_run(options.exp, options.fold, options.seed)
-    description = export_run(run_dir, options.out, options.cuts, options.int8, options.encoder)
+    description = export_run(run_dir, options.out, options.cuts, options.int8, options.encoder, options.keep_all)
     for line in notices(description):
         print(line)
     print(f"{options.out}: {run_dir}; try: speecheq predict {options.out} recording.wav")
@@ -86,7 +89,13 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         description="Serves one page until Ctrl-C. Recordings stay on this machine and are deleted once judged.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="a model folder, written by speecheq export")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=Path,
+        nargs="?",
+        help="a model folder (default: the one that comes with it)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default: 7860)")
     parser.add_argument(

@@ -37,7 +37,7 @@ JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb0043") + bytes
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     experiment = make_run(folder)
-    assert main(["export", str(experiment.exp_dir), "--out", str(folder / "model")]) == 0
+    assert main(["export", str(experiment.exp_dir), "--out", str(folder / "model"), "--keep-all"]) == 0
     return folder / "model"
 
 
@@ -245,14 +245,15 @@ def test_a_model_without_emotion_has_the_same_columns(tmp_path: Path, capsys: py
     _, output = predict(tmp_path / "model", capsys, audio)
     row = rows_of(output)[0]
     assert list(row) == [
-        "path", "duration", "start", "end", "emotion", "uncertain", "intensity", "gender", "phones"
+        "path", "duration", "start", "end", "emotion", "uncertain", "intensity", "gender", "phones",
+        "doubts", "band",
     ]  # fmt: skip
     assert [name for name, value in row.items() if value is None] == ["emotion", "uncertain", "intensity", "phones"]
     _, output = predict(tmp_path / "model", capsys, audio, "--format", "csv")
     header, cells = csv.reader(io.StringIO(output))
     assert header == [
         "id", "path", "part", "start", "end", "duration", "emotion", "confidence", "uncertain", "intensity", "level",
-        "gender", "gender_confidence", "phones", "description", "error",
+        "gender", "gender_confidence", "phones", "doubts", "band", "description", "error",
     ]  # fmt: skip
     found = dict(zip(header, cells, strict=True))
     assert found["gender"] in ("F", "M") and found["emotion"] == found["uncertain"] == found["phones"] == ""
@@ -262,7 +263,7 @@ def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Pa
     for arguments in (["-", "x.wav"], ["x.wav", "--every", "1"], ["x.wav", "--raw", "16000"]):
         with pytest.raises(InputError):
             main(["predict", str(model), *arguments])
-    with pytest.raises(InputError, match="not a model folder"):
+    with pytest.raises(InputError, match="no model is named, and none comes with this copy"):
         main(["predict", str(tmp_path / "none"), "x.wav"])
     for option in ("--jobs", "--batch-seconds", "--every", "--raw"):
         for number in ("9" * 5000 if option in ("--jobs", "--raw") else "1e400", "nan", "-1", "0"):

@@ -221,7 +221,7 @@ def _without_times(value: Any) -> Any:
 
 def copy_repository(folder: Path) -> None:
     """What recipes need of this repository, without what its own have made."""
-    for name in ("egs", "local", "seq", "tools", "path.sh", "pyproject.toml"):
+    for name in ("egs", "local", "seq", "tools", "path.sh", "pyproject.toml", "LICENSE-MODEL"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=_made)
         else:

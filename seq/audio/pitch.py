@@ -50,14 +50,27 @@ def track_pitch(samples: np.ndarray) -> PitchTrack:
     peaks, lags = _correlations(frames[loud])
     best = (peaks - _OCTAVE_COST * np.log2(lags / lags[0])).argmax(axis=1)
     heights = peaks[np.arange(len(peaks)), best]
-    # A maximum at the border of the range is no peak but the slope of one outside.
-    is_peak = (heights >= _MIN_PEAK) & (best > 0) & (best < len(lags) - 1)
+    is_peak = _is_peak(heights, best, len(lags))
     lag = lags[best[is_peak]] + _vertex(peaks[is_peak], best[is_peak])
     height, voiced = np.zeros(len(frames), heights.dtype), np.zeros(len(frames), bool)
     height[loud], voiced[loud] = np.clip(heights, 0, 1), is_peak
     pitch = np.full(len(frames), np.nan)
     pitch[voiced] = SAMPLING_RATE / lag
     return PitchTrack(pitch, height, level, voiced)
+
+
+def is_periodic(frames: np.ndarray, min_peak: float) -> np.ndarray:
+    """Whether frames (T, S) at 16 kHz have a peak of this height or more, (T,) bool; of each the first 40 ms count."""
+    frames = np.pad(frames, ((0, 0), (0, max(0, _FRAME - frames.shape[1]))))[:, :_FRAME].astype(np.float32)
+    peaks, lags = _correlations(frames - frames.mean(axis=1, keepdims=True))
+    best = peaks.argmax(axis=1)
+    return _is_peak(peaks[np.arange(len(peaks)), best], best, len(lags), min_peak)
+
+
+def _is_peak(heights: np.ndarray, best: np.ndarray, num_lags: int, min_peak: float = _MIN_PEAK) -> np.ndarray:
+    """Whether maxima (T,) of autocorrelations say that frames are voiced."""
+    # A maximum at the border of the range is no peak but the slope of one outside.
+    return (heights >= min_peak) & (best > 0) & (best < num_lags - 1)
 
 
 def _correlations(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -96,7 +96,9 @@ class SpeechDataset(Dataset[Batch]):
         self.epoch = epoch or Epoch(0)
         self._features = features
         self._device = device or torch.device("cpu")
-        self._on_the_fly = augment is not None and (augment.on_the_fly or needs_waveform(augment))
+        # What an encoder hears is kept by stage 2, changed waveforms among it (`augment.copies`).
+        is_changed = augment is not None and reads != "frames" and needs_waveform(augment)
+        self._on_the_fly = augment is not None and (augment.on_the_fly or is_changed)
         self._reads = reads
         self._hear = hear
         self._corpora = list(corpora)

@@ -1,6 +1,6 @@
 """An utterance as another place or line would have recorded it: training that does not know the studio alone.
 
-What `seq.studies.conditions` tests with is never drawn here: no noise is pink, and rooms have seeds of their own.
+What `seq.data.conditions` tests with is never drawn here: no noise is pink, and rooms have seeds of their own.
 """
 
 from __future__ import annotations

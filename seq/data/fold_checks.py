@@ -17,6 +17,7 @@ class Fold:
 
     `speaker_disjoint`: no test speaker is in train or valid. `valid_speaker_disjoint`: no valid speaker is in
     train (false where valid is chosen by sentences alone). `sentence_disjoint`: no sentence is in two of the parts.
+    `untested`: nobody is in test, as it should be (`seq.unified.folds`).
     """
 
     fold: int
@@ -26,6 +27,7 @@ class Fold:
     valid: list[str]
     test: list[str]
     sentence_disjoint: bool = False
+    untested: bool = False
 
 
 @dataclass
@@ -86,8 +88,8 @@ def make_fold(
 
 
 def empty_parts(fold: Fold) -> list[str]:
-    """Those of train, valid and test that nobody is in."""
-    return [part for part in PARTS if not getattr(fold, part)]
+    """Those of train, valid and test that nobody is in, and somebody should be."""
+    return [part for part in PARTS if not getattr(fold, part) and not (part == "test" and fold.untested)]
 
 
 def check_fold(

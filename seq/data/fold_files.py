@@ -122,7 +122,11 @@ def write_folds(
     for fold, excluded in folds:
         head: dict[str, Any] = {"corpus": corpus, "protocol": protocol}
         path = fold_json(out_dir, fold.fold)
-        update_json(path, {**head, **asdict(fold), "excluded": dict(sorted(excluded.items()))})
+        data = asdict(fold)
+        if not fold.untested:
+            # The files of folds that test somebody are those of versions that knew no others.
+            del data["untested"]
+        update_json(path, {**head, **data, "excluded": dict(sorted(excluded.items()))})
         written.add(path)
     for stale in set(out_dir.glob("fold_*.json")) - written:
         stale.unlink()

@@ -184,7 +184,8 @@ def _split(items: list[FoldItem], conf: FoldConf, number: int, protocol: Protoco
             parts["test" if in_test(item) else "valid"].append(item)
         elif in_train(item) and not (protocol.sentence_disjoint and _is_near(item, (conf.test, conf.valid))):
             parts["train"].append(item)
-    return make_fold(number, protocol, parts, protocol.sentence_disjoint or not conf.valid.sentences)
+    by_speakers = protocol.sentence_disjoint or bool(conf.valid.speakers) or not conf.valid.sentences
+    return make_fold(number, protocol, parts, by_speakers)
 
 
 def _is_near(item: FoldItem, selections: Iterable[Selection]) -> bool:

@@ -13,7 +13,8 @@ from seq.utils.run_folder import RunFolder
 def write_embeddings(run_dir: Path, vectors: dict[str, np.ndarray]) -> None:
     """`ids` (N,) and `embeddings` (N, embedding_dim) float32; loadable without pickle."""
     with atomic_path(RunFolder(run_dir).embeddings) as temporary, open(temporary, "wb") as file:
-        np.savez(file, ids=np.array(list(vectors)), embeddings=np.stack(list(vectors.values())))
+        rows = np.stack(list(vectors.values())) if vectors else np.zeros((0, 0), np.float32)
+        np.savez(file, ids=np.array(list(vectors), dtype=str), embeddings=rows)
 
 
 def read_embeddings(run_dir: Path) -> dict[str, np.ndarray]:

@@ -94,10 +94,12 @@ def decode_parts(experiment: Experiment, model: SpeechEqModel, lang: Lang, fold:
     ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
     numbers: dict[str, int] = {}
     for part in DECODED_PARTS:
-        loader = eval_loader(open_cuts(experiment.cuts, getattr(fold, part)), dataset)
+        ids: list[str] = getattr(fold, part)
+        loader = eval_loader(open_cuts(experiment.cuts, ids), dataset)
         vectors: dict[str, np.ndarray] = {}
         with jsonl_writer(RunFolder(run_dir).predictions_of(part)) as write:
-            for row, embedding in predict(model, loader, ctc, "fp32", with_times=True):
+            # Where nothing is tested there is no batch.
+            for row, embedding in predict(model, loader, ctc, "fp32", with_times=True) if ids else ():
                 row.corpus, row.fold, row.seed = experiment.conf.corpus.name, fold.fold, seed
                 write(row.to_dict())
                 vectors[row.id] = embedding.cpu().numpy()

@@ -29,6 +29,7 @@ function show(reply, blob) {
   byId("answer-facts").textContent = [result.path, seconds(result.duration), ...factsOf(result)].join(" · ");
   byId("description").textContent = result.description || "";
   byId("uncertain").hidden = !result.uncertain;
+  byId("uncertain").textContent = `The model is not sure: ${result.doubts.join("; ")}.`;
   drawCategory(category);
   drawWave(reply);
   drawCourse(reply);

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
+from seq.export.doubt import CLEAN_ALONE
 from seq.models.pretrained.source import may_be_passed_on
 from seq.runtime.folder import Description, Origin, read_catalogue
 from seq.score.calibration import Calibration
@@ -12,6 +13,9 @@ from seq.tasks.registry import in_order
 from seq.train.validation import ValidScores
 from seq.utils.markdown_text import code, plain
 
+# In the card's table.
+RISKS: Final = (0.05, 0.1, 0.2, 0.3, 0.4)
+
 
 def model_card(description: Description) -> str:
     """The card, in Markdown, of what model.json holds."""
@@ -19,6 +23,10 @@ def model_card(description: Description) -> str:
     corpus = plain(description["corpus"])
     catalogue = read_catalogue(description)
     parts = {"valid": description["shared"]["valid"], "test": description["shared"]["test"]}
+    chosen = "Chosen on valid; test was decoded once, after."
+    if not description["scores"]["test"]:
+        del parts["test"]
+        chosen = "Chosen on valid; nobody is left to test."
     shared = [describe_shared(name, part["speakers"], part["sentences"]) for name, part in parts.items()]
     if not protocol["speaker_disjoint"]:
         shared.append("**speakers of train are in test**: the scores do not hold for new speakers")
@@ -30,16 +38,19 @@ def model_card(description: Description) -> str:
         _usage(),
         "## Outputs",
         "\n".join(f"- {task.called}: {task.about(catalogue.outputs[task.name])}" for task in catalogue.tasks),
+        *_spelling(description),
         *_encoder(description),
         *_origin(origin),
         "## How it was chosen and how well it does",
         f"Corpus {corpus}, protocol {code(protocol['name'])} ({plain(protocol['description'])}), fold "
         f"{protocol['fold']}, seed {protocol['seed']}, epoch {description['epoch']}; {'; '.join(shared)}. "
-        f"Chosen on valid; test was decoded once, after. {_caution(origin)}",
+        f"{chosen} {_caution(origin)}",
         *([f"**Incomplete corpus: {plain(missing)}.**"] if (missing := description.get("missing")) else []),
         _score_table(description["scores"], origin),
         "## Calibration",
         _calibration(description),
+        "## What training heard",
+        _heard(description),
         "## Limits",
         f"It learnt from {plain(_teachers(description))} alone. On other languages, microphones, ages and spontaneous "
         "speech it does worse, and the scores above say nothing about how much. It hears how something is said, not "
@@ -80,6 +91,12 @@ def notices(description: Description) -> list[str]:
             f"the model holds the weights of {encoder['name']}, whose licence is {encoder['licence'] or 'not known'}: "
             "find out whether you may pass them on before you do"
         )
+    for task in in_order(description.get("left_out", {})):
+        reason = description["left_out"][task.name]
+        lines.append(f"{task.called} are left out, since {reason}; --keep-all keeps them")
+    fitted_on = description.get("fitted_on")
+    if fitted_on and not fitted_on["conditions"]:
+        lines.append(f"`uncertain` was fitted on {CLEAN_ALONE}")
     if int8:
         lines.append(
             f"8 bits: on valid {100 * int8['after']:.2f} % where 32 bits have {100 * int8['before']:.2f} %; "
@@ -147,6 +164,59 @@ def _score_table(scores: dict[str, ValidScores], origin: Origin | None) -> str:
     return "\n".join(lines)
 
 
+def _fitted_on(description: Description) -> str:
+    found = description.get("fitted_on")
+    if not found or not found["conditions"]:
+        return CLEAN_ALONE + "."
+    return (
+        f"under {len(found['conditions'])} conditions ({', '.join(found['conditions'])}), of which each group counts "
+        "once, among those that mark at most a quarter of the right answers on clean speech."
+    )
+
+
+def _risks(description: Description) -> list[str]:
+    """What `speecheq predict --risk` gets."""
+    found = description.get("fitted_on")
+    if not found or not found["curve"]:
+        return []
+    cells = []
+    for risk in RISKS:
+        reached = [point["coverage"] for point in found["curve"] if point["risk"] <= risk]
+        cells.append(f"{100 * max(reached):.0f} %" if reached else "–")
+    return [
+        f"`--risk` chooses another threshold. On the same {found['num_answers']} answers it gives:",
+        "",
+        f"| at most this share wrong | {' | '.join(f'{100 * risk:.0f} %' for risk in RISKS)} |",
+        "|---" * (len(RISKS) + 1) + "|",
+        f"| share of answers given | {' | '.join(cells)} |",
+        "",
+    ]
+
+
+def _spelling(description: Description) -> list[str]:
+    """What heads that spell are worth, and which ones are not in the folder."""
+    lines, missing = [], description.get("left_out", {})
+    for task in in_order(description.get("unseen", {})):
+        found = description["unseen"][task.name]
+        said = "not known" if found["errors"] is None else f"{100 * found['errors']:.1f} % ({plain(found['source'])})"
+        line = f"{task.called}: {task.main.metric} on sentences that training never heard: {said}."
+        lines.append(line + (" **Left out**: nothing could be read from its answers." if task.name in missing else ""))
+    return ["## New sentences", "\n".join(f"- {line}" for line in lines)] if lines else []
+
+
+def _heard(description: Description) -> str:
+    found = description.get("heard")
+    if not found:
+        return "It is not known here: the audio of train was not at hand at export."
+    named = {"narrow": "up to 4 kHz alone", "wide": "above 4 kHz, too"}
+    text = f"Sound {' and sound '.join(named[band] for band in found['bands'])}"
+    if found["conditions"]:
+        text += f"; copies of utterances in {', '.join(found['conditions'])}"
+    if strange := [named[band] for band in named if band not in found["bands"]]:
+        text += f". An answer for sound {strange[0]} is marked `uncertain`"
+    return f"{text}."
+
+
 def _calibration(description: Description) -> str:
     main = description["main"]
     if main is None:
@@ -155,8 +225,9 @@ def _calibration(description: Description) -> str:
     lines = [
         f"Temperature {found['temperature']:.3f}, fitted on valid. An answer whose probability is below "
         f"{found['threshold']:.3f} is marked `uncertain`: that threshold separates right from wrong answers best on "
-        "valid.",
+        f"valid, {_fitted_on(description)}",
         "",
+        *_risks(description),
         f"| {main} | utterances | calibration error before | after | uncertain | accuracy | of the certain ones |",
         "|---|---|---|---|---|---|---|",
     ]

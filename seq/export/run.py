@@ -15,11 +15,13 @@ from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import Conf, conf_from_dict
 from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
+from seq.export.doubt import fit_calibration
+from seq.export.heard import measure_heard
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
+from seq.export.unseen import left_out, measure_unseen
 from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
 from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
-from seq.score.calibration import calibrate
 from seq.tasks.registry import main_category
 from seq.train.record import read_record
 from seq.utils.files import atomic_path, remove_leftovers, sha256, write_json, write_text
@@ -66,7 +68,12 @@ def find_run(exp: Path, fold: int | None = None, seed: int | None = None) -> Pat
 
 
 def export_run(
-    run_dir: Path, out: Path, cuts: Path | None = None, int8: bool = False, encoder: str | None = None
+    run_dir: Path,
+    out: Path,
+    cuts: Path | None = None,
+    int8: bool = False,
+    encoder: str | None = None,
+    keep_all: bool = True,
 ) -> Description:
     """Write the model folder of a run; model.json comes last and vouches for the others. Returns what it holds.
 
@@ -76,6 +83,7 @@ def export_run(
         cuts: manifest whose audio gives the norms of `--describe`; by default the recipe's own, if it is there.
         int8: whether matrices are written with 8 bits, and what that costs is measured on valid.
         encoder: folder of the pretrained encoder, if it is no more where it was in training.
+        keep_all: keep heads that spell even where they mean little (`seq.export.unseen`).
 
     Raises:
         InputError: the run is not complete, or `out` is something else than a model folder.
@@ -84,7 +92,7 @@ def export_run(
 
     from seq.export.int8 import compress_onnx, measure_loss
     from seq.export.waveform_model import WaveformModel, write_onnx
-    from seq.models.model import kept_weights
+    from seq.models.model import drop_heads, kept_weights
     from seq.models.pretrained.adapt import merge_adapters
     from seq.train.checkpoint import checkpoint_path, load_checkpoint, load_model
 
@@ -97,6 +105,9 @@ def export_run(
             "train without, by --set model.adapter_dim=0"
         )
     run = read_run(run_dir, conf, model.spec.outputs, cuts)
+    unseen = measure_unseen(run, run_dir, model.spec.outputs, conf.model_name)
+    missing = {} if keep_all else left_out(unseen, model.spec.outputs)
+    drop_heads(model, missing)
     waveform_model = WaveformModel(model, conf.features).eval()
     # Of 8 bits the graph is what counts: the weights, from which one may go on training, have 16.
     weights = {name: (value.half() if int8 else value).contiguous() for name, value in kept_weights(model).items()}
@@ -107,7 +118,8 @@ def export_run(
         write_onnx(waveform_model, staged / ONNX)
         unsigned = _describe(run_dir, model, conf, epoch, run)
         unsigned["norms"] = _norms(conf, run)
-        unsigned["int8"] = None
+        unsigned["heard"] = measure_heard(run, conf.augment)
+        unsigned |= {"unseen": unseen, "left_out": missing, "int8": None}
         if int8:
             compress_onnx(staged / ONNX, staged / SMALLER)
             unsigned["int8"] = measure_loss(staged / ONNX, staged / SMALLER, run.manifest, run.valid, unsigned)
@@ -167,6 +179,7 @@ def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: 
     record, outputs = run.record, model.spec.outputs
     main = main_category(outputs)
     categories = {name: found.labels for name, found in outputs.items() if found.kind == "category"}
+    calibration, fitted_on = fit_calibration(run_dir, epoch, run, main.name if main else None, categories)
     return {
         "format": FORMAT,
         "version": seq.__version__,
@@ -186,11 +199,12 @@ def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: 
         "encoder": None if model.spec.encoder is None else model.spec.encoder.to_dict(),
         "num_parameters": num_parameters(model),
         "epoch": epoch,
-        "corpus": conf.corpus.name,
+        "corpus": _corpora(conf),
         "protocol": {**record["protocol"], "fold": record["fold"], "seed": record["seed"]},
         "shared": shared_with_train(run),
         "scores": {"valid": valid_scores(run.valid, outputs), "test": valid_scores(run.test, outputs)},
-        "calibration": {name: calibrate(run.valid, run.test, name, labels) for name, labels in categories.items()},
+        "calibration": calibration,
+        "fitted_on": fitted_on,
         "training": {
             "command": without_private_paths(record.get("command") or ""),
             **{key: record.get(key) for key in ("commit", "versions", "num_train", "epochs")},
@@ -222,7 +236,12 @@ def _missing(run_dir: Path) -> str | None:
     return read_corpus_json(corpus_json).get("missing") if corpus_json.is_file() else None
 
 
+def _corpora(conf: Conf) -> str:
+    """What it was trained on, by name."""
+    return " and ".join(item.name for item in conf.unified.corpora) or conf.corpus.name
+
+
 def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:
     if run.manifest is None:
         return None
-    return measure_norms(run.manifest, conf.corpus.name, {row.id for row in run.test}, run.valid)
+    return measure_norms(run.manifest, _corpora(conf), {row.id for row in run.test}, run.valid)

@@ -69,6 +69,8 @@ def _read_part(
     if not path.is_file():
         raise InputError(f"{path} is not there, and calibration is fitted on it: decode first (stage 6)")
     rows = read_rows(path)
+    if not rows and fold is not None and fold.untested and part == "test":
+        return rows
     if not rows:
         raise InputError(f"{path} is empty: decode again (stage 6)")
     ids = {row.id for row in rows}
@@ -108,7 +110,7 @@ def _problem(row: Prediction, record: RunRecord, outputs: Mapping[str, Outputs])
 
 def shared_with_train(run: WholeRun) -> SharedParts:
     """What valid and test share with train; None of a share that cannot be known here."""
-    sentences = _sentences(run.manifest) if run.fold is not None and run.manifest is not None else {}
+    sentences = sentences_of(run.manifest) if run.fold is not None and run.manifest is not None else {}
     heard = {sentences[id_] for id_ in run.fold.train if id_ in sentences} if run.fold is not None else set()
 
     def of(rows: Sequence[Prediction]) -> Shared:
@@ -122,7 +124,7 @@ def shared_with_train(run: WholeRun) -> SharedParts:
     return {"valid": of(run.valid), "test": of(run.test)}
 
 
-def _sentences(manifest: Path) -> dict[str, str]:
+def sentences_of(manifest: Path) -> dict[str, str]:
     """The sentence of every utterance that has one, by id."""
     rows = (ManifestRow.from_dict(cut) for cut in read_jsonl(manifest))
     return {row.id: row.sentence for row in rows if row.sentence is not None}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -165,6 +165,16 @@ def make_front_end(spec: ModelSpec) -> FrontEnd:
     from seq.models.pretrained.front_end import PretrainedFrontEnd
 
     return PretrainedFrontEnd(spec.model, spec.encoder)
+
+
+def drop_heads(model: SpeechEqModel, tasks: Iterable[str]) -> None:
+    """Take the heads of tasks away, in place: the network answers the others as before."""
+    dropped = set(tasks)
+    for name in dropped:
+        del model.heads[name]
+    model.spec = replace(
+        model.spec, outputs={name: found for name, found in model.spec.outputs.items() if name not in dropped}
+    )
 
 
 def num_parameters(model: nn.Module) -> int:

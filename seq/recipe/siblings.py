@@ -18,7 +18,9 @@ from seq.recipe.files import RecipeFiles, experiment_name
 JOINT: Final = "joint"
 LEAVE_ONE_OUT: Final = "leave_one_corpus_out"
 CROSS: Final = "cross_corpus"
-PROTOCOLS: Final = (JOINT, LEAVE_ONE_OUT, CROSS)
+# Of nothing but train and valid: for a model that is given away.
+WHOLE: Final = "whole"
+PROTOCOLS: Final = (JOINT, LEAVE_ONE_OUT, CROSS, WHOLE)
 
 
 @dataclass(frozen=True)
@@ -88,4 +90,4 @@ def count_folds(protocol: str, siblings: list[Sibling]) -> int:
     if protocol == JOINT:
         # The numbers and not how many: a partial copy may skip some.
         return max(number for sibling in siblings for number in sibling.fold_numbers())
-    return len(siblings)
+    return 1 if protocol == WHOLE else len(siblings)

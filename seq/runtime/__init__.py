@@ -16,10 +16,22 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def load_model(folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0, vad: str = "energy") -> Model:
-    """Load a model folder. Raises InputError where it is not whole, or where onnxruntime is not installed."""
+def load_model(
+    folder: Path | str | None = None,
+    num_threads: int = 1,
+    batch_seconds: float = 60.0,
+    vad: str = "energy",
+    risk: float | None = None,
+) -> Model:
+    """Load a model folder (see `Model`), or the one that comes with the project.
+
+    Raises:
+        InputError: as `Model` does, or where that one is not there, or onnxruntime is not installed.
+    """
+    from seq.runtime.default_model import default_model
+
     try:
         from seq.runtime.model import Model
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed: pip install onnxruntime numpy soundfile soxr") from error
-    return Model(folder, num_threads, batch_seconds, vad)
+    return Model(default_model() if folder is None else folder, num_threads, batch_seconds, vad, risk)

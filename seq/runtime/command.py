@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from seq.errors import InputError
 from seq.utils.files import atomic_path, remove_leftovers_of
-from seq.utils.option_types import positive_float, positive_int
+from seq.utils.option_types import positive_float, positive_int, share
 from seq.utils.outputs import check_out_file, out_path
 from seq.utils.stoppable_input import stoppable
 
@@ -35,13 +35,13 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "the exit code is then 1.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help="a model folder, written by speecheq export")
     paths = parser.add_argument(
         "paths",
         metavar="PATH",
         nargs="+",
         default=[],
-        help="audio files, folders, wav.scp, Lhotse manifests (.jsonl, .jsonl.gz: recordings or cuts), "
+        help="first a model folder (without one, that which comes with SpeechEQ), then "
+        "audio files, folders, wav.scp, Lhotse manifests (.jsonl, .jsonl.gz: recordings or cuts), "
         "or - for audio from standard input",
     )
     parser.add_argument(
@@ -76,6 +76,12 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--raw", metavar="HZ", type=positive_int, help="with -: 16-bit little-endian mono samples without a header"
     )
+    parser.add_argument(
+        "--risk",
+        metavar="R",
+        type=share,
+        help="of the answers that are not marked, at most this share wrong (0 to 1)",
+    )
     parser.set_defaults(run=_predict)
 
 
@@ -93,9 +99,11 @@ class _Instead(argparse.Action):
 
 def _predict(options: argparse.Namespace) -> int:
     from seq.runtime import load_model
+    from seq.runtime.default_model import model_and_paths
     from seq.runtime.output import Writer
     from seq.runtime.segments import check_segments_file, open_segments
 
+    options.model, options.paths = model_and_paths(options.paths, needs_path=not options.microphone)
     if options.microphone and options.paths:
         raise InputError("--microphone is heard instead of recordings: pass it without a PATH, or leave it out")
     if "-" in options.paths and len(options.paths) > 1:
@@ -106,7 +114,9 @@ def _predict(options: argparse.Namespace) -> int:
         check_out_file("--out", options.out, _inputs(options.paths))
     if options.segments is not None:
         check_segments_file(options.segments, options.out, _inputs(options.paths))
-    model = load_model(options.model, batch_seconds=options.batch_seconds, vad=options.vad)
+    model = load_model(options.model, batch_seconds=options.batch_seconds, vad=options.vad, risk=options.risk)
+    for line in model.what_is_missing():
+        print(line, file=sys.stderr)
     num_failed = 0
     with _open_output(options.out) as stream, open_segments(options.segments, model.engine) as add_segments:
         writer = Writer(stream, options.format, model.catalogue)

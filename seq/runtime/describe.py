@@ -1,8 +1,8 @@
-"""One plain sentence on how something was said, as a language model takes it for context.
+"""One plain sentence on how something was said, as a language model takes it for context, and one on what is doubtful.
 
 What is high or low is so against the corpus that the model was trained on (`norms` of model.json; pitch against the
 speakers of the same gender). Without norms the sentence states the measures and compares nothing. Of loudness it says
-how it varies, which no gain changes, and not how high it is.
+how it varies, which no gain changes, and not how high it is. Where nothing is heard above 4 kHz, that is said.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq.labels import NEUTRAL
+from seq.runtime.doubts import STRANGE_BAND
 from seq.runtime.prosody import Prosody
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
@@ -30,7 +31,18 @@ _WORDS = {
 
 
 def describe(answer: Answer, measured: Prosody | None, norms: Mapping[str, Any] | None) -> str:
-    """The sentence for an answer and what was measured of its voice."""
+    """The sentences for an answer and what was measured of its voice."""
+    return f"{_sentence(answer, measured, norms)}{_reservations(answer)}"
+
+
+def _reservations(answer: Answer) -> str:
+    said = list(answer.doubts)
+    if answer.band == "narrow" and STRANGE_BAND["narrow"] not in said:
+        said.append("nothing is heard above 4 kHz")
+    return f" Of this recording: {'; '.join(said)}." if said else ""
+
+
+def _sentence(answer: Answer, measured: Prosody | None, norms: Mapping[str, Any] | None) -> str:
     sentence = _who(answer)
     if measured is None:
         return f"{sentence}; too little of it is voiced to say how."

@@ -11,14 +11,13 @@ import onnxruntime
 
 from seq.audio.level import normalise_level
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
+from seq.audio.sound import Sound, listen
 from seq.errors import InputError
+from seq.runtime.doubts import UNLIKELY, doubts_of, threshold_for
 from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
 from seq.tasks.base import Stretch
-
-# Whoever hears less than this cannot judge: the answer is given, and marked uncertain.
-MIN_CERTAIN_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,13 @@ class Graph:
 class Engine:
     """A loaded model. `run` may be called from several threads at once."""
 
-    def __init__(self, folder: Path | str, num_threads: int = 1) -> None:
-        """Raises InputError where the folder is not whole (see `read_model_folder`) or is not for this version."""
+    def __init__(self, folder: Path | str, num_threads: int = 1, risk: float | None = None) -> None:
+        """Raises InputError where the folder is not whole (see `read_model_folder`), is not for this version, or cannot
+        answer with so little `risk` (see `Model`).
+        """
         self.description = read_model_folder(folder)
         self.catalogue = read_catalogue(self.description)
+        self._threshold = None if risk is None else threshold_for(risk, self.description.get("fitted_on"))
         self.graph = Graph(Path(folder) / ONNX, num_threads)
         sizes = self.graph.sizes
         for task in self.catalogue.tasks:
@@ -129,18 +131,24 @@ class Engine:
                     "export it again from a run that is whole"
                 )
             answers[task.name] = answer
-        return Answer(stretch.start, stretch.end, self.is_uncertain(answers, duration), answers, self.catalogue)
+        sound = listen(piece.samples)
+        doubts = self.doubts(answers, duration, sound)
+        return Answer(stretch.start, stretch.end, doubts, answers, self.catalogue, sound)
 
-    def is_uncertain(self, answers: Mapping[str, TaskAnswer], duration: float) -> bool | None:
-        """Whether an answer should not be relied on; None for a model without a main category."""
-        main = self.catalogue.main
-        if main is None:
-            return None
-        found = answers[main]
-        assert isinstance(found, Category)
-        threshold = self.description["calibration"][main]["threshold"]
-        # A threshold that is no number lets nothing pass.
-        return duration < MIN_CERTAIN_SECONDS or not found.confidence >= threshold
+    def doubts(self, answers: Mapping[str, TaskAnswer], duration: float, sound: Sound) -> tuple[str, ...]:
+        """Why an answer for so many seconds of a sound should not be relied on; empty where nothing speaks against."""
+        heard = self.description.get("heard")
+        found = doubts_of(sound, duration, heard["bands"] if heard else None)
+        if (main := self.catalogue.main) is not None:
+            answer = answers[main]
+            assert isinstance(answer, Category)
+            threshold = self._threshold
+            if threshold is None:
+                threshold = self.description["calibration"][main]["threshold"]
+            # A threshold that is no number lets nothing pass.
+            if not answer.confidence >= threshold:
+                found.append(UNLIKELY)
+        return tuple(found)
 
     def merge(self, answers: Sequence[Answer], parts: Sequence[tuple[float, float]]) -> dict[str, TaskAnswer]:
         """The answers of all tasks for several stretches, of each of which the part from start to end counts."""

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypedDict
 
 from seq.audio.reading import SAMPLING_RATE
 from seq.errors import InputError
+from seq.runtime.doubts import FittedOn, Heard, Unseen
 from seq.runtime.results import Catalogue
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks
@@ -120,6 +121,13 @@ class SharedParts(TypedDict):
 
 
 class _Additions(TypedDict, total=False):
+    # None where the audio of train was not at hand.
+    heard: Heard | None
+    # By task that spells: what it is worth on new sentences, and, of heads that are not in the folder, why.
+    unseen: dict[str, Unseen]
+    left_out: dict[str, str]
+    # Of the threshold of `main`.
+    fitted_on: FittedOn | None
     # What a partial copy of the corpus lacked.
     missing: str | None
     norms: Norms | None

@@ -22,7 +22,12 @@ class Model:
     """A model that was exported by `speecheq export`; calls may come from several threads at once."""
 
     def __init__(
-        self, folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0, vad: str = ENERGY
+        self,
+        folder: Path | str,
+        num_threads: int = 1,
+        batch_seconds: float = 60.0,
+        vad: str = ENERGY,
+        risk: float | None = None,
     ) -> None:
         """Load a model folder.
 
@@ -31,12 +36,14 @@ class Model:
             num_threads: threads of one call of the network.
             batch_seconds: seconds of speech that go through the network at once.
             vad: what finds the speech in recordings of more than 20 s, "energy" or "silero" (`seq.runtime.detectors`).
+            risk: mark as many answers as uncertain as are needed to have at most this share of wrong ones among the
+                others, on the model's valid part; None: those below its own threshold.
 
         Raises:
-            InputError: the folder is not whole, or the detector is not installed.
+            InputError: the folder is not whole, the detector is not installed, or no threshold has so little risk.
         """
         self._make_detector = detector_maker(vad)
-        self.engine = Engine(folder, num_threads)
+        self.engine = Engine(folder, num_threads, risk)
         self.batch_seconds = batch_seconds
 
     @property
@@ -48,6 +55,12 @@ class Model:
     def catalogue(self) -> Catalogue:
         """What it answers."""
         return self.engine.catalogue
+
+    def what_is_missing(self) -> list[str]:
+        """Of tasks that it was trained for and does not answer, why, a sentence each."""
+        missing = self.description.get("left_out", {})
+        named = [task for task in self.catalogue.shown() if task.name in missing]
+        return [f"this model gives no {task.called}: {missing[task.name]}" for task in named]
 
     def __call__(self, waveform: np.ndarray, rate: int, describe: bool = False) -> Result:
         """The answer for a waveform.

@@ -14,6 +14,7 @@ from seq.tasks.answers import Category
 
 FORMATS = ("json", "csv", "table")
 _PATH_WIDTH = 40
+_LAST = ("doubts", "band", "description")
 
 
 class Writer:
@@ -33,7 +34,7 @@ class Writer:
         if form == "csv":
             probs = [f"p_{name}" for name in self._labels]
             times = ["start", "end", "duration"]
-            self._row(["id", "path", "part", *times, *self._columns(), *probs, "description", "error"])
+            self._row(["id", "path", "part", *times, *self._columns(), *probs, *_LAST, "error"])
         elif form == "table":
             self._line(self._table_row("recording", "seconds", {task.name: task.called for task in self._tasks}))
 
@@ -60,7 +61,7 @@ class Writer:
         name = [_utf8(outcome.item.id or ""), _utf8(outcome.item.path)]
         result = outcome.result
         if result is None:
-            empty = [""] * (5 + len(self._columns()) + len(self._labels))
+            empty = [""] * (4 + len(self._columns()) + len(self._labels) + len(_LAST))
             self._row([*name, *empty, _utf8(outcome.error or "")])
             return
         rows: list[tuple[str, Answer]] = [("partial" if partial else "recording", result)]
@@ -69,7 +70,9 @@ class Writer:
             duration = result.duration if answer is result else answer.end - answer.start
             times = [f"{value:.3f}" for value in (answer.start, answer.end, duration)]
             words = (result.description or "") if answer is result else ""
-            self._row([*name, part, *times, *self._cells(answer), words, ""])
+            self._row(
+                [*name, part, *times, *self._cells(answer), "; ".join(answer.doubts), answer.band or "", words, ""]
+            )
 
     def _write_table(self, outcome: Outcome, partial: bool) -> None:
         path = _printable(outcome.item.id or outcome.item.path)

@@ -15,6 +15,7 @@ from seq.audio.trimming import is_silent, trim_silence
 from seq.errors import InputError
 from seq.runtime.describe import describe
 from seq.runtime.detectors import EnergyDetector, SpeechDetector
+from seq.runtime.doubts import merge_sounds
 from seq.runtime.engine import Engine, Piece
 from seq.runtime.prosody import VoicedFrames, prosody, voiced_frames
 from seq.runtime.results import Answer, Result
@@ -153,12 +154,14 @@ def summarise(answers: list[Answer], engine: Engine, duration: float) -> Result:
     """
     parts = own_parts(answers)
     merged = engine.merge(answers, parts)
+    sound = merge_sounds([answer.sound for answer in answers], parts)
     return Result(
         start=answers[0].start,
         end=answers[-1].end,
-        uncertain=engine.is_uncertain(merged, sum(end - start for start, end in parts)),
+        doubts=engine.doubts(merged, sum(end - start for start, end in parts), sound),
         tasks=merged,
         catalogue=engine.catalogue,
+        sound=sound,
         duration=duration,
         windows=tuple(answers),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from seq.audio.sound import Band, Sound
 from seq.tasks.answers import TaskAnswer, seconds
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks, first_category
@@ -39,16 +40,27 @@ class Answer:
     """What was heard from `start` to `end` (seconds from the beginning of the recording).
 
     The answers of tasks are attributes: `answer.emotion.label`, `answer.intensity.value`, `answer.phones`; None for a
-    task that the model was not trained for. `uncertain` is whether the main category's probability lies below the
-    threshold that was fitted on the valid part, or too little was heard to judge; None without such a category.
+    task that the model was not trained for. `doubts` says why it should not be relied on: the main category's
+    probability lies below the threshold that was fitted on the valid part, or the sound is strange (see there).
     """
 
     start: float
     end: float
-    uncertain: bool | None
+    doubts: tuple[str, ...]
     # By task.
     tasks: Mapping[str, TaskAnswer]
     catalogue: Catalogue = field(repr=False, compare=False)
+    sound: Sound
+
+    @property
+    def uncertain(self) -> bool | None:
+        """Whether the answer should not be relied on; None for a model without a main category."""
+        return None if self.catalogue.main is None else bool(self.doubts)
+
+    @property
+    def band(self) -> Band | None:
+        """Whether anything is heard above 4 kHz (`seq.audio.sound`)."""
+        return self.sound.band
 
     def __getattr__(self, name: str) -> Any:
         """The answer of the task that is called `name`."""
@@ -67,7 +79,7 @@ class Answer:
             row[task.called] = None if answer is None else answer.to_json()
             if task.name == judged:
                 row["uncertain"] = self.uncertain
-        return {**row, "uncertain": self.uncertain}
+        return {**row, "uncertain": self.uncertain, "doubts": list(self.doubts), "band": self.band}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from seq.errors import InputError
 from seq.runtime.batch import Outcome
+from seq.runtime.doubts import merge_sounds
 from seq.runtime.engine import Engine
 from seq.runtime.inputs import Item
 from seq.runtime.recording import own_parts
@@ -84,7 +85,8 @@ def open_segments(path: Path | None, engine: Engine) -> Iterator[Callable[[Outco
 def _merged(windows: list[Answer], parts: list[tuple[float, float]], engine: Engine) -> Answer:
     tasks = engine.merge(windows, parts)
     start, end = parts[0][0], parts[-1][1]
-    return Answer(start, end, engine.is_uncertain(tasks, end - start), tasks, engine.catalogue)
+    sound = merge_sounds([window.sound for window in windows], parts)
+    return Answer(start, end, engine.doubts(tasks, end - start, sound), tasks, engine.catalogue, sound)
 
 
 def _said(answer: Answer, main: str) -> Category:

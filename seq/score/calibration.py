@@ -102,11 +102,22 @@ def fit_threshold(probs: np.ndarray, refs: np.ndarray) -> float:
     return float(candidates[scores.argmax()])
 
 
-def calibrate(valid: Sequence[Prediction], test: Sequence[Prediction], task: str, labels: Sequence[str]) -> Calibration:
-    """Temperature and threshold of a category task, fitted on `valid`, and what they do on both parts."""
+def calibrate(
+    valid: Sequence[Prediction],
+    test: Sequence[Prediction],
+    task: str,
+    labels: Sequence[str],
+    threshold: float | None = None,
+) -> Calibration:
+    """Temperature and threshold of a category task, fitted on `valid`, and what they do on both parts.
+
+    Args:
+        threshold: if it was fitted elsewhere (`seq.score.doubt`).
+    """
     probs, refs = probabilities(valid, task, labels)
     temperature = fit_temperature(probs, refs)
-    threshold = fit_threshold(apply_temperature(probs, temperature), refs) if len(refs) else 0.0
+    if threshold is None:
+        threshold = fit_threshold(apply_temperature(probs, temperature), refs) if len(refs) else 0.0
     result: Calibration = {"temperature": temperature, "threshold": threshold}
     if len(refs):
         result["valid"] = _effect(probs, refs, temperature, threshold)

@@ -151,6 +151,8 @@ def _read_fold(experiment: Scored, fold: int) -> dict[str, list[str]]:
             f"{path} is of protocol {found['protocol']}, not {experiment.setting.protocol.name}: run stage 3"
         )
     parts = {"train": found["train"], "valid": found["valid"], "test": found["test"]}
+    if not parts["test"]:
+        raise InputError(f"{path} tests nothing, so there is nothing to score: end with --stop-stage 6")
     for part, ids in parts.items():
         unknown = next((key for key in ids if key not in experiment.references), None)
         if unknown is not None:

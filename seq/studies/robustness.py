@@ -1,4 +1,4 @@
-"""Experiments decoded under the conditions of `seq.studies.conditions`: the test part of every fold, side by side.
+"""Experiments decoded under the conditions of `seq.data.conditions`: the test part of every fold, side by side.
 
 Of every fold, seed and condition there is a file, exp/<name>/robustness/test/fold_<k>/seed_<s>/<condition>.jsonl, with
 lines as predictions.jsonl has them; what is there already is not made again. Recordings are changed as a whole, and
@@ -24,6 +24,7 @@ from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio, read_a
 from seq.audio.trimming import trim_silence
 from seq.conf import Conf, FeaturesConf
 from seq.data.batches import SpeechDataset, eval_loader
+from seq.data.conditions import CLEAN, CONDITIONS, MADE_FROM, VERSION, condition_path, made_from
 from seq.data.encoded import Heard
 from seq.data.features import compute_fbank
 from seq.data.fold_checks import Fold
@@ -31,17 +32,15 @@ from seq.data.shar import open_cuts
 from seq.data.targets import Labeller
 from seq.errors import InputError
 from seq.models.model import SpeechEqModel
-from seq.studies.conditions import CLEAN, CONDITIONS, VERSION, condition_path
 from seq.train.answers import predict
 from seq.train.checkpoint import checkpoint_path, load_model, read_pointer
 from seq.train.ctc import CtcBackend, make_ctc
 from seq.train.experiment import Experiment
-from seq.utils.files import content_digest, read_json, sha256, update_json, write_jsonl
+from seq.utils.files import content_digest, sha256, update_json, write_jsonl
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
 from seq.utils.run_folder import DecodedPart
 
-MADE_FROM: Final = "made_from.json"
 # Utterances that are changed and heard at once, and voices of others that are at hand.
 CHUNK_SIZE: Final = 32
 NUM_VOICES: Final = 100
@@ -231,17 +230,17 @@ def _forget_others(system: System, ids: Sequence[str], cuts: Path, part: Decoded
     """Remove what was decoded with other weights, other utterances or other conditions."""
     epoch = read_pointer(system.run_dir, "best")
     assert epoch is not None
-    made_from = {
+    current = {
         "weights": sha256(checkpoint_path(system.run_dir, epoch)),
         "cuts": content_digest(cuts),
         "ids": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
         "version": VERSION,
     }
     marker = condition_path(system.run_dir, CLEAN, part).with_name(MADE_FROM)
-    if not marker.is_file() or read_json(marker) != made_from:
+    if made_from(system.run_dir, part) != current:
         for path in marker.parent.glob("*.jsonl"):
             path.unlink()
-    update_json(marker, made_from)
+    update_json(marker, current)
 
 
 def _chunks(cuts: CutSet) -> Iterator[list[MonoCut]]:

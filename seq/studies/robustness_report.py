@@ -44,6 +44,7 @@ def robustness_report(systems: Sequence[Robustness], command: str) -> str:
         f"folds {', '.join(map(str, first['folds']))}; seeds {', '.join(map(str, first['seeds']))}",
         f"- command: {code(command)}",
         plain(f"- commit {first['commit'] or 'not recorded'}; 95 % intervals: {first['interval']}"),
+        f"- uncertain: fitted on valid, {_fitted_on(systems)}",
         "",
         READING,
     ]
@@ -53,6 +54,13 @@ def robustness_report(systems: Sequence[Robustness], command: str) -> str:
     for system in systems:
         parts += [f"## {plain(system['experiment'])}", own_table(system)]
     return "\n\n".join(parts) + "\n"
+
+
+def _fitted_on(systems: Sequence[Robustness]) -> str:
+    if not all(system.get("fitted_on") for system in systems):
+        names = ", ".join(system["experiment"] for system in systems if not system.get("fitted_on"))
+        return plain(f"and on its clean speech alone of {names}: run with --part valid first, then again")
+    return f"under {len(systems[0]['fitted_on'])} conditions"
 
 
 def side_by_side(systems: Sequence[Robustness]) -> str:

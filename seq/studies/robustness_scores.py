@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
+from seq.data.conditions import CLEAN, CONDITIONS, Condition, condition_path, groups, made_from
 from seq.errors import InputError
 from seq.score.calibration import apply_temperature, calibrate, calibration_error, probabilities
+from seq.score.doubt import Doubt, fit_doubt, valid_under_conditions
 from seq.score.intervals import intervals, mean_values, method_name
 from seq.score.predictions import read_rows
 from seq.score.score import score_task
 from seq.score.selective import Selective
 from seq.score.types import TaskScores
-from seq.studies.conditions import CLEAN, CONDITIONS, Condition, condition_path, groups
 from seq.studies.robustness_types import ConditionScores, Robustness
 from seq.tasks.base import Outputs, Setting, Task
 from seq.tasks.predictions import CategoryPrediction, Prediction
@@ -35,6 +37,8 @@ class Answers:
     marked: np.ndarray
     probs: np.ndarray
     refs: np.ndarray
+    # The conditions on valid that the marks were fitted on; none: clean speech.
+    fitted_on: tuple[str, ...]
 
     @property
     def right(self) -> np.ndarray:
@@ -73,6 +77,7 @@ def score_robustness(
     Raises:
         InputError: predictions are missing, the network names no category, or its run was not decoded (stage 6).
     """
+    _fit.cache_clear()
     found = {
         condition: [_read(experiment, folds, seed, condition, part) for seed in seeds]
         for condition in (CLEAN, *CONDITIONS)
@@ -109,6 +114,7 @@ def score_robustness(
         "commit": git_commit(),
         "task": main.name,
         "metric": main.main.metric,
+        "fitted_on": list(_common(found[CLEAN])),
         "interval": method_name(len(statistics[CLEAN][0].speakers)),
         "conditions": [
             _score(condition, runs, clean, tasks, setting, experiment.conf.augment.band_prob > 0)
@@ -196,18 +202,32 @@ def _read(experiment: Experiment, folds: Sequence[int], seed: int, condition: Co
         main = _main(experiment, rows)
         labels = main.outputs(Setting(experiment.protocol, experiment.conf.corpus)).labels
         rows = [row for row in rows if _has_answer(row, main.name)]
-        fitted = calibrate(read_rows(run.valid_predictions), [], main.name, labels)
+        temperature, doubt = _fit(run, main.name, labels, made_from(run.path, part)["weights"])
         probs, refs = probabilities(rows, main.name, labels)
-        scaled = apply_temperature(probs, fitted["temperature"])
+        scaled = apply_temperature(probs, temperature)
         confidence = scaled.max(axis=1)
-        parts.append(Answers(rows, confidence, confidence < fitted["threshold"], scaled, refs))
+        parts.append(Answers(rows, confidence, confidence < doubt.threshold, scaled, refs, doubt.conditions))
     return Answers(
         [row for part in parts for row in part.rows],
         np.concatenate([part.confidence for part in parts]),
         np.concatenate([part.marked for part in parts]),
         np.concatenate([part.probs for part in parts]),
         np.concatenate([part.refs for part in parts]),
+        _common(parts),
     )
+
+
+def _common(parts: Sequence[Answers]) -> tuple[str, ...]:
+    """The conditions that the marks of all were fitted on."""
+    return parts[0].fitted_on if all(part.fitted_on for part in parts) else ()
+
+
+@lru_cache(maxsize=64)
+def _fit(run: RunFolder, task: str, labels: tuple[str, ...], weights: str) -> tuple[float, Doubt]:
+    """The temperature and the doubt that a run's valid part chooses."""
+    valid = read_rows(run.valid_predictions)
+    temperature = calibrate(valid, [], task, labels)["temperature"]
+    return temperature, fit_doubt(valid, valid_under_conditions(run.path, weights), task, labels, temperature)
 
 
 def _has_answer(row: Prediction, task: str) -> bool:

@@ -41,6 +41,8 @@ class Robustness(TypedDict):
     task: str
     metric: str
     interval: str
+    # The conditions on valid that the threshold of `uncertain` was fitted on; none: clean speech alone.
+    fitted_on: list[str]
     conditions: list[ConditionScores]
     # The metric's mean over each group's conditions, and as a share of clean.
     groups: dict[str, dict[str, Any]]

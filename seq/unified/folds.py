@@ -3,6 +3,7 @@
 joint                  fold k tests every corpus on its own fold k; a corpus that has fewer folds trains whole
 leave_one_corpus_out   fold i tests all of corpus i; the others train (their first fold's valid part is valid)
 cross_corpus           fold i trains on corpus i (its first fold) and tests its test part and all other corpora
+whole                  one fold: all that is not valid in the first fold of its corpus trains, and nothing is tested
 
 No speaker is in two corpora, so the folds are as speaker-disjoint as those that they are made of. Where another corpus
 is tested, only the categories that train has, too, are: nobody can name what they never saw.
@@ -22,7 +23,7 @@ from seq.data.fold_files import FoldsSummary, read_summary, write_folds
 from seq.data.folds import load_fold, protocol_emotion
 from seq.errors import InputError
 from seq.labels import EMOTION
-from seq.recipe.siblings import CROSS, JOINT, Sibling, count_folds, open_siblings
+from seq.recipe.siblings import CROSS, JOINT, WHOLE, Sibling, count_folds, open_siblings
 from seq.utils.files import read_jsonl
 
 
@@ -125,6 +126,9 @@ def _combine(
             _add(parts, folds[number], train="train", valid="valid", test="test")
         elif kind == JOINT:
             _add(parts, first, train="train", valid="train", test="train")
+        elif kind == WHOLE:
+            used.append(first)
+            _add(parts, first, train="train", valid="valid", test="train")
         elif kind == CROSS and position == number:
             used.append(first)
             _add(parts, first, train="train", valid="valid", test="test")
@@ -144,7 +148,10 @@ def _combine(
     disjoint = all(fold.speaker_disjoint for fold in used) or bool(tested_whole and kind != CROSS)
     valid_disjoint = all(fold.valid_speaker_disjoint and fold.speaker_disjoint for fold in used)
     ordered = {part: sorted(ids, key=utterances.order.__getitem__) for part, ids in parts.items()}
-    return Fold(number, disjoint, valid_disjoint, ordered["train"], ordered["valid"], ordered["test"])
+    untested = kind == WHOLE
+    return Fold(
+        number, disjoint, valid_disjoint, ordered["train"], ordered["valid"], ordered["test"], untested=untested
+    )
 
 
 def _add(parts: dict[str, set[str]], fold: Fold, **where: str) -> None:

@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from corpus_builders import real_ravdess, spoken
+from corpus_builders import real_ravdess, speech_like, spoken
 from exported_model import make_run
+from fake_experiment import make_scores
 from tiny_experiment import make_experiment, tiny_conf
 
+from seq import load
 from seq.audio.reading import read_audio
+from seq.cli import main
 from seq.conf import FeaturesConf, ModelConf
 from seq.data.features import compute_fbank
 from seq.decode.run import decode_run
@@ -294,6 +297,71 @@ def test_the_card_says_of_valid_and_of_test_what_they_share_with_train(run_dir: 
     _away_from_its_recipe(run_dir)
     assert export_run(run_dir, tmp_path / "model")["shared"]["test"] == {"speakers": 0.0, "sentences": None}
     assert "an unknown number of its sentences" in (tmp_path / "model/README.md").read_text(encoding="utf-8")
+
+
+def test_phones_are_exported_where_they_mean_something(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, audio = tmp_path / "egs/tiny", tmp_path / "a.wav"
+    soundfile.write(audio, speech_like(0.8, RATE, seed=1), RATE)
+
+    def export() -> dict[str, object]:
+        return dict(export_run(run_dir, tmp_path / "model", keep_all=False))
+
+    # All sentences of test are in train, and no other experiment says more.
+    assert main(["export", str(run_dir), "--out", str(tmp_path / "model")]) == 0
+    reason = "nobody knows its PER on sentences that training never heard"
+    assert f"phones are left out, since {reason}; --keep-all keeps them" in capsys.readouterr().out
+    assert main(["predict", str(tmp_path / "model"), str(audio)]) == 0
+    said = capsys.readouterr()
+    assert f"this model gives no phones: {reason}" in said.err and '"phones": null' in said.out
+    without = load(tmp_path / "model").predict_file(audio)
+    assert load_waveform_model(tmp_path / "model").output_names == [
+        "emotion", "intensity", "gender", "frames", "embedding"
+    ]  # fmt: skip
+    assert main(["export", str(run_dir), "--out", str(tmp_path / "model"), "--keep-all"]) == 0
+    kept = load(tmp_path / "model").predict_file(audio)
+    assert kept.phones is not None and without.phones is None
+    assert kept.emotion.probs == pytest.approx(without.emotion.probs, abs=1e-6)
+    # Sentences of its own: 4 utterances of test, of which those that are sad have no text.
+    manifest = next((recipe / "data/manifests").iterdir())
+    rows = list(read_jsonl(manifest))
+    new = [row["id"] for row in rows if row["id"].startswith("s3") and row["id"].endswith("-3")]
+    for row in rows:
+        if row["id"] in new:
+            row["supervisions"][0]["custom"]["sentence"] = "new"
+    write_jsonl(manifest, rows)
+    predictions = list(read_jsonl(run_dir / "predictions.jsonl"))
+    for wrong, kept_tasks in ((0, True), (1, True), (2, False)):
+        for row in predictions:
+            if row["id"] in new and row["phone"]["ref"]:
+                # Of three phones so many are wrong.
+                row["phone"] = {"ref": ["A", "B", "C"], "hyp": ["C", "C", "C"][:wrong] + ["A", "B", "C"][wrong:]}
+        write_jsonl(run_dir / "predictions.jsonl", predictions)
+        found = export()
+        expected = {"errors": pytest.approx(wrong / 3), "source": "2 utterances of its own test part"}
+        assert found["unseen"] == {"phone": expected}
+        assert ("phone" in found["tasks"]) is kept_tasks  # type: ignore[operator]
+    assert "66.7 % (2 utterances of its own test part)" in (tmp_path / "model/README.md").read_text(encoding="utf-8")
+
+
+def test_another_experiment_with_the_same_model_says_what_phones_are_worth(run_dir: Path, tmp_path: Path) -> None:
+    scores = read_json(make_scores(tmp_path / "fake")["scores_path"])
+    scores["pooled"] |= {"text_overlap": 0.0}
+    exp = tmp_path / "egs/tiny/exp/name_sentences"
+    for model, overlap, errors, wanted in (
+        ("scratch", 0.0, 0.2, 0.2),
+        ("scratch", 0.0, 0.6, 0.6),
+        ("scratch", 0.1, 0.2, None),
+        ("another", 0.0, 0.2, None),
+    ):
+        scores["pooled"]["text_overlap"], scores["pooled"]["phone"]["PER"] = overlap, errors
+        write_json(exp / "scores.json", scores)
+        write_json(exp / "conf.json", {"model_name": model})
+        found = export_run(run_dir, tmp_path / "model", keep_all=False)
+        source = "fake, protocol two" if wanted is not None else ""
+        assert found["unseen"] == {"phone": {"errors": wanted, "source": source}}
+        assert ("phone" in found["tasks"]) == (wanted == 0.2)
 
 
 def _away_from_its_recipe(run_dir: Path) -> None:

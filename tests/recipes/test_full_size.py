@@ -106,6 +106,14 @@ def test_ravdess_1440(listing: Path) -> None:
     assert {gender: len(speakers) for gender, speakers in corpus.genders().items()} == {"F": 12, "M": 12}
     assert corpus.values("intensity") == {0.0: 96, 2 / 3: 672, 1.0: 672}
     assert [len(test) for test in held_out(corpus.folds("emobox"))] == [4] * 6
+    # Test speakers say the sentence that training and the choice have not.
+    folds = corpus.folds("sentences")
+    assert len({id_ for fold in folds.folds for id_ in fold.test}) == 720
+    for number, fold in enumerate(folds.folds, start=1):
+        said = [{folds.sentences[id_] for id_ in ids} for ids in (fold.train, fold.valid, fold.test)]
+        assert said == ([{"01"}, {"01"}, {"02"}] if number % 2 else [{"02"}, {"02"}, {"01"}])
+        sizes = [len({folds.speakers[id_] for id_ in ids}) for ids in (fold.train, fold.valid, fold.test)]
+        assert sizes == [18, 2, 4] and fold.speaker_disjoint and fold.valid_speaker_disjoint
 
 
 def test_emodb_535(listing: Path) -> None:

@@ -9,12 +9,14 @@ import pytest
 import soundfile
 from corpus_builders import speech_like, spoken
 
+from seq.audio.channels import narrow_band
 from seq.audio.reading import read_audio
 from seq.audio.streams import stream_audio
 from seq.errors import InputError
 from seq.runtime.batch import predict_items
 from seq.runtime.describe import describe
 from seq.runtime.detectors import EnergyDetector
+from seq.runtime.doubts import NO_VOICE, SHORT, STRANGE_BAND, TONAL, UNLIKELY
 from seq.runtime.engine import Piece
 from seq.runtime.inputs import Item
 from seq.runtime.model import Model
@@ -236,6 +238,36 @@ def test_description_compares_with_the_corpus(model: Model) -> None:
     sentence = describe(result, measured, norms)
     assert "with a high pitch, even loudness and slow speech for a speaker of tiny" in sentence
     assert "too little" in describe(result, None, norms)
+
+
+def test_doubts_name_their_reason(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, t = np.random.default_rng(0), np.arange(2 * RATE) / RATE
+    hiss = 0.02 * rng.standard_normal(2 * RATE)
+    voice = (speech_like(2.0, RATE, seed=1) + hiss).astype(np.float32)
+    narrow, tone, noise = narrow_band(voice), 0.1 * np.sin(2 * np.pi * 440 * t) + 1e-3 * hiss, 0.1 * hiss
+    monkeypatch.setitem(model.description["calibration"]["emotion"], "threshold", 0.0)
+    for bands, wide_doubts, narrow_doubts in (
+        (None, (), ()),
+        (["narrow", "wide"], (), ()),
+        (["wide"], (), (STRANGE_BAND["narrow"],)),
+        (["narrow"], (STRANGE_BAND["wide"],), ()),
+    ):
+        monkeypatch.setitem(model.description, "heard", None if bands is None else {"bands": bands, "conditions": []})
+        for samples, band, doubts in ((voice, "wide", wide_doubts), (narrow, "narrow", narrow_doubts)):
+            result = model(samples, RATE, describe=True)
+            assert result.band == band and result.doubts == doubts and result.uncertain is bool(doubts)
+            assert ("nothing is heard above 4 kHz" in str(result.description)) == (band == "narrow")
+            assert result.to_dict()["doubts"] == list(doubts) and result.to_dict()["band"] == band
+        # Of a long recording, too: a window of either band, then narrow ones alone.
+        both = model(np.concatenate([np.tile(narrow, 8), np.zeros(RATE), np.tile(voice, 4)]), RATE)
+        assert both.band == "wide" and both.doubts == wide_doubts
+        assert {window.doubts for window in both.windows} == {wide_doubts, narrow_doubts}
+        assert model(np.tile(narrow, 12), RATE).doubts == narrow_doubts
+    monkeypatch.setitem(model.description, "heard", None)
+    for samples, doubt in ((tone, TONAL), (noise, NO_VOICE), (voice[: RATE // 4], SHORT)):
+        assert model(samples.astype(np.float32), RATE).doubts == (doubt,)
+    monkeypatch.setitem(model.description["calibration"]["emotion"], "threshold", 1.0)
+    assert model(voice, RATE).doubts == (UNLIKELY,)
 
 
 @pytest.mark.parametrize("damage", ["weights", "temperature", "threshold", "one recording"])

@@ -18,8 +18,10 @@ from tiny_encoders import save_encoder
 
 from seq.audio.level import speech_level
 from seq.conf import conf_to_dict
+from seq.data.conditions import CLEAN, CONDITIONS, condition_path, groups
 from seq.decode.run import decode_run
-from seq.studies.conditions import CLEAN, CONDITIONS, condition_path, groups
+from seq.export.run import export_run
+from seq.score.calibration import apply_temperature
 from seq.train.run import train_run
 from seq.utils.files import read_json, read_jsonl, write_json, write_text
 
@@ -27,6 +29,7 @@ pytest.importorskip("transformers")
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 16000
+CONDITION_NAMES = [condition.name for condition in CONDITIONS]
 # Issue 12, "Measure it".
 WANTED = {
     "level": ["level -30 dB", "level -20 dB", "level -10 dB", "level +10 dB"],
@@ -138,5 +141,23 @@ def test_what_is_there_is_not_made_again(recipe: Path, run: Callable[..., str]) 
     # Valid has files of its own.
     run("--exp", "scratch", "--part", "valid")
     assert len(list((recipe / "exp/scratch/robustness/valid/fold_1/seed_0").glob("*.jsonl"))) == 18
-    assert (recipe / "exp/scratch/robustness_valid.json").is_file()
+    assert read_json(recipe / "exp/scratch/robustness_valid.json")["fitted_on"] == CONDITION_NAMES
+    # What is marked on test, and by an exported model, is then fitted on them.
+    assert read_json(recipe / "exp/scratch/robustness.json")["fitted_on"] == []
+    assert "uncertain: fitted on valid, under 17 conditions" in run("--exp", "scratch")
+    found = read_json(recipe / "exp/scratch/robustness.json")
+    run_dir = recipe / "exp/scratch/fold_1/seed_0"
+    description = export_run(run_dir, recipe / "model")
+    assert found["fitted_on"] == description["fitted_on"]["conditions"] == CONDITION_NAMES  # type: ignore[index]
+    threshold = description["calibration"]["emotion"]["threshold"]
+    temperature = description["calibration"]["emotion"]["temperature"]
+    confidences = [
+        apply_temperature(np.array([list(row["emotion"]["probs"].values())]), temperature).max()
+        for row in read_jsonl(condition_path(run_dir, CLEAN, "test"))
+    ]
+    assert found["conditions"][0]["selective"]["marked"] == pytest.approx(np.mean(np.array(confidences) < threshold))
+    # Of other weights they say nothing.
+    marker = condition_path(run_dir, CLEAN, "valid").with_name("made_from.json")
+    write_json(marker, {**read_json(marker), "weights": "others"})
+    assert export_run(run_dir, recipe / "model")["fitted_on"]["conditions"] == []  # type: ignore[index]
     assert "has no finished run" in run("--exp", "nothing", status=2)

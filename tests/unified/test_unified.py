@@ -17,6 +17,7 @@ from seq.conf import Conf, CorpusConf, ProtocolConf, UnifiedConf, UnifiedCorpus
 from seq.data.balance import balanced_cuts, draws_per_utterance
 from seq.data.epoch import Epoch
 from seq.data.fold_files import FoldsSummary, fold_numbers, read_summary
+from seq.data.folds import load_fold
 from seq.errors import InputError
 from seq.score.score import score_experiment
 from seq.unified.folds import combine_folds
@@ -64,7 +65,8 @@ def egs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_conf(egs: Path, *names: str) -> Conf:
     base = tiny_conf()
-    protocols = [ProtocolConf(name, name, list(EMOTIONS)) for name in ("joint", "leave_one_corpus_out", "cross_corpus")]
+    names_of_protocols = ("joint", "leave_one_corpus_out", "cross_corpus", "whole")
+    protocols = [ProtocolConf(name, name, list(EMOTIONS)) for name in names_of_protocols]
     corpora = [UnifiedCorpus(name, "p", str(egs / name)) for name in names]
     corpus = CorpusConf("unified", "unified")
     return Conf(corpus, protocols, features=base.features, unified=UnifiedConf(corpora, balance=1.0))
@@ -119,6 +121,11 @@ def test_folds(merged: tuple[Conf, Path]) -> None:
     cross = fold("cross_corpus", 1)
     assert of(cross["train"]) == {"one-s2": 9, "one-s3": 9}
     assert of(cross["test"]) == {"one-s0": 9, "two-s0": 6, "two-s1": 6, "two-s2": 6}
+    # For a model that is given away: everybody but valid trains.
+    whole = fold("whole", 1)
+    assert of(whole["train"]) == {"one-s0": 9, "one-s2": 9, "one-s3": 9, "two-s0": 6, "two-s2": 6}
+    assert of(whole["valid"]) == {"one-s1": 9, "two-s1": 6} and whole["test"] == [] and whole["untested"]
+    assert load_fold(data / "folds/whole", 1).test == [] and fold_numbers(data / "folds/whole") == [1]
 
 
 def test_balance(merged: tuple[Conf, Path]) -> None:

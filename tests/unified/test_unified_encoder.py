@@ -9,17 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from encoder_experiment import SPEEDS, encoder_experiment_conf, record_corpus
+from fake_experiment import make_scores
 from lhotse import CutSet
 from tiny_encoders import save_encoder
 from tiny_experiment import EMOTIONS, make_experiment
 
-from seq.conf import Conf, CorpusConf, ProtocolConf, UnifiedConf, UnifiedCorpus
+from seq import load
+from seq.conf import Conf, CorpusConf, ProtocolConf, UnifiedConf, UnifiedCorpus, conf_to_dict
 from seq.data.batches import eval_loader
 from seq.data.encoded import load_heard
 from seq.decode.run import decode_run
 from seq.errors import InputError
 from seq.export.run import export_run
 from seq.models.pretrained.cache import prepare_encoded
+from seq.score.score import score_experiment
+from seq.studies.robustness import decode_conditions
+from seq.studies.shipped_model import export_shipped
 from seq.train.checkpoint import load_model
 from seq.train.loaders import plain_dataset
 from seq.train.run import train_run
@@ -81,7 +86,7 @@ def merge(conf: Conf, data: Path) -> Path:
     prepare_corpus(conf, data, data / "corpus.json", data / "audio.jsonl")
     merge_manifests(conf, cuts)
     merge_features(conf, cuts, heard, heard.parent / "storage")
-    combine_folds(conf, conf.protocols[0], heard, data / "folds/joint")
+    combine_folds(conf, conf.protocols[0], heard, data / "folds" / conf.protocols[0].name)
     return heard
 
 
@@ -117,6 +122,52 @@ def test_what_the_encoder_heard_is_merged_and_trained_on(egs: Path, encoder: Pat
         assert batch.corpora is not None and batch.corpora.tolist() == own
     with pytest.raises(InputError, match=r"adapters for one, two.*model\.adapter_dim=0"):
         export_run(experiment.run_dir(1, 0), egs / "model", heard)
+
+
+def test_the_model_that_is_given_away_says_where_all_of_it_comes_from(egs: Path, encoder: Path, tmp_path: Path) -> None:
+    conf = replace(unified(egs, encoder), protocols=[ProtocolConf("whole", "whole", list(EMOTIONS))])
+    heard, recipe = merge(conf, egs / "unified/data"), egs / "unified"
+    tasks = ["emotion", "gender", "phone"]
+    made = make_experiment(recipe / "data", conf, tasks=tasks, cuts=CutSet.from_file(heard))
+    experiment = replace(made, cuts=heard, folds_dir=recipe / "data/folds/whole", exp_dir=recipe / "exp/given")
+    train_run(experiment, 1, 0)
+    decode_run(experiment, 1, 0)
+    write_json(experiment.exp_dir / "conf.json", conf_to_dict(conf))
+    assert (experiment.run_dir(1, 0) / "predictions.jsonl").read_bytes() == b""
+    with pytest.raises(InputError, match="tests nothing, so there is nothing to score"):
+        score_experiment(conf, "whole", heard, experiment.folds_dir, experiment.exp_dir)
+    cuts = recipe / "data/manifests/unified_cuts.jsonl.gz"
+    decode_conditions([experiment], cuts, [1], [0], part="valid")
+    # Of one corpus there is an experiment of its own.
+    scores = make_scores(tmp_path / "fake")["scores_path"]
+    (egs / "one/exp/whisper_p").mkdir(parents=True)
+    shutil.copy(scores, egs / "one/exp/whisper_p/scores.json")
+
+    out = tmp_path / "model"
+    description = export_shipped(recipe, "given", out)
+    assert description["int8"] and description["scores"]["test"] == {} and description["left_out"].keys() == {"phone"}
+    assert description["fitted_on"] and len(description["fitted_on"]["conditions"]) == 17
+    assert description["heard"] == {"bands": ["wide"], "conditions": []}
+    # Less the blanks that pad tables.
+    card, licence = (" ".join((out / name).read_text(encoding="utf-8").split()) for name in ("README.md", "LICENSE"))
+    assert "CC BY-NC-SA 4.0" in licence and "Copyright (c) 2022 OpenAI" in licence and "nEMO" in licence
+    for said in (
+        "For research, not for commerce",
+        # Three speakers, three emotions, two sentences; and valid.
+        "| one | 18 of 3 | 6 of s2 | 2: 0, 1 |",
+        "| two | 18 of 3 | 6 of s2 | 2: 0, 1 |",
+        "| emotion | UA % | ",
+        "Not measured: `whisper_p` of egs/two was not trained.",
+        "fitted on valid",
+        "**Left out**",
+    ):
+        assert said in card, said
+    audio = next(read_jsonl(cuts))["recording"]["sources"][0]["source"]
+    answer = load(out).predict_file(audio)
+    assert answer.emotion.label in EMOTIONS and answer.phones is None and answer.band == "wide"
+    # The answers are no better known than those on which their threshold rests.
+    with pytest.raises(InputError, match=r"--risk 0 cannot be reached: the least is 0\.\d+, with"):
+        load(out, risk=0.0)
 
 
 def test_different_encoders_of_one_name_are_refused(egs: Path, encoder: Path, tmp_path: Path) -> None:

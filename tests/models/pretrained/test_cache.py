@@ -19,8 +19,10 @@ from tiny_encoders import DIM, NUM_LAYERS, encoder_conf, save_encoder
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import AugmentConf, Conf
 from seq.data.augment import change_speed
+from seq.data.batches import SpeechDataset
 from seq.data.degrade import degrade
 from seq.data.encoded import cached_speeds, copy_names, load_heard
+from seq.data.epoch import Epoch
 from seq.data.voices import draw_voices
 from seq.errors import InputError
 from seq.models.pretrained import cache
@@ -114,6 +116,17 @@ def test_copies_are_heard_beside_speeds_and_made_once(
         others = [load_heard(cut, variant).statistics for variant in (0.9, 1.0, names[0])]
         different += not any(torch.equal(found.statistics, other) for other in others)
     assert different > NUM_CUTS // 2
+    # Training reads one of them for every utterance, and no waveform.
+    labeller, drawn = SimpleNamespace(encode=lambda cuts: {}), set()
+    for number in range(8):
+        dataset = SpeechDataset(labeller, conf.features, conf.augment, epoch=Epoch(0, number), reads="frames")  # type: ignore[arg-type]
+        batch = dataset[CutSet.from_cuts(after)]
+        assert batch.statistics is not None
+        for cut, statistics in zip(after, batch.statistics, strict=True):
+            variants = [v for v in (0.9, 1.0, *names) if torch.equal(load_heard(cut, v).statistics, statistics)]
+            assert variants
+            drawn.add(variants[0])
+    assert drawn == {0.9, 1.0, *names}
     # Nothing is heard again; other copies are; without any, the manifest is what it was.
     assert stage.run(conf) == []
     conf.augment.noise_prob = 0.8

@@ -13,19 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from seq.audio.channels import clip, narrow_band, opus, studio_form, telephone
 from seq.audio.noise import add_noise, babble, coloured_noise
 from seq.audio.rooms import draw_room, impulse_response, reverberate
+from seq.utils.files import read_json
 from seq.utils.run_folder import DecodedPart
 
 # Raised when a condition changes.
 VERSION: Final = 1
 # In an experiment's folder.
 FOLDER: Final = "robustness"
+MADE_FROM: Final = "made_from.json"
 NUM_VOICES: Final = 6
 # Share of the samples that are cut off.
 CLIPPED: Final = 0.05
@@ -122,6 +124,12 @@ def groups() -> dict[str, list[Condition]]:
     for condition in CONDITIONS:
         found.setdefault(condition.group, []).append(condition)
     return found
+
+
+def made_from(run_dir: Path, part: DecodedPart) -> dict[str, Any]:
+    """What the predictions of a run on a part were made from; empty where there are none."""
+    path = condition_path(run_dir, CLEAN, part).with_name(MADE_FROM)
+    return read_json(path) if path.is_file() else {}
 
 
 def condition_path(run_dir: Path, condition: Condition, part: DecodedPart) -> Path:
