@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(folder: Path | str, num_threads: int = 1) -> Model:
+def load(folder: Path | str, num_threads: int = 1, speaker: Path | str | None = None) -> Model:
     """Load a model folder that `speecheq export` wrote; `load(folder)(waveform, rate)` answers.
 
+    Args:
+        num_threads: of one call of the network.
+        speaker: what `speecheq enroll` wrote of the one who speaks, where that is known.
+
     Raises:
-        InputError: the folder is not whole, or onnxruntime is not installed.
+        InputError: the folder is not whole, the speaker's file is of another model, or onnxruntime is not installed.
     """
     from seq.runtime import load_model
 
-    return load_model(folder, num_threads)
+    return load_model(folder, num_threads, speaker=speaker)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
+from seq.export.speakers import measure_speakers
 from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
 from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
 from seq.score.calibration import calibrate
@@ -102,6 +104,7 @@ def export_run(
         write_onnx(waveform_model, staged / ONNX)
         unsigned = _describe(run_dir, model, conf, epoch, run)
         unsigned["norms"] = _norms(conf, run)
+        unsigned["speakers"] = _speakers(model, conf, run, unsigned)
         unsigned["int8"] = None
         if int8:
             compress_onnx(staged / ONNX, staged / SMALLER)
@@ -221,3 +224,15 @@ def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:
     if run.manifest is None:
         return None
     return measure_norms(run.manifest, conf.corpus.name, {row.id for row in run.test}, run.valid)
+
+
+def _speakers(model: SpeechEqModel, conf: Conf, run: WholeRun, description: dict[str, Any]) -> dict[str, Any] | None:
+    """What is said of training speakers; None, with the reason on stderr, where that cannot be known here."""
+    main = description["main"]
+    if main is None:
+        return None
+    try:
+        return measure_speakers(model, conf, run, main, description["calibration"][main]["temperature"])
+    except InputError as error:
+        print(f"speecheq enroll will not work with this model: {error}", file=sys.stderr)
+        return None

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def load_model(folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0) -> Model:
-    """Load a model folder. Raises InputError where it is not whole, or where onnxruntime is not installed."""
+def load_model(
+    folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0, speaker: Path | str | None = None
+) -> Model:
+    """Load a model folder, and what is known of the speaker.
+
+    Raises:
+        InputError: the folder is not whole, the speaker's file is of another model, or onnxruntime is not installed.
+    """
     try:
         from seq.runtime.model import Model
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed: pip install onnxruntime numpy soundfile soxr") from error
-    return Model(folder, num_threads, batch_seconds)
+    return Model(folder, num_threads, batch_seconds, speaker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,10 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("--format", choices=("json", "csv", "table"), default="json", help="JSON lines by default")
     parser.add_argument("--out", metavar="FILE", type=out_path, help="write there instead of to standard output")
+    parser.add_argument(
+        "--embeddings", metavar="FILE", type=out_path, help="write the vector of every recording there, too (.npz)"
+    )
+    parser.add_argument("--speaker", metavar="FILE", type=Path, help="who speaks: what speecheq enroll wrote")
     parser.add_argument("--describe", action="store_true", help="add one sentence on how it was said")
     parser.add_argument("--jobs", type=positive_int, default=_num_cpus(), help="threads (default: %(default)s)")
     parser.add_argument(
@@ -58,20 +63,28 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _predict(options: argparse.Namespace) -> int:
     from seq.runtime import load_model
+    from seq.runtime.embeddings import open_embeddings
     from seq.runtime.output import Writer
 
     if "-" in options.paths and len(options.paths) > 1:
         raise InputError("- (standard input) cannot be mixed with other paths: predict them in two commands")
     if options.paths != ["-"] and (options.every or options.raw):
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
-    if options.out is not None:
-        check_out_file("--out", options.out, _inputs(options.paths))
-    model = load_model(options.model, batch_seconds=options.batch_seconds)
+    for option, path in (("--out", options.out), ("--embeddings", options.embeddings)):
+        if path is not None:
+            check_out_file(option, path, itertools.chain(_inputs(options.paths), [options.speaker or options.model]))
+    if options.out is not None and options.out == options.embeddings:
+        raise InputError(f"--out and --embeddings are both {options.out}: name two files")
+    model = load_model(options.model, batch_seconds=options.batch_seconds, speaker=options.speaker)
+    if options.embeddings is not None:
+        model.engine.check_embedding()
     num_failed = 0
-    with _open_output(options.out) as stream:
+    with _open_output(options.out) as stream, open_embeddings(options.embeddings) as keep:
         writer = Writer(stream, options.format, model.catalogue)
         for outcome, partial in _outcomes(model, options):
             writer.write(outcome, partial)
+            if not partial:
+                keep(outcome)
             num_failed += outcome.result is None
     if num_failed:
         print(f"{num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)

@@ -12,7 +12,8 @@ import onnxruntime
 from seq.audio.level import normalise_level
 from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.errors import InputError
-from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
+from seq.runtime.enrolment import KnownSpeaker
+from seq.runtime.folder import DESCRIPTION, EMBEDDING, ONNX, read_catalogue, read_model_folder
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
 from seq.tasks.base import Stretch
@@ -76,8 +77,14 @@ class Graph:
 class Engine:
     """A loaded model. `run` may be called from several threads at once."""
 
-    def __init__(self, folder: Path | str, num_threads: int = 1) -> None:
-        """Raises InputError where the folder is not whole (see `read_model_folder`) or is not for this version."""
+    def __init__(self, folder: Path | str, num_threads: int = 1, speaker: Path | str | None = None) -> None:
+        """Load a model folder, and what `speecheq enroll` wrote of the speaker, if it is known who speaks.
+
+        Raises:
+            InputError: the folder is not whole (see `read_model_folder`) or is not for this version, or the speaker's
+                file is none of this model.
+        """
+        self.folder = Path(folder)
         self.description = read_model_folder(folder)
         self.catalogue = read_catalogue(self.description)
         self.graph = Graph(Path(folder) / ONNX, num_threads)
@@ -89,6 +96,15 @@ class Engine:
                     f"{folder}: {DESCRIPTION} names {number} numbers of {task.name}, and {ONNX} has "
                     f"{sizes.get(task.name, 'none')}: export the model again"
                 )
+        self._speaker = None
+        if speaker is not None:
+            self.check_embedding()
+            self._speaker = KnownSpeaker(self.folder, self.description, self.catalogue, Path(speaker))
+
+    def check_embedding(self) -> None:
+        """Raises InputError for a model whose graph does not give the vector of an utterance."""
+        if EMBEDDING not in self.graph.sizes:
+            raise InputError(f"{self.folder / ONNX} does not give the vector of an utterance: export the model again")
 
     def run(self, pieces: Sequence[Piece]) -> list[Answer]:
         """One answer per piece, in the same order; the pieces that can go through the network together do.
@@ -116,6 +132,9 @@ class Engine:
         frame_seconds = self.description["features"]["frame_seconds"]
         stretch = Stretch(piece.start, piece.start + duration, frame_seconds)
         answers: dict[str, TaskAnswer] = {}
+        embedding = raw.get(EMBEDDING)
+        if self._speaker is not None:
+            raw = self._speaker.adapt(raw)
         for task in self.catalogue.tasks:
             numbers = raw[task.name][: int(raw["frames"])] if task.kind == "sequence" else raw[task.name]
             fitted = self.description["calibration"].get(task.name)
@@ -129,7 +148,8 @@ class Engine:
                     "export it again from a run that is whole"
                 )
             answers[task.name] = answer
-        return Answer(stretch.start, stretch.end, self.is_uncertain(answers, duration), answers, self.catalogue)
+        uncertain = self.is_uncertain(answers, duration)
+        return Answer(stretch.start, stretch.end, uncertain, answers, self.catalogue, embedding)
 
     def is_uncertain(self, answers: Mapping[str, TaskAnswer], duration: float) -> bool | None:
         """Whether an answer should not be relied on; None for a model without a main category."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypedDict
 from seq.audio.reading import SAMPLING_RATE
 from seq.errors import InputError
 from seq.runtime.results import Catalogue
+from seq.runtime.speakers import Strengths
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks
 from seq.tasks.stand_in import stand_in
@@ -37,6 +38,8 @@ FORMAT = 3
 DESCRIPTION, ONNX = MODEL_FILES
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+# The output of the graph that the heads of the utterance read.
+EMBEDDING = "embedding"
 
 
 class _OneLength(TypedDict, total=False):
@@ -92,6 +95,18 @@ class Norms(TypedDict):
     rate: Norm | None
 
 
+class Speakers(TypedDict):
+    """What the vectors of training speakers are like, for `speecheq enroll` (`seq.runtime.speakers`)."""
+
+    num_speakers: PositiveInt
+    num_utterances: PositiveInt
+    # (D,) each: the mean, and the deviation within a speaker; the means of the main category's classes.
+    mean: list[Finite]
+    deviation: list[PositiveFloat]
+    classes: dict[str, list[Finite]]
+    strengths: Strengths
+
+
 class Origin(TypedDict):
     """The model that another one was finetuned from."""
 
@@ -123,6 +138,8 @@ class _Additions(TypedDict, total=False):
     # What a partial copy of the corpus lacked.
     missing: str | None
     norms: Norms | None
+    # None where the export could not hear the training speakers, or valid was too small to choose by.
+    speakers: Speakers | None
     # The pretrained encoder inside (`seq.models.pretrained.spec.EncoderSpec`), if there is one.
     encoder: dict[str, Any] | None
     # What 8 bits cost on valid (`seq.export.int8`); None for a graph of 32 bits.

@@ -20,18 +20,25 @@ from seq.runtime.waveform import check_rate, to_channels
 class Model:
     """A model that was exported by `speecheq export`; calls may come from several threads at once."""
 
-    def __init__(self, folder: Path | str, num_threads: int = 1, batch_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        num_threads: int = 1,
+        batch_seconds: float = 60.0,
+        speaker: Path | str | None = None,
+    ) -> None:
         """Load a model folder.
 
         Args:
             folder: what `speecheq export` wrote.
             num_threads: threads of one call of the network.
             batch_seconds: seconds of speech that go through the network at once.
+            speaker: what `speecheq enroll` wrote of the one who speaks, where that is known.
 
         Raises:
-            InputError: the folder is not whole.
+            InputError: the folder is not whole, or the speaker's file was made with another model.
         """
-        self.engine = Engine(folder, num_threads)
+        self.engine = Engine(folder, num_threads, speaker)
         self.batch_seconds = batch_seconds
 
     @property

@@ -24,13 +24,13 @@ from tiny_encoders import save_encoder
 from seq.conf import Conf, conf_to_dict
 from seq.errors import InputError
 from seq.recipe.recipe import Recipe
+from seq.score.draws import Labelled, draw_support
 from seq.score.intervals import crossed_intervals
-from seq.studies.few_shot import common_classes, draw_support
+from seq.studies.few_shot import common_classes
 from seq.studies.few_shot_attention import CrossAttentionNetwork, Streams, acoustic_streams
 from seq.studies.few_shot_prototypes import LabelledVectors, class_means, distances, train_prototypes
 from seq.studies.few_shot_refit import STRENGTHS, Linear, choose_strength, refit
 from seq.studies.few_shot_run import FewShot, run_few_shot
-from seq.studies.few_shot_vectors import Labelled
 from seq.tasks.statistics import Classification
 from seq.train.run import train_experiment
 from seq.utils.files import read_json, write_json
