@@ -73,12 +73,10 @@ def training_speakers(
         by_speaker.setdefault(item.speaker, []).append(vectors[item.id])
         by_class.setdefault(item.label, []).append(vectors[item.id])
     heard = [np.stack(rows).astype(np.float64) for rows in by_speaker.values()]
-    mean = np.mean([rows.mean(axis=0) for rows in heard], axis=0)
+    mean: np.ndarray = np.mean([rows.mean(axis=0) for rows in heard], axis=0)
     deviation = np.sqrt(np.mean([rows.var(axis=0, ddof=1) for rows in heard if len(rows) > 1], axis=0))
-    means = {
-        name: np.mean(by_class[i], axis=0, dtype=np.float64) if i in by_class else mean
-        for i, name in enumerate(classes)
-    }
+    # A class that train lacks lies in the middle of the others.
+    means = {name: np.mean(by_class.get(i, [mean]), axis=0, dtype=np.float64) for i, name in enumerate(classes)}
     return TrainingSpeakers(mean, np.maximum(deviation, _MIN_DEVIATION), means)
 
 

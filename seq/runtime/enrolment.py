@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from seq.runtime.speakers import Adaptation, Clips, Strengths, TrainingSpeakers
 from seq.utils.files import read_json, write_json
 from seq.utils.typed_values import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, read_typed
 
-FORMAT = 1
+FORMAT: Final = 1
 
 
 class Prototype(TypedDict):
