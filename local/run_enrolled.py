@@ -2,11 +2,11 @@
 """What a test speaker's own clips do, with and without labels, for networks that never heard the speaker.
 
 Usage:   local/run_enrolled.py --recipe egs/ravdess [--model whisper-tiny.en] [--protocol P] [--name PREFIX] \\
-             [--seed 0] [--clips 0,2,8,24] [--labelled 1,2] [--draws 20] [--encoder DIR] [--results RESULTS.md]
+             [--seed 0] [--clips 0,2,8,24] [--labelled 1,2] [--draws 20] [--results RESULTS.md]
 In:      a finished experiment of the recipe (egs/ravdess/run.sh) with its features
 Out:     egs/<corpus>/exp/enrolled_<experiment>/enrolled.{json,md}: every draw's clips and answers, the table; what is
-         done is not done again. With --results, that file gets the table between <!-- results:enrolled_<experiment> -->
-         and <!-- end -->, and egs/<corpus>/results/enrolled_<experiment> what stands behind it: commit both together
+         done is not done again. With --results, that file gets the table between <!-- results:enrolled --> and
+         <!-- end -->, and egs/<corpus>/results/enrolled_<experiment> what stands behind it: commit both together
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from pathlib import Path
 from seq.errors import InputError
 from seq.recipe.arguments import add_conf_arguments, open_recipe, parse_numbers
 from seq.recipe.files import experiment_name, experiment_prefix
-from seq.report.kept_results import keep_packed, kept_dir
 from seq.studies.enrolled import Condition
-from seq.studies.enrolled_report import enrolled_report
-from seq.studies.enrolled_run import PROTOCOL, Enrolled, run_enrolled
+from seq.studies.enrolled_report import PROTOCOL, TITLE, enrolled_block, enrolled_report, keep_enrolled
+from seq.studies.enrolled_run import Enrolled, run_enrolled
 from seq.utils.files import write_text
 from seq.utils.lock import reading
 from seq.utils.markdown_text import replace_block
@@ -41,7 +40,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clips", default="0,2,8,24", help="how many clips without labels; 0 is always among them")
     parser.add_argument("--labelled", default="1,2", help="how many clips of each class with labels")
     parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--encoder", metavar="DIR", help="pretrained encoder, if it has moved since training")
     parser.add_argument("--results", type=out_path, default=None, help="Markdown file that gets the table, too")
     return parser.parse_args()
 
@@ -59,15 +57,15 @@ def main() -> None:
     experiment = recipe.exp_dir(experiment_name(prefix, recipe.protocol.name))
     out = recipe.exp_dir(f"{PROTOCOL}_{experiment.name}")
     command = shlex.join(["local/run_enrolled.py", *sys.argv[1:]])
-    study = Enrolled(recipe, experiment, args.seed, conditions, args.draws, out, args.encoder, command)
+    study = Enrolled(recipe, experiment, args.seed, conditions, args.draws, out, command)
     with reading(recipe.data_dir):
-        report = enrolled_report(run_enrolled(study))
+        result = run_enrolled(study)
+    report = enrolled_report(result)
     write_text(out / f"{PROTOCOL}.md", report)
     print(report, f"report: {out / f'{PROTOCOL}.md'}", sep="\n")
     if args.results is not None:
-        kept = kept_dir(out) / f"{PROTOCOL}.json.gz"
-        keep_packed(out / f"{PROTOCOL}.json", kept)
-        replace_block(args.results, out.name, f"#{report}")
+        kept = keep_enrolled(out)
+        replace_block(args.results, PROTOCOL, f"## {TITLE}\n\n{enrolled_block(result)}")
         print(f"to be committed with {args.results}: {kept}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from seq.tasks.predictions import ScalePrediction
 from seq.tasks.registry import in_order, main_task
 
 # Raised by whatever changes an answer.
-VERSION = 1
+VERSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,22 @@ def scored_tasks(outputs: Mapping[str, Outputs]) -> list[UtteranceTask]:
 
 def possible(conditions: Sequence[Condition], test: Sequence[Labelled], num_classes: int) -> dict[str, str]:
     """Why conditions cannot be had with these test speakers, by name; those that can are absent."""
+    pools = {
+        speaker: halves([item for item in test if item.speaker == speaker], speaker)[1]
+        for speaker in sorted({item.speaker for item in test})
+    }
     skipped = {}
-    for speaker in sorted({item.speaker for item in test}):
-        _, pool = halves([item for item in test if item.speaker == speaker], speaker)
-        least = min(sum(item.label == number for item in pool) for number in range(num_classes))
-        for one in conditions:
-            here = least if one.with_labels else len(pool)
-            if one.count > here:
-                what = f"{here} of some class" if one.with_labels else str(here)
-                skipped[one.name] = f"there are {what} to draw from of speaker {speaker}"
+    for one in conditions:
+        counts = {
+            speaker: min(sum(item.label == number for item in pool) for number in range(num_classes))
+            if one.with_labels
+            else len(pool)
+            for speaker, pool in pools.items()
+        }
+        speaker = min(counts, key=counts.__getitem__)
+        if one.count > counts[speaker]:
+            what = "of some class " if one.with_labels else ""
+            skipped[one.name] = f"there are {counts[speaker]} {what}to draw from of speaker {speaker}"
     return skipped
 
 

@@ -17,6 +17,7 @@ from seq.score.draws import Labelled
 from seq.score.intervals import crossed_intervals
 from seq.score.predictions import Reference, read_references
 from seq.studies.enrolled import VERSION, Condition, Heard, answer_names, possible, score_fold, scored_tasks
+from seq.studies.enrolled_report import PROTOCOL
 from seq.tasks.base import Outputs, Setting
 from seq.tasks.registry import main_task
 from seq.tasks.statistics import Classification, Statistic, finite
@@ -26,7 +27,6 @@ from seq.utils.files import content_digest, read_json, sha256, write_json
 from seq.utils.provenance import git_commit, package_versions
 from seq.utils.run_folder import RunFolder
 
-PROTOCOL: Final = "enrolled"
 # What intensity's levels and emotion's classes are both scored by.
 METRIC: Final = "UA"
 
@@ -42,8 +42,6 @@ class Enrolled:
     conditions: list[Condition]
     num_draws: int
     out: Path
-    # Folder of the pretrained encoder, if it is no more where it was in training.
-    encoder: str | None = None
     command: str = ""
 
 
@@ -73,7 +71,7 @@ def run_enrolled(study: Enrolled) -> dict[str, Any]:
     scored: list[dict[str, Any]] = []
     outputs: Mapping[str, Outputs] = {}
     for run, fold in zip(runs, folds, strict=True):
-        model, epoch = load_model(run.path, encoder=study.encoder)
+        model, epoch = load_model(run.path, encoder=recipe.conf.model.pretrained.path or None)
         outputs = model.spec.outputs
         if task not in outputs or list(outputs[task].labels) != list(classes):
             raise InputError(f"{study.exp_dir} was not trained on the {task} of {recipe.protocol.name}: choose another")

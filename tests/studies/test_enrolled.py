@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ from sklearn.metrics import recall_score
 from tiny_encoders import save_encoder
 
 from seq.decode.run import decode_run
+from seq.errors import InputError
+from seq.recipe.recipe import Recipe
+from seq.studies.enrolled import Condition
+from seq.studies.enrolled_run import Enrolled, run_enrolled
 from seq.train.run import train_experiment
 from seq.utils.files import read_json
 
@@ -29,17 +34,14 @@ def test_the_command(tmp_path: Path) -> None:
     conf = encoder_experiment_conf(save_encoder(tmp_path / "whisper"), num_epochs=1)
     recipe = tmp_path / "egs/tiny"
     lay_out(recipe, conf, "tiny", [["s2"], ["s3"]], per_class=4)
-    experiment = open_experiment(recipe, conf, "small_tiny")
+    experiment = replace(open_experiment(recipe, conf, "small_tiny"), folds_dir=recipe / "data/folds/tiny")
     train_experiment(experiment, [1, 2], [0])
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     results = tmp_path / "RESULTS.md"
 
-    def run(*options: str) -> subprocess.CompletedProcess[str]:
-        script = [sys.executable, str(ROOT / "local/run_enrolled.py"), "--recipe", str(recipe), *options]
-        return subprocess.run(script, env=env, capture_output=True, text=True, check=False)
-
     options = ["--draws", "3", "--clips", "2,4,8", "--labelled", "1,2", "--results", str(results)]
-    done = run(*options)
+    script = [sys.executable, str(ROOT / "local/run_enrolled.py"), "--recipe", str(recipe), *options]
+    done = subprocess.run(script, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     out = recipe / "exp/enrolled_small_tiny"
     result = read_json(out / "enrolled.json")
@@ -85,7 +87,8 @@ def test_the_command(tmp_path: Path) -> None:
         assert levels == pytest.approx([(0.0, 1 / 3, 1.0)[i] for i in one["answers"]["intensity"]["0"][0]])
 
     text = results.read_text()
-    assert text == f"<!-- results:enrolled_small_tiny -->\n#{(out / 'enrolled.md').read_text().strip()}\n<!-- end -->\n"
+    block = f"## Known speakers\n\n##{(out / 'enrolled.md').read_text().strip()}"
+    assert text == f"<!-- results:enrolled -->\n{block}\n<!-- end -->\n"
     assert "none of them is drawn" in text and str(tmp_path) not in text
     kept = recipe / "results/enrolled_small_tiny/enrolled.json.gz"
     assert gzip.decompress(kept.read_bytes()) == (out / "enrolled.json").read_bytes()
@@ -93,8 +96,10 @@ def test_the_command(tmp_path: Path) -> None:
     before = read_json(out / "fold_2.json")
     (out / "fold_2.json").unlink()
     time = (out / "fold_1.json").stat().st_mtime_ns
-    done = run(*options)
-    assert done.returncode == 0 and "fold 1:" not in done.stdout and "fold 2: test speakers s3" in done.stdout
+    named = Recipe(recipe, replace(conf, corpus=replace(conf.corpus, name="tiny")), conf.protocols[0])
+    conditions = [*(Condition(count) for count in (0, 2, 4)), Condition(1, True), Condition(2, True)]
+    study = Enrolled(named, recipe / "exp/small_tiny", 0, conditions, 3, out)
+    assert run_enrolled(study)["rows"] == result["rows"]
     assert read_json(out / "fold_2.json") == before and (out / "fold_1.json").stat().st_mtime_ns == time
-    done = run("--seed", "1")
-    assert done.returncode == 2 and "no finished run of seed 1" in done.stderr and "Traceback" not in done.stderr
+    with pytest.raises(InputError, match="no finished run of seed 1"):
+        run_enrolled(replace(study, seed=1))
