@@ -40,6 +40,7 @@ def model_card(description: Description) -> str:
         _score_table(description["scores"], origin),
         "## Calibration",
         _calibration(description),
+        *_speakers(description),
         "## Limits",
         f"It learnt from {plain(_teachers(description))} alone. On other languages, microphones, ages and spontaneous "
         "speech it does worse, and the scores above say nothing about how much. It hears how something is said, not "
@@ -69,6 +70,18 @@ def _encoder(description: Description) -> list[str]:
             f"{100 * found['same_answer']:.1f} % of the answers are the same.",
         ]
     return sections
+
+
+def _speakers(description: Description) -> list[str]:
+    """The section on whom it can be told of, if that is known."""
+    if (found := description.get("speakers")) is None:
+        return []
+    return [
+        "## Known speakers",
+        f"`speecheq enroll THIS_FOLDER --speaker NAME clips/` maps a speaker onto the {found['num_speakers']} of "
+        f"training ({found['num_utterances']} utterances); how much of few clips is believed was chosen on valid. The "
+        "scores above are of speakers whom the model does not know.",
+    ]
 
 
 def notices(description: Description) -> list[str]:

@@ -143,7 +143,7 @@ def _trials(
 
 
 def measure_speakers(model: SpeechEqModel, conf: Conf, run: WholeRun, main: str, temperature: float) -> dict[str, Any]:
-    """What model.json says of training speakers (`seq.runtime.folder.Speakers`).
+    """What model.json says of training speakers (`seq.runtime.speakers.Speakers`).
 
     Raises:
         InputError: the run has no recipe around it, stage 2's features are gone, or a part is too small.

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypedDict
 from seq.audio.reading import SAMPLING_RATE
 from seq.errors import InputError
 from seq.runtime.results import Catalogue
-from seq.runtime.speakers import Strengths
+from seq.runtime.speakers import Speakers
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks
 from seq.tasks.stand_in import stand_in
@@ -93,18 +93,6 @@ class Norms(TypedDict):
     dynamics: Norm | None
     harmonicity: Norm | None
     rate: Norm | None
-
-
-class Speakers(TypedDict):
-    """What the vectors of training speakers are like, for `speecheq enroll` (`seq.runtime.speakers`)."""
-
-    num_speakers: PositiveInt
-    num_utterances: PositiveInt
-    # (D,) each: the mean, and the deviation within a speaker; the means of the main category's classes.
-    mean: list[Finite]
-    deviation: list[PositiveFloat]
-    classes: dict[str, list[Finite]]
-    strengths: Strengths
 
 
 class Origin(TypedDict):

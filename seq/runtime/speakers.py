@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import numpy as np
 
-from seq.utils.typed_values import NonNegativeFloat, PositiveFloat
+from seq.utils.typed_values import Finite, NonNegativeFloat, PositiveFloat, PositiveInt
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ class Strengths:
     prototype: PositiveFloat = 1.0
     # As how many independent numbers the vector counts, where prototypes are believed; 0 leaves them out.
     weight: NonNegativeFloat = 0.0
+
+
+class Speakers(TypedDict):
+    """What model.json says of them (`seq.export.speakers`)."""
+
+    num_speakers: PositiveInt
+    num_utterances: PositiveInt
+    # (D,) each: the mean, and the deviation within a speaker; the means of the main category's classes.
+    mean: list[Finite]
+    deviation: list[PositiveFloat]
+    classes: dict[str, list[Finite]]
+    strengths: Strengths
 
 
 @dataclass(frozen=True)

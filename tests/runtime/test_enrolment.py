@@ -231,6 +231,24 @@ def test_from_recordings_to_an_answer_that_knows_the_speaker(
     assert row["emotion"]["label"] == known.predict_file(own[7]).emotion.label
 
 
+def test_a_model_of_8_bits_knows_speakers_too(model_folder: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    export_run(model_folder.parent / "exp/tiny/fold_1/seed_0", small, int8=True)
+    sign(small, strengths=vars(BELIEVED))
+    own = sorted((model_folder.parent / "corpus").glob("s3-*.wav"))
+    vectors = [load(model_folder).predict_file(path).embedding for path in own[:6]]
+    clips = summarise_clips(np.array(vectors), ["sad", None] * 3)
+    answers = []
+    for folder in (model_folder, small):
+        path = tmp_path / f"{folder.name}.json"
+        write_enrolment(path, "anna", read_model_folder(folder), clips)
+        answers.append(load(folder, speaker=path).predict_file(own[8]))
+        write_enrolment(path, "nobody", read_model_folder(folder), summarise_clips(np.zeros((0, 16))))
+        assert load(folder, speaker=path).predict_file(own[8]) == load(folder).predict_file(own[8])
+    assert np.abs(answers[0].embedding - answers[1].embedding).max() < 0.05
+    assert answers[0].emotion.probs == pytest.approx(answers[1].emotion.probs, abs=0.02)
+
+
 def test_what_does_not_fit_is_one_sentence(model_folder: Path, tmp_path: Path) -> None:
     description = read_model_folder(model_folder)
     clips = Clips(2, np.zeros(16), np.ones(16), {"happy": (1, np.zeros(16))})
