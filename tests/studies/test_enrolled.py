@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
+import runpy
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -29,24 +28,25 @@ ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("neutral", "happy", "sad")
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers")
     conf = encoder_experiment_conf(save_encoder(tmp_path / "whisper"), num_epochs=1)
     recipe = tmp_path / "egs/tiny"
     lay_out(recipe, conf, "tiny", [["s2"], ["s3"]], per_class=4)
     experiment = replace(open_experiment(recipe, conf, "small_tiny"), folds_dir=recipe / "data/folds/tiny")
     train_experiment(experiment, [1, 2], [0])
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     results = tmp_path / "RESULTS.md"
 
     options = ["--draws", "3", "--clips", "2,4,8", "--labelled", "1,2", "--results", str(results)]
-    script = [sys.executable, str(ROOT / "local/run_enrolled.py"), "--recipe", str(recipe), *options]
-    done = subprocess.run(script, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    script = str(ROOT / "local/run_enrolled.py")
+    monkeypatch.setattr(sys, "argv", [script, "--recipe", str(recipe), *options])
+    # In this process: what is heavy is loaded.
+    runpy.run_path(script)["main"]()
+    said = capsys.readouterr().out
     out = recipe / "exp/enrolled_small_tiny"
     result = read_json(out / "enrolled.json")
     assert result["protocol"] == "enrolled" and result["conditions"] == ["0", "2", "4", "1 labelled", "2 labelled"]
-    assert "8 is skipped: there are 6 to draw from of speaker s2" in done.stdout
+    assert "8 is skipped: there are 6 to draw from of speaker s2" in said
     everyone = [speaker for fold in result["answers"] for speaker in fold["speakers"]]
     assert [one["speaker"] for one in everyone] == ["s2", "s3"] and result["num_utterances"] == 12
     for one in everyone:
@@ -79,11 +79,11 @@ def test_the_command(tmp_path: Path) -> None:
     for number, one in enumerate(everyone, start=1):
         decode_run(experiment, number, 0)
         rows_of = map(json.loads, (experiment.run_dir(number, 0) / "predictions.jsonl").read_text().splitlines())
-        said = {row["id"]: row for row in rows_of}
-        plain = [said[id_]["emotion"]["hyp"] for id_ in one["ids"]]
+        heard = {row["id"]: row for row in rows_of}
+        plain = [heard[id_]["emotion"]["hyp"] for id_ in one["ids"]]
         assert plain == [CLASSES[i] for i in one["answers"]["emotion"]["0"][0]]
-        assert [CLASSES[i] for i in one["refs"]["emotion"]] == [said[id_]["emotion"]["ref"] for id_ in one["ids"]]
-        levels = [said[id_]["intensity"]["hyp"] for id_ in one["ids"]]
+        assert [CLASSES[i] for i in one["refs"]["emotion"]] == [heard[id_]["emotion"]["ref"] for id_ in one["ids"]]
+        levels = [heard[id_]["intensity"]["hyp"] for id_ in one["ids"]]
         assert levels == pytest.approx([(0.0, 1 / 3, 1.0)[i] for i in one["answers"]["intensity"]["0"][0]])
 
     text = results.read_text()
