@@ -14,7 +14,7 @@ from seq.train.run_data import RunData
 
 def plain_dataset(conf: Conf, data: RunData, front_end: FrontEnd) -> SpeechDataset:
     """Utterances as they are."""
-    return SpeechDataset(data.labeller, conf.features, reads=front_end.reads)
+    return SpeechDataset(data.labeller, conf.features, reads=front_end.reads, corpora=data.spec.corpora)
 
 
 def open_loaders(
@@ -24,7 +24,9 @@ def open_loaders(
     # What masked places of the features hold.
     fill = front_end.mean.cpu().clone() if isinstance(front_end, FbankFrontEnd) else None
     hear = encoder_on_the_fly(conf, device)
-    dataset = SpeechDataset(data.labeller, conf.features, conf.augment, fill, data.epoch, device, front_end.reads, hear)
+    dataset = SpeechDataset(
+        data.labeller, conf.features, conf.augment, fill, data.epoch, device, front_end.reads, hear, data.spec.corpora
+    )
     duration = conf.train.batch_duration / world_size
     train = train_loader(data.sampled_cuts(), dataset, duration, conf.train.num_workers, rank, world_size)
     return train, eval_loader(data.valid_cuts(), plain_dataset(conf, data, front_end))
