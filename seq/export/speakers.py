@@ -76,7 +76,8 @@ def training_speakers(
     mean: np.ndarray = np.mean([rows.mean(axis=0) for rows in heard], axis=0)
     deviation = np.sqrt(np.mean([rows.var(axis=0, ddof=1) for rows in heard if len(rows) > 1], axis=0))
     # A class that train lacks lies in the middle of the others.
-    means = {name: np.mean(by_class.get(i, [mean]), axis=0, dtype=np.float64) for i, name in enumerate(classes)}
+    means: dict[str, np.ndarray] = dict.fromkeys(classes, mean)
+    means |= {classes[i]: np.stack(rows).astype(np.float64).mean(axis=0) for i, rows in by_class.items()}
     return TrainingSpeakers(mean, np.maximum(deviation, _MIN_DEVIATION), means)
 
 

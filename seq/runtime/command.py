@@ -72,7 +72,7 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
     for option, path in (("--out", options.out), ("--embeddings", options.embeddings)):
         if path is not None:
-            check_out_file(option, path, itertools.chain(_inputs(options.paths), [options.speaker or options.model]))
+            check_out_file(option, path, itertools.chain(filter(None, [options.speaker]), _inputs(options.paths)))
     if options.out is not None and options.out == options.embeddings:
         raise InputError(f"--out and --embeddings are both {options.out}: name two files")
     model = load_model(options.model, batch_seconds=options.batch_seconds, speaker=options.speaker)

@@ -95,7 +95,8 @@ def answer_names(outputs: Outputs) -> list[str]:
 
 def scored_tasks(outputs: Mapping[str, Outputs]) -> list[UtteranceTask]:
     """The tasks of a network that are scored: the main one, and others that a speaker's clips may change."""
-    return [task for task in in_order(outputs) if not task.is_of_speaker and answer_names(outputs[task.name])]
+    found = [task for task in in_order(outputs) if isinstance(task, UtteranceTask)]
+    return [task for task in found if not task.is_of_speaker and answer_names(outputs[task.name])]
 
 
 def possible(conditions: Sequence[Condition], test: Sequence[Labelled], num_classes: int) -> dict[str, str]:
