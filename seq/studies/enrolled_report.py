@@ -26,7 +26,8 @@ def enrolled_table(result: dict[str, Any]) -> str:
         header += [heading, "95 % interval", "± draws", "more than with none", "95 % interval"]
     table = []
     for condition in result["conditions"]:
-        cells = [f"{condition.replace(' labelled', '')} of each class, labelled" if "l" in condition else condition]
+        count, *labelled = condition.split()
+        cells = [f"{count} of each class, labelled" if labelled else f"{count}, unlabelled"]
         for name in tasks:
             row, heading = rows[condition, name], get_task(name).main.heading
             more = None if row.get("gain") is None else signed(row["gain"], heading)
