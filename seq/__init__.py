@@ -20,7 +20,11 @@ __version__ = "0.1.0"
 
 
 def load(
-    folder: Path | str | None = None, num_threads: int = 1, vad: str = "energy", risk: float | None = None
+    folder: Path | str | None = None,
+    num_threads: int = 1,
+    vad: str = "energy",
+    risk: float | None = None,
+    speaker: Path | str | None = None,
 ) -> Model:
     """Load a model folder that `speecheq export` wrote; `load(folder)(waveform, rate)` answers.
 
@@ -29,10 +33,12 @@ def load(
         num_threads: threads of one call of the network.
         vad: what finds the speech in recordings of more than 20 s: "energy", a rule about loudness, or "silero".
         risk: see `seq.runtime.model.Model`.
+        speaker: what `speecheq enroll` wrote of the one who speaks, where that is known.
 
     Raises:
-        InputError: the folder is not whole or not there, or onnxruntime or the detector is not installed.
+        InputError: the folder is not whole or not there, the speaker's file is of another model, or onnxruntime or the
+            detector is not installed.
     """
     from seq.runtime import load_model
 
-    return load_model(folder, num_threads, vad=vad, risk=risk)
+    return load_model(folder, num_threads, vad=vad, risk=risk, speaker=speaker)

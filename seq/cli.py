@@ -3,6 +3,7 @@
 speecheq export EXP --out DIR        a run or an experiment becomes a model folder
 speecheq predict [MODEL] PATH...     emotion, intensity, gender and phones of anyone's audio, or of a microphone
 speecheq finetune MODEL --corpus CSV --out DIR   go on training on one's own labelled files
+speecheq enroll MODEL --speaker NAME PATH...     know a speaker from their own recordings
 speecheq demo [MODEL]                the same on a local web page
 speecheq labels [CORPUS...]          what every corpus's labels become: category, intensity, counts
 """
@@ -17,6 +18,7 @@ from typing import NoReturn
 
 from seq import __version__
 from seq.finetune.command import add_finetune
+from seq.finetune.enroll_command import add_enroll
 from seq.runtime.command import add_predict
 from seq.utils.option_types import positive_float
 from seq.utils.outputs import out_path
@@ -33,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_export(commands)
     add_predict(commands)
     add_finetune(commands)
+    add_enroll(commands)
     _add_demo(commands)
     _add_labels(commands)
     options = parser.parse_args(arguments)
@@ -56,7 +59,7 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _export(options: argparse.Namespace) -> int:
-    from seq.export.model_card import notices
+    from seq.export.notices import notices
     from seq.export.run import export_run, find_run
 
     run_dir = find_run(options.exp, options.fold, options.seed)

@@ -51,6 +51,7 @@ def model_card(description: Description) -> str:
         _calibration(description),
         "## What training heard",
         _heard(description),
+        *_speakers(description),
         "## Limits",
         f"It learnt from {plain(_teachers(description))} alone. On other languages, microphones, ages and spontaneous "
         "speech it does worse, and the scores above say nothing about how much. It hears how something is said, not "
@@ -82,27 +83,16 @@ def _encoder(description: Description) -> list[str]:
     return sections
 
 
-def notices(description: Description) -> list[str]:
-    """What whoever exports should know at once, a sentence each."""
-    lines = []
-    encoder, int8 = description.get("encoder"), description.get("int8")
-    if encoder and not may_be_passed_on(encoder["licence"]):
-        lines.append(
-            f"the model holds the weights of {encoder['name']}, whose licence is {encoder['licence'] or 'not known'}: "
-            "find out whether you may pass them on before you do"
-        )
-    for task in in_order(description.get("left_out", {})):
-        reason = description["left_out"][task.name]
-        lines.append(f"{task.called} are left out, since {reason}; --keep-all keeps them")
-    fitted_on = description.get("fitted_on")
-    if fitted_on and not fitted_on["conditions"]:
-        lines.append(f"`uncertain` was fitted on {CLEAN_ALONE}")
-    if int8:
-        lines.append(
-            f"8 bits: on valid {100 * int8['after']:.2f} % where 32 bits have {100 * int8['before']:.2f} %; "
-            f"{100 * int8['same_answer']:.1f} % of {int8['num_utterances']} answers are the same"
-        )
-    return lines
+def _speakers(description: Description) -> list[str]:
+    """The section on whom it can be told of, if that is known."""
+    if (found := description.get("speakers")) is None:
+        return []
+    return [
+        "## Known speakers",
+        f"`speecheq enroll THIS_FOLDER --speaker NAME clips/` maps a speaker onto the {found['num_speakers']} of "
+        f"training ({found['num_utterances']} utterances); how much of few clips is believed was chosen on valid. The "
+        "scores above are of speakers whom the model does not know.",
+    ]
 
 
 def _origin(origin: Origin | None) -> list[str]:

@@ -5,35 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import seq
-from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.conf import Conf, conf_from_dict
-from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
-from seq.export.doubt import fit_calibration
+from seq.export.description import corpora_of, describe_run
 from seq.export.heard import measure_heard
 from seq.export.model_card import model_card
 from seq.export.norms import measure_norms
+from seq.export.speakers import measure_speakers
 from seq.export.unseen import left_out, measure_unseen
-from seq.export.whole_run import WholeRun, read_run, recipe_of, shared_with_train
-from seq.runtime.folder import CARD, DESCRIPTION, FORMAT, ONNX, WEIGHTS, Description, description_digest
-from seq.tasks.registry import main_category
+from seq.export.whole_run import WholeRun, read_run
+from seq.runtime.folder import CARD, DESCRIPTION, ONNX, WEIGHTS, Description, description_digest
 from seq.train.record import read_record
 from seq.utils.files import atomic_path, remove_leftovers, sha256, write_json, write_text
 from seq.utils.outputs import check_out_place
-from seq.utils.provenance import git_commit, without_private_paths
 from seq.utils.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from seq.models.model import SpeechEqModel
 
-# Sections of the conf that decide how training goes on from a model folder; sizes and features are there in any case.
-CONTINUED = ("lang", "augment", "ctc", "train")
 # In the order in which they take their places.
 _FILES = (WEIGHTS, ONNX, CARD, DESCRIPTION)
 # The graph of 8 bits, while both are there.
@@ -116,9 +110,10 @@ def export_run(
             temporary.write_bytes(save(weights))
         merge_adapters(waveform_model)
         write_onnx(waveform_model, staged / ONNX)
-        unsigned = _describe(run_dir, model, conf, epoch, run)
+        unsigned = describe_run(run_dir, model, conf, epoch, run)
         unsigned["norms"] = _norms(conf, run)
         unsigned["heard"] = measure_heard(run, conf.augment)
+        unsigned["speakers"] = _speakers(model, conf, run, unsigned)
         unsigned |= {"unseen": unseen, "left_out": missing, "int8": None}
         if int8:
             compress_onnx(staged / ONNX, staged / SMALLER)
@@ -171,77 +166,19 @@ def check_out(out: Path) -> None:
         raise InputError(f"--out {out} holds other things than a model: name a new or an empty folder")
 
 
-def _describe(run_dir: Path, model: SpeechEqModel, conf: Conf, epoch: int, run: WholeRun) -> dict[str, Any]:
-    """What model.json says of the network and of its run, less norms and digests."""
-    from seq.models.model import num_parameters
-    from seq.train.validation import valid_scores
-
-    record, outputs = run.record, model.spec.outputs
-    main = main_category(outputs)
-    categories = {name: found.labels for name, found in outputs.items() if found.kind == "category"}
-    calibration, fitted_on = fit_calibration(run_dir, epoch, run, main.name if main else None, categories)
-    return {
-        "format": FORMAT,
-        "version": seq.__version__,
-        "commit": git_commit(),
-        "tasks": {name: found.to_dict() for name, found in outputs.items()},
-        "main": main.name if main else None,
-        "features": {
-            "extractor": conf.features.extractor,
-            "num_filters": conf.features.num_filters,
-            "trim": conf.features.trim,
-            "sampling_rate": SAMPLING_RATE,
-            "min_samples": MIN_SAMPLES,
-            "frame_seconds": model.front_end.frame_seconds,
-            "one_length": model.spec.encoder is not None,
-        },
-        "network": _network(model),
-        "encoder": None if model.spec.encoder is None else model.spec.encoder.to_dict(),
-        "num_parameters": num_parameters(model),
-        "epoch": epoch,
-        "corpus": _corpora(conf),
-        "protocol": {**record["protocol"], "fold": record["fold"], "seed": record["seed"]},
-        "shared": shared_with_train(run),
-        "scores": {"valid": valid_scores(run.valid, outputs), "test": valid_scores(run.test, outputs)},
-        "calibration": calibration,
-        "fitted_on": fitted_on,
-        "training": {
-            "command": without_private_paths(record.get("command") or ""),
-            **{key: record.get(key) for key in ("commit", "versions", "num_train", "epochs")},
-        },
-        "conf": _continued(conf),
-        "missing": _missing(run_dir),
-        "finetuned_from": record.get("start"),
-    }
-
-
-def _continued(conf: Conf) -> dict[str, Any]:
-    """What finetuning takes over of the conf; a teacher stays behind, since it knows nothing of another corpus, and a
-    folder of noises, since it is on this machine.
-    """
-    conf = replace(conf, train=replace(conf.train, teacher=""), augment=replace(conf.augment, noise_dir=""))
-    return {section: asdict(getattr(conf, section)) for section in CONTINUED}
-
-
-def _network(model: SpeechEqModel) -> dict[str, Any]:
-    """The network without the place of its encoder on this machine, which is nobody else's business."""
-    network = model.spec.to_dict()
-    network["model"]["pretrained"]["path"] = ""
-    return network
-
-
-def _missing(run_dir: Path) -> str | None:
-    """What the copy of the corpus lacked, if it was partial."""
-    corpus_json = recipe_of(run_dir) / "data" / "corpus.json"
-    return read_corpus_json(corpus_json).get("missing") if corpus_json.is_file() else None
-
-
-def _corpora(conf: Conf) -> str:
-    """What it was trained on, by name."""
-    return " and ".join(item.name for item in conf.unified.corpora) or conf.corpus.name
-
-
 def _norms(conf: Conf, run: WholeRun) -> dict[str, Any] | None:
     if run.manifest is None:
         return None
-    return measure_norms(run.manifest, _corpora(conf), {row.id for row in run.test}, run.valid)
+    return measure_norms(run.manifest, corpora_of(conf), {row.id for row in run.test}, run.valid)
+
+
+def _speakers(model: SpeechEqModel, conf: Conf, run: WholeRun, description: dict[str, Any]) -> dict[str, Any] | None:
+    """What is said of training speakers; None, with the reason on stderr, where that cannot be known here."""
+    main = description["main"]
+    if main is None:
+        return None
+    try:
+        return measure_speakers(model, conf, run, main, description["calibration"][main]["temperature"])
+    except InputError as error:
+        print(f"speecheq enroll will not work with this model: {error}", file=sys.stderr)
+        return None

@@ -18,6 +18,7 @@ from seq.errors import InputError
 from seq.models.heads import FRAME_KINDS
 from seq.models.model import ModelSpec, SpeechEqModel, check_finite, load_kept_weights
 from seq.models.pretrained.spec import EncoderSpec
+from seq.runtime.folder import EMBEDDING
 from seq.utils.files import atomic_path
 from seq.utils.model_conf import PretrainedConf
 
@@ -69,7 +70,7 @@ class WaveformModel(nn.Module):
             FbankReader(features) if spec.encoder is None else EncoderReader(spec.encoder, spec.model.pretrained)
         )
         self.model = model
-        self.output_names = [*model.heads, "frames", "embedding"]
+        self.output_names = [*model.heads, "frames", EMBEDDING]
 
     @property
     def one_length(self) -> bool:
@@ -80,7 +81,7 @@ class WaveformModel(nn.Module):
         """(N, S) 16 kHz samples and (N,) int64 lengths -> the tensors named by `output_names`.
 
         Those of tasks are (N, K) logits of the utterance, or (N, T', V) log probabilities of the frames; frames (N,)
-        are the encoder frames T' of each item, embedding is (N, D).
+        are the encoder frames T' of each item, embedding (N, D) is what the heads of the utterance read.
         """
         output = self.model(*self.reader(waveform, lengths))
         return (*(output.numbers[name] for name in self.model.heads), output.lengths, output.embedding)

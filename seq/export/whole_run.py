@@ -33,6 +33,8 @@ class WholeRun:
     # Who is train, valid and test, and the manifest; None of a run that was copied away from its recipe.
     fold: Fold | None
     manifest: Path | None
+    # Stage 2's, if it is there, too.
+    features: Path | None = None
 
 
 def recipe_of(run_dir: Path) -> Path:
@@ -59,7 +61,8 @@ def read_run(run_dir: Path, conf: Conf, outputs: Mapping[str, Outputs], cuts: Pa
     fold = load_fold(recipe.folds_dir, number) if recipe.fold_json(number).is_file() else None
     manifest = cuts or (recipe.cuts if recipe.cuts.is_file() else None)
     valid, test = (_read_part(run_dir, part, record, outputs, fold) for part in ("valid", "test"))
-    return WholeRun(record, valid, test, fold, manifest)
+    features = recipe.features if recipe.features.exists() else None
+    return WholeRun(record, valid, test, fold, manifest, features)
 
 
 def _read_part(

@@ -76,7 +76,7 @@ def _finetune(options: argparse.Namespace) -> int:
         out=options.out,
         work=options.work or out.with_name(f"{out.name}.work"),
         seed=options.seed,
-        mapping=dict(_pair(text) for text in options.map),
+        mapping=dict(pair(text) for text in options.map),
         overrides=[*overrides, *options.set],
         device=options.device,
         num_jobs=options.jobs,
@@ -87,7 +87,8 @@ def _finetune(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """WORD=CATEGORY of --map. Raises InputError for anything else."""
     word, separator, category = (part.strip() for part in text.rpartition("="))
     if not separator or not word or not category:
         raise InputError(f"--map {text}: write it as WORD=CATEGORY, for example joy=happy")

@@ -22,6 +22,7 @@ def load_model(
     batch_seconds: float = 60.0,
     vad: str = "energy",
     risk: float | None = None,
+    speaker: Path | str | None = None,
 ) -> Model:
     """Load a model folder (see `Model`), or the one that comes with the project.
 
@@ -34,4 +35,4 @@ def load_model(
         from seq.runtime.model import Model
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed: pip install onnxruntime numpy soundfile soxr") from error
-    return Model(default_model() if folder is None else folder, num_threads, batch_seconds, vad, risk)
+    return Model(default_model() if folder is None else folder, num_threads, batch_seconds, vad, risk, speaker)

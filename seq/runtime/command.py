@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,6 +56,10 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--segments", metavar="FILE", type=out_path, help="write who sounded how and when: .rttm, .csv, .txt (Audacity)"
     )
+    parser.add_argument(
+        "--embeddings", metavar="FILE", type=out_path, help="write the vector of every recording there, too (.npz)"
+    )
+    parser.add_argument("--speaker", metavar="FILE", type=Path, help="who speaks: what speecheq enroll wrote")
     parser.add_argument("--describe", action="store_true", help="add one sentence on how it was said")
     parser.add_argument("--jobs", type=positive_int, default=_num_cpus(), help="threads (default: %(default)s)")
     parser.add_argument(
@@ -100,6 +105,7 @@ class _Instead(argparse.Action):
 def _predict(options: argparse.Namespace) -> int:
     from seq.runtime import load_model
     from seq.runtime.default_model import model_and_paths
+    from seq.runtime.embeddings import open_embeddings
     from seq.runtime.output import Writer
     from seq.runtime.segments import check_segments_file, open_segments
 
@@ -110,20 +116,36 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError("- (standard input) cannot be mixed with other paths: predict them in two commands")
     if options.paths != ["-"] and (options.raw or (options.every and not options.microphone)):
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
-    if options.out is not None:
-        check_out_file("--out", options.out, _inputs(options.paths))
+    for option, path in (("--out", options.out), ("--embeddings", options.embeddings)):
+        if path is not None:
+            check_out_file(option, path, itertools.chain(filter(None, [options.speaker]), _inputs(options.paths)))
+    if options.out is not None and options.out == options.embeddings:
+        raise InputError(f"--out and --embeddings are both {options.out}: name two files")
     if options.segments is not None:
         check_segments_file(options.segments, options.out, _inputs(options.paths))
-    model = load_model(options.model, batch_seconds=options.batch_seconds, vad=options.vad, risk=options.risk)
+    model = load_model(
+        options.model,
+        batch_seconds=options.batch_seconds,
+        vad=options.vad,
+        risk=options.risk,
+        speaker=options.speaker,
+    )
+    if options.embeddings is not None:
+        model.engine.check_embedding()
     for line in model.what_is_missing():
         print(line, file=sys.stderr)
     num_failed = 0
-    with _open_output(options.out) as stream, open_segments(options.segments, model.engine) as add_segments:
+    with (
+        _open_output(options.out) as stream,
+        open_segments(options.segments, model.engine) as add_segments,
+        open_embeddings(options.embeddings) as keep,
+    ):
         writer = Writer(stream, options.format, model.catalogue)
         for outcome, partial in _outcomes(model, options):
             writer.write(outcome, partial)
             if not partial:
                 add_segments(outcome)
+                keep(outcome)
             num_failed += outcome.result is None
     if num_failed:
         print(f"{num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)

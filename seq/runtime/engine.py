@@ -14,7 +14,8 @@ from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE
 from seq.audio.sound import Sound, listen
 from seq.errors import InputError
 from seq.runtime.doubts import UNLIKELY, doubts_of, threshold_for
-from seq.runtime.folder import DESCRIPTION, ONNX, read_catalogue, read_model_folder
+from seq.runtime.enrolment import KnownSpeaker
+from seq.runtime.folder import DESCRIPTION, EMBEDDING, ONNX, read_catalogue, read_model_folder
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
 from seq.tasks.base import Stretch
@@ -75,10 +76,20 @@ class Graph:
 class Engine:
     """A loaded model. `run` may be called from several threads at once."""
 
-    def __init__(self, folder: Path | str, num_threads: int = 1, risk: float | None = None) -> None:
-        """Raises InputError where the folder is not whole (see `read_model_folder`), is not for this version, or cannot
-        answer with so little `risk` (see `Model`).
+    def __init__(
+        self,
+        folder: Path | str,
+        num_threads: int = 1,
+        risk: float | None = None,
+        speaker: Path | str | None = None,
+    ) -> None:
+        """Load a model folder, and what `speecheq enroll` wrote of the speaker, if it is known who speaks.
+
+        Raises:
+            InputError: the folder is not whole (see `read_model_folder`), is not for this version or cannot answer with
+                so little `risk` (see `Model`), or the speaker's file is none of this model.
         """
+        self.folder = Path(folder)
         self.description = read_model_folder(folder)
         self.catalogue = read_catalogue(self.description)
         self._threshold = None if risk is None else threshold_for(risk, self.description.get("fitted_on"))
@@ -91,6 +102,15 @@ class Engine:
                     f"{folder}: {DESCRIPTION} names {number} numbers of {task.name}, and {ONNX} has "
                     f"{sizes.get(task.name, 'none')}: export the model again"
                 )
+        self._speaker = None
+        if speaker is not None:
+            self.check_embedding()
+            self._speaker = KnownSpeaker(self.folder, self.description, self.catalogue, Path(speaker))
+
+    def check_embedding(self) -> None:
+        """Raises InputError for a model whose graph does not give the vector of an utterance."""
+        if EMBEDDING not in self.graph.sizes:
+            raise InputError(f"{self.folder / ONNX} does not give the vector of an utterance: export the model again")
 
     def run(self, pieces: Sequence[Piece]) -> list[Answer]:
         """One answer per piece, in the same order; the pieces that can go through the network together do.
@@ -118,6 +138,9 @@ class Engine:
         frame_seconds = self.description["features"]["frame_seconds"]
         stretch = Stretch(piece.start, piece.start + duration, frame_seconds)
         answers: dict[str, TaskAnswer] = {}
+        embedding = raw.get(EMBEDDING)
+        if self._speaker is not None:
+            raw = self._speaker.adapt(raw)
         for task in self.catalogue.tasks:
             numbers = raw[task.name][: int(raw["frames"])] if task.kind == "sequence" else raw[task.name]
             fitted = self.description["calibration"].get(task.name)
@@ -133,7 +156,7 @@ class Engine:
             answers[task.name] = answer
         sound = listen(piece.samples)
         doubts = self.doubts(answers, duration, sound)
-        return Answer(stretch.start, stretch.end, doubts, answers, self.catalogue, sound)
+        return Answer(stretch.start, stretch.end, doubts, answers, self.catalogue, sound, embedding)
 
     def doubts(self, answers: Mapping[str, TaskAnswer], duration: float, sound: Sound) -> tuple[str, ...]:
         """Why an answer for so many seconds of a sound should not be relied on; empty where nothing speaks against."""

@@ -18,6 +18,7 @@ from seq.audio.reading import SAMPLING_RATE
 from seq.errors import InputError
 from seq.runtime.doubts import FittedOn, Heard, Unseen
 from seq.runtime.results import Catalogue
+from seq.runtime.speakers import Speakers
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks
 from seq.tasks.stand_in import stand_in
@@ -38,6 +39,8 @@ FORMAT = 3
 DESCRIPTION, ONNX = MODEL_FILES
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+# The output of the graph that the heads of the utterance read.
+EMBEDDING = "embedding"
 
 
 class _OneLength(TypedDict, total=False):
@@ -131,6 +134,8 @@ class _Additions(TypedDict, total=False):
     # What a partial copy of the corpus lacked.
     missing: str | None
     norms: Norms | None
+    # None where the export could not hear the training speakers, or valid was too small to choose by.
+    speakers: Speakers | None
     # The pretrained encoder inside (`seq.models.pretrained.spec.EncoderSpec`), if there is one.
     encoder: dict[str, Any] | None
     # What 8 bits cost on valid (`seq.export.int8`); None for a graph of 32 bits.

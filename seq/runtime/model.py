@@ -28,6 +28,7 @@ class Model:
         batch_seconds: float = 60.0,
         vad: str = ENERGY,
         risk: float | None = None,
+        speaker: Path | str | None = None,
     ) -> None:
         """Load a model folder.
 
@@ -38,12 +39,14 @@ class Model:
             vad: what finds the speech in recordings of more than 20 s, "energy" or "silero" (`seq.runtime.detectors`).
             risk: mark as many answers as uncertain as are needed to have at most this share of wrong ones among the
                 others, on the model's valid part; None: those below its own threshold.
+            speaker: what `speecheq enroll` wrote of the one who speaks, where that is known.
 
         Raises:
-            InputError: the folder is not whole, the detector is not installed, or no threshold has so little risk.
+            InputError: the folder is not whole, the detector is not installed, no threshold has so little risk, or the
+                speaker's file was made with another model.
         """
         self._make_detector = detector_maker(vad)
-        self.engine = Engine(folder, num_threads, risk)
+        self.engine = Engine(folder, num_threads, risk, speaker)
         self.batch_seconds = batch_seconds
 
     @property

@@ -50,19 +50,19 @@ class Writer:
         self._stream.flush()
 
     def _write_json(self, outcome: Outcome, partial: bool) -> None:
-        row: dict[str, Any] = {"id": _utf8(outcome.item.id)} if outcome.item.id is not None else {}
-        row["path"] = _utf8(outcome.item.path)
+        row: dict[str, Any] = {"id": utf8(outcome.item.id)} if outcome.item.id is not None else {}
+        row["path"] = utf8(outcome.item.path)
         if partial:
             row["partial"] = True
-        row |= outcome.result.to_dict() if outcome.result else {"error": _utf8(outcome.error or "")}
+        row |= outcome.result.to_dict() if outcome.result else {"error": utf8(outcome.error or "")}
         self._line(json.dumps(row, ensure_ascii=False))
 
     def _write_csv(self, outcome: Outcome, partial: bool) -> None:
-        name = [_utf8(outcome.item.id or ""), _utf8(outcome.item.path)]
+        name = [utf8(outcome.item.id or ""), utf8(outcome.item.path)]
         result = outcome.result
         if result is None:
             empty = [""] * (4 + len(self._columns()) + len(self._labels) + len(_LAST))
-            self._row([*name, *empty, _utf8(outcome.error or "")])
+            self._row([*name, *empty, utf8(outcome.error or "")])
             return
         rows: list[tuple[str, Answer]] = [("partial" if partial else "recording", result)]
         rows += [("window", window) for window in result.windows]
@@ -116,14 +116,14 @@ class Writer:
         self._stream.write(text + "\n")
 
 
-def _utf8(text: str) -> str:
+def utf8(text: str) -> str:
     """Without what no UTF-8 can hold: names of files may be any bytes."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _printable(text: str) -> str:
     """For the eye: control characters could move the cursor of a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in _utf8(text))
+    return "".join(char if char.isprintable() else "?" for char in utf8(text))
 
 
 def _shorten(name: str) -> str:

@@ -21,6 +21,7 @@ from seq.runtime.prosody import VoicedFrames, prosody, voiced_frames
 from seq.runtime.results import Answer, Result
 from seq.runtime.voice import WINDOW_SECONDS, Segmenter
 from seq.tasks.answers import Symbols
+from seq.tasks.kinds import part_weights
 
 # Longer recordings are cut into windows. Few utterances of any corpus are this long.
 LONG_SECONDS = 20.0
@@ -164,7 +165,13 @@ def summarise(answers: list[Answer], engine: Engine, duration: float) -> Result:
         sound=sound,
         duration=duration,
         windows=tuple(answers),
+        embedding=_mean_embedding(answers, parts),
     )
+
+
+def _mean_embedding(answers: Sequence[Answer], parts: Sequence[tuple[float, float]]) -> np.ndarray | None:
+    vectors = [answer.embedding for answer in answers if answer.embedding is not None]
+    return (part_weights(parts) @ np.stack(vectors)).astype(np.float32) if len(vectors) == len(parts) else None
 
 
 def own_parts(answers: Sequence[Answer]) -> list[tuple[float, float]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq.audio.sound import Band, Sound
 from seq.tasks.answers import TaskAnswer, seconds
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks, first_category
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Answer:
     tasks: Mapping[str, TaskAnswer]
     catalogue: Catalogue = field(repr=False, compare=False)
     sound: Sound
+    # (D,) float32, what the heads of the utterance read, whoever speaks; None of a model whose graph does not give it.
+    embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def uncertain(self) -> bool | None:
@@ -87,7 +92,8 @@ class Result(Answer):
     """The answer for a whole recording.
 
     A recording of up to 20 s is answered as one utterance, and `windows` is empty. A longer one is answered window by
-    window; `windows` is the time line, the result itself their summary (see `seq.runtime.recording`).
+    window; `windows` is the time line, the result itself their summary (see `seq.runtime.recording`), its `embedding`
+    their mean over time.
     """
 
     duration: float = 0.0

@@ -8,7 +8,6 @@ draw for a speaker has one of that speaker's own. The first k of a draw are thos
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,10 +21,11 @@ from seq.data.fold_files import fold_numbers
 from seq.data.folds import load_fold
 from seq.errors import InputError
 from seq.recipe.recipe import Recipe
+from seq.score.draws import Labelled, draw_support
 from seq.score.predictions import Reference, read_references
 from seq.studies.few_shot_prototypes import class_means
 from seq.studies.few_shot_refit import Linear, choose_strength, refit
-from seq.studies.few_shot_vectors import Labelled, Space
+from seq.studies.few_shot_vectors import Space
 from seq.tasks.base import Setting
 from seq.tasks.registry import main_task
 
@@ -149,13 +149,6 @@ def possible_shots(
     )
     reason = f"the speakers who are not scored with {speaker} have {least} utterances of {classes[label]}"
     return [k for k in shots if k <= least], {k: reason for k in shots if k > least}
-
-
-def draw_support(pool: Sequence[Labelled], num_classes: int, count: int, draw: int, speaker: str) -> list[list[str]]:
-    """The ids of `count` utterances of each class, in random order, by the draw's number and the scored speaker."""
-    rng = random.Random(f"{draw}/{speaker}")
-    by_class = [sorted(item.id for item in pool if item.label == number) for number in range(num_classes)]
-    return [rng.sample(ids, count) for ids in by_class]
 
 
 def score_round(

@@ -27,6 +27,7 @@ from seq.data.shar import open_cuts
 from seq.errors import InputError
 from seq.models.model import SpeechEqModel
 from seq.models.pretrained.spec import FRAME_SECONDS as ENCODER_FRAME_SECONDS
+from seq.score.draws import Labelled
 from seq.studies.few_shot_attention import (
     FRAME_SECONDS,
     Streams,
@@ -48,15 +49,6 @@ STREAMS_VERSION = 1
 STREAMS = ("mfcc", "prosody")
 # MFCC and prosody by utterance.
 Acoustics = Mapping[str, tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """An utterance, who speaks, and the number of its class among the common ones."""
-
-    id: str
-    speaker: str
-    label: int
 
 
 @dataclass(frozen=True)

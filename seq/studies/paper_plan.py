@@ -16,6 +16,7 @@ from seq.errors import InputError
 from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
 from seq.studies.ablation import AblationRow, ablation_rows, labelled_tasks
+from seq.studies.enrolled_report import PROTOCOL
 from seq.studies.systems import System
 from seq.tasks.registry import default_names, in_order
 from seq.utils.files import read_json
@@ -34,6 +35,8 @@ COST: Final = {SCRATCH_MODEL: 0.04}
 FROZEN_COST: Final = 0.01
 # Of a few-shot study, for an utterance that is scored.
 FEW_SHOT_COST: Final = 1.0
+# Of the study of known speakers, for an utterance of the corpus: every fold hears it.
+ENROLLED_COST: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,15 @@ def few_shot_step(source: Corpus, target: Corpus, overrides: Sequence[str], nj: 
     out = target.recipe.exp_dir(f"few_shot_{source.recipe.conf.corpus.name}_{source.own_exp().name}")
     left = 0.0 if (out / "few_shot.json").exists() else FEW_SHOT_COST * target.num_utterances
     return Step(tuple(command), left), out
+
+
+def enrolled_step(corpus: Corpus, overrides: Sequence[str]) -> tuple[Step, Path]:
+    """The study of known speakers on the experiment of one corpus; and its folder."""
+    model = corpus.recipe.conf.model_name
+    command = ("local/run_enrolled.py", "--recipe", f"egs/{corpus.name}", "--model", model, *overrides)
+    out = corpus.recipe.exp_dir(f"{PROTOCOL}_{corpus.own_exp().name}")
+    left = 0.0 if (out / f"{PROTOCOL}.json").exists() else ENROLLED_COST * corpus.num_utterances
+    return Step(command, left), out
 
 
 def estimate(sections: Sequence[Section], nj: int) -> str:

@@ -16,6 +16,7 @@ from seq.report.report import header_lines, main_table
 from seq.score.types import Scores, read_scores
 from seq.studies.ablation import ablation_report, ablation_scores
 from seq.studies.comparison import differences, plot_differences
+from seq.studies.enrolled_report import PROTOCOL, TITLE, enrolled_block, keep_enrolled
 from seq.studies.few_shot_report import few_shot_report
 from seq.studies.paper_plan import (
     ABLATED,
@@ -25,6 +26,7 @@ from seq.studies.paper_plan import (
     Step,
     ablation_step,
     alone_step,
+    enrolled_step,
     few_shot_step,
     prepare_step,
     rows_of,
@@ -162,6 +164,20 @@ def few_shot_section(corpora: Mapping[str, Corpus], overrides: Sequence[str], nj
     return Section("few-shot", "A few labelled utterances", [*steps, *(step for step, _ in studies)], body)
 
 
+def enrolled_section(corpora: Mapping[str, Corpus], overrides: Sequence[str], nj: int) -> Section | None:
+    """What their own clips do for the test speakers of the first corpus."""
+    corpus = next((corpora[name] for name in ABLATED if name in corpora), None)
+    if corpus is None:
+        return None
+    step, folder = enrolled_step(corpus, overrides)
+
+    def body() -> str:
+        keep_enrolled(folder)
+        return enrolled_block(read_json(folder / f"{PROTOCOL}.json"))
+
+    return Section(PROTOCOL, TITLE, [prepare_step(corpus, nj), alone_step(corpus, nj), step], body)
+
+
 def systems_section(corpora: Mapping[str, Corpus], nj: int) -> Section | None:
     """Systems of others beside ours, on the first corpus."""
     corpus = next((corpora[name] for name in ABLATED if name in corpora), None)
@@ -205,7 +221,11 @@ def all_sections(
         root: the repository's.
     """
     first = ablation_section(corpora, scratch, nj, root)
-    more = (few_shot_section(corpora, overrides, nj, root), systems_section(corpora, nj))
+    more = (
+        few_shot_section(corpora, overrides, nj, root),
+        enrolled_section(corpora, overrides, nj),
+        systems_section(corpora, nj),
+    )
     return [
         *([first] if first else []),
         *unified_sections(corpora, unified, overrides, nj, root),

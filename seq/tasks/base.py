@@ -114,6 +114,8 @@ class Task(ABC):
     loss_scale: ClassVar[float] = 1.0
     # Whether its classes matter one by one: train.class_balance and label smoothing apply, tables list their recall.
     by_class: ClassVar[bool] = False
+    # Whether its answer is of the speaker and the same in all their recordings: a known speaker's mean holds it.
+    is_of_speaker: ClassVar[bool] = False
     # Metrics in tables; the first one is what the task is judged by.
     columns: ClassVar[tuple[Column, ...]]
     # Under what name people see the answer, in JSON and as an attribute; empty: the task's own.

@@ -22,6 +22,7 @@ class Gender(CategoryTask):
     order = 30
     is_default = True
     loss_scale = 0.5
+    is_of_speaker = True
     columns = (Column("accuracy", "gender %"),)
     width = 6
     slot: ClassVar[Slot | None] = "subject"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 from lhotse import MonoCut
 from torch import Tensor
@@ -11,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from seq.data.batches import Batch
 from seq.data.encoded import load_fbank, load_heard
+from seq.data.shar import open_cuts
+from seq.errors import InputError
 from seq.models.heads import activate
 from seq.models.model import ModelOutput, SpeechEqModel
 from seq.tasks.kinds import UtteranceTask
@@ -19,6 +23,7 @@ from seq.tasks.registry import in_order
 from seq.train.alignment import TokenSpan
 from seq.train.ctc import CtcBackend
 from seq.train.device import autocast
+from seq.utils.progress import progress_bar
 
 
 @torch.no_grad()
@@ -81,3 +86,19 @@ def inputs_of(model: SpeechEqModel, cut: MonoCut, speed: float = 1.0) -> list[Te
     heard = load_heard(cut, speed) if model.front_end.reads == "frames" else load_fbank(cut)
     inputs = [heard.feature.unsqueeze(0), torch.tensor([len(heard.feature)])]
     return inputs if heard.statistics is None else [*inputs, heard.statistics.unsqueeze(0)]
+
+
+@torch.no_grad()
+def embeddings_of(model: SpeechEqModel, manifest: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """The (embedding_dim,) vectors that the heads read, of utterances that stage 2 has prepared, by id.
+
+    Raises:
+        InputError: stage 2 did not prepare all of them for this network.
+    """
+    found = {
+        cut.id: model(*inputs_of(model, cut)).embedding[0].numpy()
+        for cut in progress_bar(open_cuts(manifest, list(ids)), total=len(ids), desc="vectors", unit="utt")
+    }
+    if lost := next((id_ for id_ in ids if id_ not in found), None):
+        raise InputError(f"{manifest} lacks {lost}: run stage 2 (features) again")
+    return found

@@ -5,6 +5,7 @@ It is laid out as a recipe's folder is, so that a teacher and `speecheq export` 
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from corpus_builders import speech_like
 from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 from tiny_experiment import EMOTIONS, INTENSITIES, make_experiment, tiny_conf
 
-from seq.conf import AugmentConf, Conf, FeaturesConf
+from seq.conf import AugmentConf, Conf, FeaturesConf, conf_to_dict
 from seq.data.features import prepare_features
 from seq.models.pretrained.cache import prepare_encoded
 from seq.models.pretrained.spec import encoder_folder
 from seq.train.experiment import Experiment
+from seq.utils.files import write_json
 from seq.utils.model_conf import PretrainedConf
 
 RATE = 16000
@@ -92,3 +94,29 @@ def fbank_conf(**train: object) -> Conf:
     conf.features = FeaturesConf(num_filters=20)
     conf.model.encoder = "tdnn"
     return conf
+
+
+def lay_out(folder: Path, conf: Conf, corpus: str, tests: list[list[str]], per_class: int = 3) -> None:
+    """A recipe's folder with a conf that names everything, and folds with these test speakers."""
+    (folder / "conf").mkdir(parents=True)
+    named = replace(conf, corpus=replace(conf.corpus, name=corpus), model_name="small")
+    (folder / "conf/default.yaml").write_text(json.dumps(conf_to_dict(named)))
+    (folder / "run.sh").touch()
+    cuts = record_corpus(folder, corpus=corpus, per_class=per_class)
+    prefix = "" if corpus == "tiny" else f"{corpus}-"
+    experiment = open_experiment(folder, conf) if corpus == "tiny" else None
+    if experiment is None:
+        out = folder / "data/encoder/whisper" / cuts.name
+        prepare_encoded(conf, cuts, out, out.parent / "storage")
+    for number, speakers in enumerate(tests, start=1):
+        ids = {s: [f"{prefix}{s}-{e}-{i}" for e in ("neutral", "happy", "sad") for i in range(per_class)]
+               for s in ("s0", "s1", "s2", "s3")}  # fmt: skip
+        rest = [s for s in ids if s not in speakers]
+        valid = rest[-1] if corpus == "tiny" else rest[0]
+        parts = {"test": speakers, "valid": [valid], "train": [s for s in rest if s != valid]}
+        write_json(
+            folder / f"data/folds/tiny/fold_{number}.json",
+            {"corpus": corpus, "protocol": "tiny", "fold": number, "speaker_disjoint": True,
+             "valid_speaker_disjoint": True, "excluded": {},
+             **{part: [id_ for s in names for id_ in ids[s]] for part, names in parts.items()}},
+        )  # fmt: skip

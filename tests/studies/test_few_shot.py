@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,26 +13,25 @@ import numpy as np
 import pytest
 import torch
 from corpus_builders import speech_like
-from encoder_experiment import encoder_experiment_conf, open_experiment, record_corpus
+from encoder_experiment import encoder_experiment_conf, lay_out, open_experiment
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.neighbors import NearestCentroid
 from tiny_encoders import save_encoder
 
-from seq.conf import Conf, conf_to_dict
 from seq.errors import InputError
 from seq.recipe.recipe import Recipe
+from seq.score.draws import Labelled, draw_support
 from seq.score.intervals import crossed_intervals
-from seq.studies.few_shot import common_classes, draw_support
+from seq.studies.few_shot import common_classes
 from seq.studies.few_shot_attention import CrossAttentionNetwork, Streams, acoustic_streams
 from seq.studies.few_shot_prototypes import LabelledVectors, class_means, distances, train_prototypes
 from seq.studies.few_shot_refit import STRENGTHS, Linear, choose_strength, refit
 from seq.studies.few_shot_run import FewShot, run_few_shot
-from seq.studies.few_shot_vectors import Labelled
 from seq.tasks.statistics import Classification
 from seq.train.run import train_experiment
-from seq.utils.files import read_json, write_json
+from seq.utils.files import read_json
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -163,34 +161,6 @@ def test_draws_are_nested_and_of_others() -> None:
     assert all(id_.split("-")[1] == str(number) for number, ids in enumerate(large) for id_ in ids)
     with pytest.raises(InputError, match="fewer than two classes in common"):
         common_classes(["happy", "sad"], ["sad", "angry"])
-
-
-def lay_out(folder: Path, conf: Conf, corpus: str, tests: list[list[str]]) -> None:
-    """A recipe's folder with a conf that names everything, and folds with these test speakers."""
-    (folder / "conf").mkdir(parents=True)
-    named = replace(conf, corpus=replace(conf.corpus, name=corpus), model_name="small")
-    (folder / "conf/default.yaml").write_text(json.dumps(conf_to_dict(named)))
-    (folder / "run.sh").touch()
-    cuts = record_corpus(folder, corpus=corpus, per_class=3)
-    prefix = "" if corpus == "tiny" else f"{corpus}-"
-    experiment = open_experiment(folder, conf) if corpus == "tiny" else None
-    if experiment is None:
-        from seq.models.pretrained.cache import prepare_encoded
-
-        out = folder / "data/encoder/whisper" / cuts.name
-        prepare_encoded(conf, cuts, out, out.parent / "storage")
-    for number, speakers in enumerate(tests, start=1):
-        ids = {s: [f"{prefix}{s}-{e}-{i}" for e in ("neutral", "happy", "sad") for i in range(3)]
-               for s in ("s0", "s1", "s2", "s3")}  # fmt: skip
-        rest = [s for s in ids if s not in speakers]
-        valid = rest[-1] if corpus == "tiny" else rest[0]
-        parts = {"test": speakers, "valid": [valid], "train": [s for s in rest if s != valid]}
-        write_json(
-            folder / f"data/folds/tiny/fold_{number}.json",
-            {"corpus": corpus, "protocol": "tiny", "fold": number, "speaker_disjoint": True,
-             "valid_speaker_disjoint": True, "excluded": {},
-             **{part: [id_ for s in names for id_ in ids[s]] for part, names in parts.items()}},
-        )  # fmt: skip
 
 
 def test_the_command_from_one_corpus_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,7 @@ def test_the_plan_is_what_the_corpora_at_hand_allow(egs: Path, tmp_path: Path) -
         "unified",
         "cross-corpus",
         "few-shot",
+        "enrolled",
         "systems",
         "published",
     ]
