@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from seq.errors import InputError
 from seq.utils.files import atomic_path, remove_leftovers_of
@@ -19,6 +19,7 @@ from seq.utils.stoppable_input import stoppable
 if TYPE_CHECKING:
     from seq.runtime.batch import Outcome
     from seq.runtime.model import Model
+    from seq.runtime.resumed_output import Output
 
 FAILED_EXIT_CODE = 1
 
@@ -41,9 +42,16 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "or - for audio from standard input",
     )
     parser.add_argument("--format", choices=("json", "csv", "table"), default="json", help="JSON lines by default")
-    parser.add_argument("--out", metavar="FILE", type=out_path, help="write there instead of to standard output")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=out_path,
+        help="write there instead of to standard output; what was stopped is gone on with",
+    )
     parser.add_argument("--describe", action="store_true", help="add one sentence on how it was said")
-    parser.add_argument("--jobs", type=positive_int, default=_num_cpus(), help="threads (default: %(default)s)")
+    parser.add_argument(
+        "--nj", "--jobs", dest="jobs", type=positive_int, default=_num_cpus(), help="threads (default: %(default)s)"
+    )
     parser.add_argument(
         "--batch-seconds", type=positive_float, default=60.0, help="speech per run of the network (default: 60)"
     )
@@ -67,15 +75,14 @@ def _predict(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_out_file("--out", options.out, _inputs(options.paths))
     model = load_model(options.model, batch_seconds=options.batch_seconds)
-    num_failed = 0
-    with _open_output(options.out) as stream:
-        writer = Writer(stream, options.format, model.catalogue)
-        for outcome, partial in _outcomes(model, options):
+    with _open_output(options, model) as output:
+        writer = Writer(output.stream, options.format, model.catalogue, with_head=not output.num_recordings)
+        for outcome, partial in _outcomes(model, options, output):
             writer.write(outcome, partial)
-            num_failed += outcome.result is None
-    if num_failed:
-        print(f"{num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)
-    return FAILED_EXIT_CODE if num_failed else 0
+            output.count(outcome.item, outcome.result is None)
+    if output.num_failed:
+        print(f"{output.num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)
+    return FAILED_EXIT_CODE if output.num_failed else 0
 
 
 def _inputs(paths: list[str]) -> Iterator[str | int]:
@@ -94,7 +101,7 @@ def _lasting(paths: list[str]) -> list[str]:
     return [path for path in paths if os.path.isfile(path) or not os.path.exists(path) or os.path.isdir(path)]
 
 
-def _outcomes(model: Model, options: argparse.Namespace) -> Iterator[tuple[Outcome, bool]]:
+def _outcomes(model: Model, options: argparse.Namespace, output: Output) -> Iterator[tuple[Outcome, bool]]:
     """Outcomes, each with whether it is only an estimate."""
     from seq.runtime.batch import Outcome, predict_items
     from seq.runtime.inputs import Item, expand
@@ -110,13 +117,14 @@ def _outcomes(model: Model, options: argparse.Namespace) -> Iterator[tuple[Outco
             except InputError as error:
                 yield Outcome(item, None, str(error)), False
         return
-    outcomes = predict_items(model, expand(options.paths), options.jobs, options.describe)
+    num_known, items = output.num_recordings, output.checked(expand(options.paths))
+    outcomes = predict_items(model, items, options.jobs, options.describe, num_known)
     with contextlib.closing(outcomes):
-        for outcome in _progress(outcomes, options):
+        for outcome in _progress(outcomes, options, num_known):
             yield outcome, False
 
 
-def _progress(outcomes: Iterable[Outcome], options: argparse.Namespace) -> Iterable[Outcome]:
+def _progress(outcomes: Iterable[Outcome], options: argparse.Namespace, num_known: int) -> Iterable[Outcome]:
     """The same outcomes with a progress bar, where someone is watching and it does not break their lines."""
     if not sys.stderr.isatty() or (options.out is None and sys.stdout.isatty()):
         return outcomes
@@ -128,19 +136,27 @@ def _progress(outcomes: Iterable[Outcome], options: argparse.Namespace) -> Itera
 
     lasting = _lasting(options.paths)
     total = sum(1 for _ in expand(lasting)) if lasting == options.paths else None
-    return tqdm(outcomes, total=total, unit="rec", desc="predict")
+    return tqdm(outcomes, total=total, initial=num_known, unit="rec", desc="predict")
 
 
 @contextlib.contextmanager
-def _open_output(path: Path | None) -> Iterator[TextIO]:
+def _open_output(options: argparse.Namespace, model: Model) -> Iterator[Output]:
+    from seq.runtime.resumed_output import Output, can_resume, open_resumed
+
+    path = options.out
     if path is None:
         # Names of files may be any bytes, and the locale may be any.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
-        yield sys.stdout
+        yield Output(sys.stdout)
         return
     remove_leftovers_of(path)
+    if options.paths != ["-"] and can_resume(path):
+        settings = {name: str(getattr(options, name)) for name in ("format", "describe", "batch_seconds")}
+        with open_resumed(path, {"model": model.description["sha256"], **settings}) as output:
+            yield output
+        return
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
-        yield stream
+        yield Output(stream)
 
 
 def _num_cpus() -> int:
