@@ -122,7 +122,7 @@ def write_folds(
     for fold, excluded in folds:
         head: dict[str, Any] = {"corpus": corpus, "protocol": protocol}
         path = fold_json(out_dir, fold.fold)
-        update_json(path, {**head, **asdict(fold), "excluded": dict(sorted(excluded.items()))})
+        update_json(path, {**head, **vars(fold), "excluded": dict(sorted(excluded.items()))})
         written.add(path)
     for stale in set(out_dir.glob("fold_*.json")) - written:
         stale.unlink()
