@@ -6,7 +6,7 @@ Names follow icefall: `feature` (N, T, F), `feature_lens` (N,).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,13 +57,15 @@ class Batch:
     labels: Labels
     # (N, L, 2 C) statistics of an encoder's hidden states; None where fbank is read.
     statistics: Tensor | None = None
+    # (N,) which of the corpora that have adapters each is from, -1 of none; None where there are no adapters.
+    corpora: Tensor | None = None
     # Whom each is mixed with, in training with MixSpeech; ids, speakers and labels are its own.
     mix: Mix | None = None
 
-    def inputs_on(self, device: torch.device) -> tuple[Tensor, ...]:
+    def inputs_on(self, device: torch.device) -> tuple[Tensor | None, ...]:
         """What the network takes, on a device."""
-        inputs = (self.feature, self.feature_lens, self.statistics)
-        return tuple(tensor.to(device) for tensor in inputs if tensor is not None)
+        inputs = (self.feature, self.feature_lens, self.statistics, self.corpora)
+        return tuple(None if tensor is None else tensor.to(device) for tensor in inputs)
 
 
 class SpeechDataset(Dataset[Batch]):
@@ -83,12 +85,14 @@ class SpeechDataset(Dataset[Batch]):
         device: torch.device | None = None,
         reads: Reads = "fbank",
         hear: Callable[[np.ndarray], Heard] | None = None,
+        corpora: Sequence[str] = (),
     ) -> None:
         """Args:
         augment: of the train part; None reads utterances as they are.
         feature_mean: (F,) what masked places of fbank hold.
         reads: what the network reads.
         hear: what an encoder says of (S,) samples, for training on the fly.
+        corpora: those of a merged manifest that have adapters.
         """
         self.labeller = labeller
         self.augment = augment
@@ -99,6 +103,7 @@ class SpeechDataset(Dataset[Batch]):
         self._on_the_fly = augment is not None and (augment.on_the_fly or needs_waveform(augment))
         self._reads = reads
         self._hear = hear
+        self._corpora = list(corpora)
 
     def load(self, cut: MonoCut) -> Heard:
         """An utterance as it is, from what stage 2 wrote."""
@@ -144,7 +149,14 @@ class SpeechDataset(Dataset[Batch]):
         if mix is not None:
             assert self.feature_mean is not None
             feature, lengths = mix_features(feature, lengths, self.feature_mean, mix)
-        return Batch(ids, speakers, feature, lengths, labels, torch.stack(statistics) if statistics else None, mix)
+        heard_statistics = torch.stack(statistics) if statistics else None
+        return Batch(ids, speakers, feature, lengths, labels, heard_statistics, self._corpora_of(cuts), mix)
+
+    def _corpora_of(self, cuts: CutSet) -> Tensor | None:
+        if not self._corpora:
+            return None
+        names = [cut.supervisions[0].custom["corpus"] for cut in cuts]
+        return torch.tensor([self._corpora.index(name) if name in self._corpora else -1 for name in names])
 
     def _draw_mix(self, ids: list[str]) -> Mix | None:
         if self.augment is None or not self.augment.mix_prob:

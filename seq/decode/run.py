@@ -89,7 +89,7 @@ def decode_parts(experiment: Experiment, model: SpeechEqModel, lang: Lang, fold:
     run_dir = experiment.run_dir(fold.fold, seed)
     model.to(pick_device(experiment.device))
     labeller = Labeller(model.spec.outputs, experiment.setting(lang))
-    dataset = SpeechDataset(labeller, experiment.conf.features, reads=model.front_end.reads)
+    dataset = SpeechDataset(labeller, experiment.conf.features, reads=model.front_end.reads, corpora=model.spec.corpora)
     has_text = model.spec.has_sequence
     ctc, graph = _decoding_ctc(experiment, lang, fold.train, has_text)
     numbers: dict[str, int] = {}

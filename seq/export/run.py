@@ -91,6 +91,11 @@ def export_run(
     check_out(out)
     model, epoch = load_model(run_dir, encoder=encoder)
     conf = conf_from_dict(load_checkpoint(checkpoint_path(run_dir, epoch))["conf"], f"the conf of {run_dir}")
+    if model.spec.corpora:
+        raise InputError(
+            f"{run_dir} has adapters for {', '.join(model.spec.corpora)}; a stranger's recording is of none: "
+            "train without, by --set model.adapter_dim=0"
+        )
     run = read_run(run_dir, conf, model.spec.outputs, cuts)
     waveform_model = WaveformModel(model, conf.features).eval()
     # Of 8 bits the graph is what counts: the weights, from which one may go on training, have 16.

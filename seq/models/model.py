@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seq.audio.level import LEVEL_DB
 from seq.conf import ModelConf
 from seq.errors import InputError
+from seq.models.adapters import CorpusAdapters
 from seq.models.dropout import Dropout
 from seq.models.encoder import make_encoder
 from seq.models.front_end import FbankFrontEnd, FrontEnd
@@ -36,6 +37,8 @@ class ModelSpec:
     encoder: EncoderSpec | None = None
     # The speech level of what it has heard (dB full scale); None: as it was recorded.
     level_db: float | None = LEVEL_DB
+    # Those that have adapters.
+    corpora: list[str] = field(default_factory=list)
 
     @property
     def has_sequence(self) -> bool:
@@ -52,6 +55,7 @@ class ModelSpec:
             "outputs": outputs,
             "encoder": encoder,
             "level_db": self.level_db,
+            "corpora": self.corpora,
         }
 
     @staticmethod
@@ -120,6 +124,9 @@ class SpeechEqModel(nn.Module):
                 nn.SiLU(),
                 Dropout(conf.head_dropout),
             )
+        self.adapters = None
+        if spec.corpora:
+            self.adapters = CorpusAdapters(len(spec.corpora), conf.embedding_dim, conf.adapter_dim)
         self.heads = make_heads(spec.outputs, conf.embedding_dim, self.encoder.dim)
 
     @property
@@ -127,13 +134,21 @@ class SpeechEqModel(nn.Module):
         """Where the weights are."""
         return next(self.parameters()).device
 
-    def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> ModelOutput:
-        """What the front end reads (see there), such as (N, T, F) fbank and (N,) lengths -> what every head says."""
+    def forward(
+        self, x: Tensor, lengths: Tensor, statistics: Tensor | None = None, corpora: Tensor | None = None
+    ) -> ModelOutput:
+        """What the front end reads (see there), such as (N, T, F) fbank and (N,) lengths -> what every head says.
+
+        Args:
+            corpora: (N,) numbers of those that have adapters, -1 for others; None: all are others.
+        """
         frames = self.front_end(x, lengths, statistics)
         layers, lengths = [*frames.layers, *self.encoder(frames.layers[-1], frames.lengths)], frames.lengths
         embedding = self.embedding(self._pool(layers, lengths))
         if self.statistics is not None:
             embedding = embedding + self.statistics(frames.statistics)
+        if self.adapters is not None and corpora is not None:
+            embedding = self.adapters(embedding, corpora)
         numbers = apply_heads(self.heads, self.spec.outputs, embedding, layers[-1], self.spec.model.members)
         return ModelOutput(numbers, lengths, embedding.float())
 

@@ -70,7 +70,8 @@ class _HeardDataset(SpeechDataset):
     """Utterances that were heard already."""
 
     def __init__(self, system: System, heard: dict[str, Heard]) -> None:
-        super().__init__(system.labeller, system.experiment.conf.features, reads=system.model.front_end.reads)
+        model, features = system.model, system.experiment.conf.features
+        super().__init__(system.labeller, features, reads=model.front_end.reads, corpora=model.spec.corpora)
         self._heard = heard
 
     def load(self, cut: MonoCut) -> Heard:
@@ -158,11 +159,10 @@ def answer(
             hear = _ear(system.model, system.experiment.conf)
             heard[system.reads] = {id_: hear(values) for id_, values in samples.items()}
         loader = eval_loader(CutSet.from_cuts(cuts), _HeardDataset(system, heard[system.reads]))
-        fold, seed = system.run_dir.parent.name, system.run_dir.name
+        fold, seed = (int(name.rpartition("_")[2]) for name in system.run_dir.parts[-2:])
         rows = []
         for row, _ in predict(system.model, loader, system.ctc, "fp32"):
-            row.corpus = system.experiment.conf.corpus.name
-            row.fold, row.seed = int(fold.removeprefix("fold_")), int(seed.removeprefix("seed_"))
+            row.corpus, row.fold, row.seed = system.experiment.conf.corpus.name, fold, seed
             rows.append(row.to_dict())
         found.append(rows)
     return found

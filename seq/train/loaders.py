@@ -14,7 +14,7 @@ from seq.train.run_data import RunData
 
 def plain_dataset(conf: Conf, data: RunData, front_end: FrontEnd) -> SpeechDataset:
     """Utterances as they are."""
-    return SpeechDataset(data.labeller, conf.features, reads=front_end.reads)
+    return SpeechDataset(data.labeller, conf.features, reads=front_end.reads, corpora=data.spec.corpora)
 
 
 def open_loaders(
@@ -24,7 +24,9 @@ def open_loaders(
     # What masked places of the features hold.
     fill = front_end.mean.cpu().clone() if isinstance(front_end, FbankFrontEnd) else None
     hear = encoder_on_the_fly(conf, device)
-    dataset = SpeechDataset(data.labeller, conf.features, conf.augment, fill, data.epoch, device, front_end.reads, hear)
+    dataset = SpeechDataset(
+        data.labeller, conf.features, conf.augment, fill, data.epoch, device, front_end.reads, hear, data.spec.corpora
+    )
     duration = conf.train.batch_duration / world_size
     cuts, workers = data.sampled_cuts(rank, world_size), conf.train.num_workers
     if data.is_sharded:

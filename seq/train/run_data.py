@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from lhotse import CutSet
 
-from seq.data.balance import balanced_cuts
+from seq.data.balance import balanced_cuts, corpus_of
 from seq.data.batches import NUM_BUCKETS
 from seq.data.epoch import Epoch
 from seq.data.shar import manifest_files, open_cuts, open_labels, shuffled_cuts
@@ -73,7 +74,8 @@ class RunData:
                 raise InputError(f"fold {fold_number} has nothing to train on ({reasons}): choose other --tasks")
             conf = experiment.conf
             encoder = read_encoder_json(experiment.cuts) if conf.model.front_end == "pretrained" else None
-            self.spec = ModelSpec(conf.model, conf.features.num_filters, outputs, encoder)
+            corpora = self._train_corpora() if conf.model.adapter_dim else []
+            self.spec = ModelSpec(conf.model, conf.features.num_filters, outputs, encoder, corpora=corpora)
         self.labeller = Labeller(self.spec.outputs, setting)
         self.num_train = len(self.fold.train)
         if self.num_train < NUM_BUCKETS:
@@ -101,9 +103,17 @@ class RunData:
 
     def _train_speakers(self) -> list[str]:
         """Who speaks in the train part."""
+        return sorted({str(cut["supervisions"][0]["speaker"]) for cut in self._train_rows()})
+
+    def _train_corpora(self) -> list[str]:
+        """What the train part comes from. Raises InputError where it does not come from several corpora's recipe."""
+        if not self._unified.corpora:
+            raise InputError("model.adapter_dim is for several corpora, which egs/unified trains on: set it to 0")
+        return sorted({corpus_of(cut) for cut in self._train_rows()})
+
+    def _train_rows(self) -> Iterator[dict[str, Any]]:
         wanted = set(self.fold.train)
-        rows = (cut for path in manifest_files(self._cuts) for cut in read_jsonl(path))
-        return sorted({str(cut["supervisions"][0]["speaker"]) for cut in rows if cut["id"] in wanted})
+        return (cut for path in manifest_files(self._cuts) for cut in read_jsonl(path) if cut["id"] in wanted)
 
     def train_cuts(self) -> CutSet:
         """Cuts of the train part."""

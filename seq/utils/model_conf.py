@@ -106,6 +106,7 @@ class ModelConf:
     feedforward: Size = 384
     embedding_dim: Size = 128
     members: Size = 1
+    adapter_dim: Annotated[int, Bounds(0, 4096)] = 0
     dropout: Part = 0.1
     head_dropout: Part = 0.3
 

@@ -9,6 +9,7 @@ import torch
 
 from seq.conf import ModelConf
 from seq.errors import InputError
+from seq.models.adapters import STRANGERS, CorpusAdapters
 from seq.models.encoder import encoder_names, make_encoder
 from seq.models.layer_mix import LayerMix
 from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights, num_parameters
@@ -58,6 +59,23 @@ def test_batched_equals_single(encoder: str, subsampling: int) -> None:
         frames, spelt = int(single.lengths[0]), single.numbers["phone"]
         assert frames == int(batched.lengths[i]) == -(-n // subsampling) == spelt.size(1)
         torch.testing.assert_close(batched.numbers["phone"][i, :frames], spelt[0], atol=1e-5, rtol=1e-4)
+
+
+def test_an_adapter_is_heard_in_its_own_corpus_alone() -> None:
+    torch.manual_seed(0)
+    adapters = CorpusAdapters(2, 16, 3)
+    x, corpora = torch.randn(4, 16), torch.tensor([0, 1, -1, 0])
+    torch.testing.assert_close(adapters(x, corpora), x, rtol=0, atol=0)
+    torch.nn.init.normal_(adapters.up)
+    adapters.eval()
+    first = x[0] + adapters.up[0] @ torch.nn.functional.silu(adapters.down[0] @ x[0])
+    torch.testing.assert_close(adapters(x, corpora)[0], first)
+    torch.testing.assert_close(adapters(x, corpora)[2], x[2], rtol=0, atol=0)
+    adapters(x[:1], corpora[:1]).sum().backward()
+    assert adapters.up.grad[0].abs().min() > 0 == adapters.up.grad[1].abs().max()
+    # In training some are heard as strangers are.
+    kept = (adapters.train()(x[:1].expand(4000, 16), torch.zeros(4000, dtype=int)) != x[0]).any(dim=1).float().mean()
+    assert abs(kept - (1 - STRANGERS)) < 0.03
 
 
 def test_layer_mix_is_a_mean_until_it_learns() -> None:

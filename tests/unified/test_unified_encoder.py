@@ -14,11 +14,16 @@ from tiny_encoders import save_encoder
 from tiny_experiment import EMOTIONS, make_experiment
 
 from seq.conf import Conf, CorpusConf, ProtocolConf, UnifiedConf, UnifiedCorpus
+from seq.data.batches import eval_loader
 from seq.data.encoded import load_heard
 from seq.decode.run import decode_run
 from seq.errors import InputError
+from seq.export.run import export_run
 from seq.models.pretrained.cache import prepare_encoded
+from seq.train.checkpoint import load_model
+from seq.train.loaders import plain_dataset
 from seq.train.run import train_run
+from seq.train.run_data import RunData
 from seq.unified.folds import combine_folds
 from seq.unified.prepare import merge_features, merge_manifests, prepare_corpus
 from seq.utils.files import read_json, read_jsonl, write_json, write_jsonl
@@ -81,7 +86,8 @@ def merge(conf: Conf, data: Path) -> Path:
 
 
 def test_what_the_encoder_heard_is_merged_and_trained_on(egs: Path, encoder: Path) -> None:
-    conf = unified(egs, encoder)
+    plain = unified(egs, encoder)
+    conf = replace(plain, model=replace(plain.model, adapter_dim=2))
     heard = merge(conf, egs / "unified/data")
     assert read_json(heard.parent / "encoder.json") == read_json(egs / "one" / HEARD / "encoder.json")
     merged = {cut.id: cut for cut in CutSet.from_file(heard)}
@@ -101,6 +107,16 @@ def test_what_the_encoder_heard_is_merged_and_trained_on(egs: Path, encoder: Pat
     assert run["encoder"] == read_json(heard.parent / "encoder.json") and run["num_train"] == 24
     rows = list(read_jsonl(experiment.run_dir(1, 0) / "predictions.jsonl"))
     assert {row["speaker"] for row in rows} == {"one:s3", "two:s3"}
+
+    # Each corpus has an adapter, which it is decoded with, and a model for strangers has none.
+    model, _ = load_model(experiment.run_dir(1, 0))
+    assert model.adapters is not None and model.spec.corpora == list(CORPORA)
+    data = RunData(experiment, 1, 0)
+    for batch in eval_loader(data.valid_cuts(), plain_dataset(conf, data, model.front_end)):
+        own = [CORPORA.index(speaker.split(":")[0]) for speaker in batch.speakers]
+        assert batch.corpora is not None and batch.corpora.tolist() == own
+    with pytest.raises(InputError, match=r"adapters for one, two.*model\.adapter_dim=0"):
+        export_run(experiment.run_dir(1, 0), egs / "model", heard)
 
 
 def test_different_encoders_of_one_name_are_refused(egs: Path, encoder: Path, tmp_path: Path) -> None:
