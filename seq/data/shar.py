@@ -167,7 +167,7 @@ class _Chain:
         self.parts = parts
 
     def __iter__(self) -> Iterator[MonoCut]:
-        return itertools.chain.from_iterable(self.parts)  # type: ignore[arg-type]
+        return itertools.chain.from_iterable(self.parts)
 
 
 class _IdFilter:
