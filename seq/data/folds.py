@@ -173,8 +173,11 @@ def _select(
         elif emotion is None:
             excluded[f"emotion {label} is outside the protocol" if label else "no emotion label"] += 1
         else:
-            names = (row.speaker, row.custom.get("sentence"), emotion, row.custom.get("split"), row.custom.get("fold"))
-            items.append(FoldItem(row.id, *(name and shared.setdefault(name, name) for name in names)))
+            speaker, emotion = shared.setdefault(row.speaker, row.speaker), shared.setdefault(emotion, emotion)
+            own = (
+                name and shared.setdefault(name, name) for name in map(row.custom.get, ("sentence", "split", "fold"))
+            )
+            items.append(FoldItem(row.id, speaker, next(own), emotion, *own))
     return items, dict(sorted(excluded.items())), found
 
 
