@@ -226,8 +226,8 @@ def main() -> None:
                 seconds = time.perf_counter() - started
                 found = json.loads((folder / "figures.json").read_text())
                 cpu, peak = found.pop("cpu"), found.pop("peak")
-                more = ", ".join(f"{value} {key}" for key, value in found.items())
-                print(f"| {stage} | {number} | {seconds:.0f} | {cpu:.0f} | {peak} | {more} |", flush=True)
+                notes = ", ".join(f"{value} {key}" for key, value in found.items())
+                print(f"| {stage} | {number} | {seconds:.0f} | {cpu:.0f} | {peak} | {notes} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -174,10 +174,9 @@ def _select(
             excluded[f"emotion {label} is outside the protocol" if label else "no emotion label"] += 1
         else:
             speaker, emotion = shared.setdefault(row.speaker, row.speaker), shared.setdefault(emotion, emotion)
-            own = (
-                name and shared.setdefault(name, name) for name in map(row.custom.get, ("sentence", "split", "fold"))
-            )
-            items.append(FoldItem(row.id, speaker, next(own), emotion, *own))
+            own = map(row.custom.get, ("sentence", "split", "fold"))
+            sentence, split, fold = (name and shared.setdefault(name, name) for name in own)
+            items.append(FoldItem(row.id, speaker, sentence, emotion, split, fold))
     return items, dict(sorted(excluded.items())), found
 
 
