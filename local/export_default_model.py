@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq.export.model_card import notices
+from seq.export.notices import notices
 from seq.studies.shipped_model import export_shipped
 from seq.utils.outputs import out_path
 from seq.utils.script import run_main

@@ -15,14 +15,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lhotse import CutSet
-
 from seq.corpora.copies import read_copies
 from seq.corpora.record import read_corpus_json
 from seq.data.folds import prepare_folds
 from seq.errors import InputError
 from seq.recipe.arguments import add_conf_arguments, open_conf
+from seq.tasks.predictions import ManifestRow
 from seq.unified.folds import combine_folds
+from seq.utils.files import read_jsonl
 from seq.utils.outputs import check_out_place, out_path
 from seq.utils.script import run_main
 
@@ -44,8 +44,8 @@ def main() -> None:
         combine_folds(conf, conf.protocol(args.protocol), args.cuts, args.out_dir, copies)
         return
     partial = read_corpus_json(args.corpus_json).get("partial", False)
-    protocol, cuts = conf.protocol(args.protocol), CutSet.from_file(args.cuts)
-    prepare_folds(conf.corpus.name, cuts, protocol, args.out_dir, partial, copies)
+    rows = (ManifestRow.from_dict(cut) for cut in read_jsonl(args.cuts))
+    prepare_folds(conf.corpus.name, rows, conf.protocol(args.protocol), args.out_dir, partial, copies)
 
 
 if __name__ == "__main__":

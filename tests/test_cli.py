@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import importlib.util
 import io
@@ -358,6 +359,58 @@ def test_standard_input_as_it_comes(
     ):
         code, rows = feed(data)
         assert code == 1 and message in str(rows[0]["error"])
+
+
+# Ends as a kill does, in the middle of what it writes of the recording of that number.
+KILLED = """
+import os, signal, sys
+from seq.cli import main
+from seq.runtime import output, resumed_output
+resumed_output.SAVE_SECONDS = 0.0
+done = output.Writer.write
+left = [int(sys.argv.pop(1))]
+def write(writer, outcome, partial=False):
+    left[0] -= 1
+    if left[0]:
+        return done(writer, outcome, partial)
+    writer._stream.write('{"path": ",')
+    writer._stream.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+output.Writer.write = write
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_out_goes_on_where_it_was_stopped(model: Path, tmp_path: Path, form: str) -> None:
+    for number in range(24):
+        write(tmp_path / f"in/{number:02d}.wav", 0.3 + 0.02 * number, seed=number)
+    write(tmp_path / "in/11.wav", 45.0)
+    (tmp_path / "in/20.wav").write_bytes(JPEG)
+    out, part = tmp_path / "answers", tmp_path / ".part.answers"
+    command = ["predict", str(model), str(tmp_path / "in"), "--format", form]
+    assert main([*command, "--out", str(tmp_path / "whole"), "--nj", "1"]) == 1
+    # The 1st and the 18th recording begin a group; the 12th has windows, and the 21st an error.
+    for number in (12, 9):
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(number), *command, "--out", str(out), "--nj", "2"])
+        assert killed.returncode == -signal.SIGKILL and not out.exists()
+    for options, message in (
+        (["--format", "table"], "begun with another format and has 19 answers"),
+        (["--batch-seconds", "30"], f"another batch_seconds .* delete {part} and {part}.json to start over"),
+    ):
+        with pytest.raises(InputError, match=message):
+            main([*command, *options, "--out", str(out)])
+    status = os.stat(tmp_path / "in/03.wav")
+    os.utime(tmp_path / "in/03.wav", (0, 0))
+    with pytest.raises(InputError, match="the recordings of its 19 answers have changed since"):
+        main([*command, "--out", str(out)])
+    os.utime(tmp_path / "in/03.wav", ns=(status.st_atime_ns, status.st_mtime_ns))
+    with open(part, "ab") as other, pytest.raises(InputError, match="another process writes"):
+        fcntl.flock(other, fcntl.LOCK_EX)
+        main([*command, "--out", str(out)])
+    assert main([*command, "--out", str(out), "--nj", "2"]) == 1
+    assert out.read_bytes() == (tmp_path / "whole").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers", "in", "whole"]
 
 
 @pytest.mark.skipif(not CAN_TELL, reason="no /proc: the file has a name until it is closed")

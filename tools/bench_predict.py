@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Measure `seq.runtime` on this machine: parity, speed beside wav2vec2-base, start to first answer, an hour of audio.
+"""Measure `seq.runtime` on this machine: parity, speed beside wav2vec2-base, start to first answer, and its memory.
 
 Usage:
-    python tools/bench_predict.py MODEL AUDIO_DIR [--only parity,speed,start,long] [--num-utterances 200]
-                                  [--long-seconds 3600] [--encoder DIR]
+    python tools/bench_predict.py MODEL AUDIO_DIR [--only parity,speed,start,long,many] [--num-utterances 200]
+                                  [--long-seconds 3600] [--num-files 20000] [--nj 1] [--encoder DIR]
 
 In:  MODEL, a folder that `speecheq export` wrote; AUDIO_DIR, real utterances.
 Out: a Markdown table on standard output.
+
+`long` is one file of that many seconds, `many` a folder of that many files, made of the utterances; each is judged by
+`speecheq predict --out`, and so is a quarter of it, so that one sees what grows.
 
 CPU seconds are what the process computed, whatever else the machine does; wall seconds are what a user waits. The
 wav2vec2-base classifier (95 M parameters, random weights: speed does not depend on them) needs `transformers`.
@@ -38,7 +41,7 @@ from seq.runtime import load_model
 from seq.runtime.inputs import expand
 from seq.utils.script import run_main
 
-PARTS = ("parity", "speed", "start", "long")
+PARTS = ("parity", "speed", "start", "long", "many")
 BATCH_SIZE = 8
 # wav2vec2 is slow: its factor is measured on this many utterances.
 NUM_COMPARED = 10
@@ -164,31 +167,51 @@ def measure_start(model_dir: Path, path: str) -> list[tuple[str, str]]:
     return [(f"start to first answer, best of {REPEATS}", text)]
 
 
-def measure_long(model_dir: Path, waveforms: list[np.ndarray], seconds: float) -> list[tuple[str, str]]:
-    """Wall time and peak memory for utterances that follow each other with pauses, 44.1 kHz stereo on disk."""
+def measure_long(model_dir: Path, waveforms: list[np.ndarray], seconds: float, num_jobs: int) -> list[tuple[str, str]]:
+    """Time and peak memory for utterances that follow each other with pauses, 44.1 kHz stereo on disk."""
     rng = np.random.default_rng(0)
     rows = []
     for length in (seconds / 4, seconds):
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "long.flac"
-            _write_long(path, waveforms, length, rng)
-            command = [sys.executable, "-c", _LONG_PROGRAM, str(model_dir), str(path)]
-            start = time.perf_counter()
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            windows, cpu, peak = done.stdout.split()
-            text = f"{time.perf_counter() - start:.0f} s wall, {cpu} s CPU, peak memory {peak} MiB, {windows} windows"
-            rows.append((f"{length / 60:.0f} minutes of audio in one file", text))
+            _write_long(Path(folder) / "long.flac", waveforms, length, rng)
+            rows.append((f"{length / 60:.0f} minutes of audio in one file", _predict(model_dir, folder, num_jobs)))
     return rows
 
 
-_LONG_PROGRAM = """
+def measure_many(model_dir: Path, paths: list[str], number: int, num_jobs: int) -> list[tuple[str, str]]:
+    """Time and peak memory for a folder of `number` files, which link to `paths` in turn."""
+    rows = []
+    for count in (number // 4, number):
+        with tempfile.TemporaryDirectory() as folder:
+            for i in range(count):
+                source = Path(paths[i % len(paths)]).resolve()
+                Path(folder, f"{i:08d}{source.suffix}").symlink_to(source)
+            rows.append((f"{count} files", _predict(model_dir, folder, num_jobs)))
+    return rows
+
+
+def _predict(model_dir: Path, folder: str, num_jobs: int) -> str:
+    """What `speecheq predict --out` takes for all that is in a folder."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [str(model_dir), folder, "--out", f"{out}/answers.jsonl", "--nj", str(num_jobs)]
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, "predict", *command], check=True, capture_output=True, text=True
+        )
+        wall = time.perf_counter() - start
+    cpu, peak = done.stdout.split()
+    return f"{wall:.0f} s wall, {cpu} s CPU, peak memory {peak} MiB"
+
+
+_PROGRAM = """
 import pathlib, re, resource, sys
-from seq import load
-result = load(sys.argv[1], num_threads=2).predict_file(sys.argv[2])
+from seq.cli import main
+code = main(sys.argv[1:])
 usage = resource.getrusage(resource.RUSAGE_SELF)
 # Not ru_maxrss, which a child inherits from its parent.
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text()).group(1)) // 1024
-print(len(result.windows), round(usage.ru_utime + usage.ru_stime), peak)
+print(round(usage.ru_utime + usage.ru_stime, 1), peak)
+sys.exit(code)
 """
 
 
@@ -213,6 +236,8 @@ def main() -> int:
     parser.add_argument("--encoder", default="", help="folder of the model's pretrained encoder, for parity")
     parser.add_argument("--num-utterances", type=int, default=200)
     parser.add_argument("--long-seconds", type=float, default=3600.0)
+    parser.add_argument("--num-files", type=int, default=20_000)
+    parser.add_argument("--nj", type=int, default=1, help="threads, for long and many")
     options = parser.parse_args()
     parts = options.only.split(",")
     if unknown := set(parts) - set(PARTS):
@@ -226,7 +251,8 @@ def main() -> int:
         "parity": lambda: measure_parity(options.model, waveforms, options.encoder),
         "speed": lambda: measure_speed(options.model, waveforms),
         "start": lambda: measure_start(options.model, chosen[0].path),
-        "long": lambda: measure_long(options.model, waveforms, options.long_seconds),
+        "long": lambda: measure_long(options.model, waveforms, options.long_seconds, options.nj),
+        "many": lambda: measure_many(options.model, [item.path for item in chosen], options.num_files, options.nj),
     }
     print("| | |\n|---|---|")
     for part in parts:

@@ -42,6 +42,7 @@ OPTIONAL = (
     Need("audformat", "audformat", "tools/import_audformat.py reads nothing", ".venv/bin/pip install audformat"),
     Need("sentencepiece", "sentencepiece", "no BPE units; phones work"),
     Need("distributed", "distributed", "no --cluster; processes on this machine work"),
+    Need("smart-open", "smart_open", "no shards on a web server; those on a disk work"),
     Need("k2", "k2", "CTC by torch instead of k2's graphs", f"{SETUP} --with-k2"),
     Need(
         "kaldifeat",

@@ -7,6 +7,7 @@ from collections import Counter
 from seq.conf import CorpusConf
 from seq.corpora.base import Utterance
 from seq.errors import InputError
+from seq.utils.disk_map import DiskMap
 from seq.utils.names import wrong_characters, wrong_name, wrong_path
 
 
@@ -17,7 +18,7 @@ class CorpusCounts:
         self.conf = conf
         self.speakers: Counter[str] = Counter()
         self.emotions: Counter[str] = Counter()
-        self._ids: set[str] = set()
+        self._ids = DiskMap()
 
     @property
     def num_utterances(self) -> int:
@@ -30,12 +31,11 @@ class CorpusCounts:
             InputError: its id was seen before, or it has a name that manifests and files cannot have.
         """
         check_names(utterance)
-        if utterance.id in self._ids:
+        if not self._ids.add(utterance.id):
             raise InputError(
                 f"corpus {self.conf.name} has the utterance id {utterance.id} twice, the second time in "
                 f"{utterance.audio}: remove the copy"
             )
-        self._ids.add(utterance.id)
         self.speakers[utterance.speaker] += 1
         self.emotions[str(emotion or "unlabelled")] += 1
 

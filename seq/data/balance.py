@@ -6,6 +6,7 @@ corpus is thinned, another choice in every epoch; of a small one, utterances com
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from lhotse import CutSet
 from lhotse.utils import fastcopy
 
 from seq.data.epoch import Epoch
-from seq.data.shar import open_cuts
+from seq.data.shar import manifest_files, shuffled_cuts
 from seq.utils.files import read_jsonl
 
 if TYPE_CHECKING:
@@ -44,17 +45,25 @@ class Drawn:
                 yield cut if copy == 0 else fastcopy(cut, custom={**(cut.custom or {}), "copy": copy})
 
 
-def balanced_cuts(path: Path, ids: list[str], balance: float, epoch: Epoch) -> CutSet:
-    """The cuts `ids` of a merged manifest, drawn and mixed (Lhotse's mux) as `balance` says; lazy."""
+def balanced_cuts(
+    path: Path, ids: list[str], balance: float, epoch: Epoch, rank: int = 0, world_size: int = 1
+) -> CutSet:
+    """The cuts `ids` of a merged manifest, drawn and mixed (Lhotse's mux) as `balance` says; lazy.
+
+    Of shards, those that `rank` of `world_size` sees; of one manifest all, and the sampler deals batches.
+    """
     wanted = set(ids)
-    corpus = {cut["id"]: corpus_of(cut) for cut in read_jsonl(path) if cut["id"] in wanted}
+    rows = itertools.chain.from_iterable(map(read_jsonl, manifest_files(path)))
+    corpus = {cut["id"]: corpus_of(cut) for cut in rows if cut["id"] in wanted}
     sizes = Counter(corpus.values())
     factors = draws_per_utterance(dict(sizes), balance)
     names = sorted(sizes)
-    drawn = [
-        CutSet(Drawn(open_cuts(path, [id_ for id_ in ids if corpus[id_] == name]), factors[name], epoch))
-        for name in names
-    ]
+
+    def opened(name: str) -> CutSet:
+        own = [id_ for id_ in ids if corpus[id_] == name]
+        return shuffled_cuts(path, own, epoch, rank, world_size)
+
+    drawn = [CutSet(Drawn(opened(name), factors[name], epoch)) for name in names]
     if len(drawn) == 1:
         return drawn[0]
     return CutSet.mux(*drawn, weights=[sizes[name] * factors[name] for name in names], seed=epoch.seed)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from lhotse import CutSet, MonoCut
 from lhotse.dataset import DynamicBucketingSampler, SimpleCutSampler
-from lhotse.dataset.sampling.base import CutSampler
+from lhotse.dataset.sampling.base import CutSampler, TimeConstraint
+from lhotse.dataset.sampling.dynamic_bucketing import estimate_duration_buckets
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -28,6 +29,9 @@ from seq.data.mixing import Mix, draw_mix, mix_features
 from seq.data.targets import Labeller, Labels
 
 NUM_BUCKETS = 6
+# Of shards: utterances that are in memory, twice (buckets, and what is shuffled before), and those that are measured.
+SHARD_BUFFER = 2000
+NUM_MEASURED = 10_000
 # Seconds of audio that are decoded at once.
 EVAL_BATCH_SECONDS = 60.0
 # Batches are padded to a multiple of this many frames.
@@ -35,7 +39,6 @@ PAD_TO = 16
 
 # Of babble in training.
 NUM_VOICES = 5
-
 # What a network reads: filter banks, or what the frozen part of an encoder said.
 Reads = Literal["fbank", "frames"]
 
@@ -147,8 +150,8 @@ class SpeechDataset(Dataset[Batch]):
         if mix is not None:
             assert self.feature_mean is not None
             feature, lengths = mix_features(feature, lengths, self.feature_mean, mix)
-        heard_statistics = torch.stack(statistics) if statistics else None
-        return Batch(ids, speakers, feature, lengths, labels, heard_statistics, self._corpora_of(cuts), mix)
+        stacked = torch.stack(statistics) if statistics else None
+        return Batch(ids, speakers, feature, lengths, labels, stacked, self._corpora_of(cuts), mix)
 
     def _corpora_of(self, cuts: CutSet) -> Tensor | None:
         if not self._corpora:
@@ -190,14 +193,32 @@ def train_loader(
     cuts: CutSet, dataset: SpeechDataset, batch_duration: float, num_workers: int, rank: int = 0, world_size: int = 1
 ) -> DataLoader[Batch]:
     """Shuffled batches of similar durations, `batch_duration` seconds each."""
+    return _bucketed(cuts, dataset, batch_duration, num_workers, rank=rank, world_size=world_size)
+
+
+def shard_loader(
+    share: CutSet, measured: CutSet, dataset: SpeechDataset, batch_duration: float, num_workers: int
+) -> DataLoader[Batch]:
+    """The same for a rank's own share of shards, whose cuts have their features with them: fewer wait in memory.
+
+    `measured` are cuts of all shards, without features, that say which durations there are.
+    """
+    limit = TimeConstraint(max_duration=batch_duration)
+    bins = estimate_duration_buckets(itertools.islice(measured, NUM_MEASURED), NUM_BUCKETS, limit)
+    buffers = {"buffer_size": SHARD_BUFFER, "shuffle_buffer_size": SHARD_BUFFER}
+    return _bucketed(share, dataset, batch_duration, num_workers, duration_bins=bins, rank=0, world_size=1, **buffers)
+
+
+def _bucketed(
+    cuts: CutSet, dataset: SpeechDataset, batch_duration: float, num_workers: int, **options: Any
+) -> DataLoader[Batch]:
     sampler = DynamicBucketingSampler(
         cuts,
         max_duration=batch_duration,
         num_buckets=NUM_BUCKETS,
         shuffle=True,
         seed=dataset.epoch.seed,
-        rank=rank,
-        world_size=world_size,
+        **options,
     )
     return _loader(dataset, ResumedSampler(sampler), num_workers)
 

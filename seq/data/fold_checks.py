@@ -60,7 +60,7 @@ class Folds:
         return "; ".join([", ".join(sizes), *said, *(f"{n} {why}" for why, n in self.left_out(fold).items())])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoldItem:
     """What a split needs to know of an utterance; `emotion` is its class under the protocol."""
 
@@ -111,10 +111,10 @@ def check_fold(
         ("valid", "test", fold.speaker_disjoint),
         ("train", "valid", fold.valid_speaker_disjoint),
     ):
-        ids_first, ids_second = set(getattr(fold, first)), set(getattr(fold, second))
-        _fail_if_shared("utterance", ids_first & ids_second, fold, first, second)
+        ids_first, ids_second = getattr(fold, first), getattr(fold, second)
+        _fail_if_shared("utterance", _common(ids_first, ids_second), fold, first, second)
         if speakers is not None and speakers_too:
-            unknown = next((id_ for id_ in ids_first | ids_second if id_ not in speakers), None)
+            unknown = next((id_ for id_ in (*ids_first, *ids_second) if id_ not in speakers), None)
             if unknown is not None:
                 raise InputError(
                     f"fold {fold.fold} has utterance {unknown}, which the manifest lacks: run stage 3 again"
@@ -135,7 +135,8 @@ def check_copies(fold: Fold, copies: Sequence[list[str]]) -> None:
     Raises:
         InputError: naming two, and the number of such groups.
     """
-    part_of = {id_: part for part in PARTS for id_ in getattr(fold, part)}
+    several = {id_ for group in copies for id_ in group}
+    part_of = {id_: part for part in PARTS for id_ in getattr(fold, part) if id_ in several}
     heard = [
         (tested, other)
         for group in copies
@@ -148,6 +149,12 @@ def check_copies(fold: Fold, copies: Sequence[list[str]]) -> None:
             f"fold {fold.fold}: {tested} in test is the same recording as {other} in {part_of[other]} ({len(heard)} "
             "such): remove all but one of each from the corpus, and run stage 0 again"
         )
+
+
+def _common(first: Sequence[str], second: Sequence[str]) -> set[str]:
+    """What is in both; a part may have a million ids, and only the smaller one becomes a set."""
+    few, many = sorted((first, second), key=len)
+    return set(few).intersection(many)
 
 
 def _fail_if_shared(what: str, shared: set[str], fold: Fold, first: str, second: str) -> None:

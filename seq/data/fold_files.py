@@ -122,7 +122,7 @@ def write_folds(
     for fold, excluded in folds:
         head: dict[str, Any] = {"corpus": corpus, "protocol": protocol}
         path = fold_json(out_dir, fold.fold)
-        data = asdict(fold)
+        data = dict(vars(fold))
         if not fold.untested:
             # The files of folds that test somebody are those of versions that knew no others.
             del data["untested"]

@@ -17,10 +17,11 @@ from seq.conf import ProtocolConf
 from seq.data.fold_checks import PARTS, Fold, FoldItem, Folds, check_copies, check_fold, empty_parts, make_fold
 from seq.data.fold_files import FoldsSummary, fold_json, fold_numbers, write_folds
 from seq.data.own_folds import own_folds
-from seq.data.protocol_checks import check_names, check_protocol, check_tests
+from seq.data.protocol_checks import check_names, check_protocol, check_tests, named_utterances
 from seq.data.random_folds import random_folds
 from seq.errors import InputError
 from seq.labels import EMOTION
+from seq.tasks.predictions import ManifestRow
 from seq.utils.files import read_json
 from seq.utils.protocol_conf import FoldConf, Selection
 from seq.utils.typed_values import read_typed
@@ -53,11 +54,15 @@ def describe_protocol(protocol: ProtocolConf) -> ProtocolRecord:
 
 
 def make_folds(
-    cuts: Iterable[MonoCut], protocol: ProtocolConf, partial: bool = False, copies: Sequence[list[str]] = ()
+    cuts: Iterable[MonoCut | ManifestRow],
+    protocol: ProtocolConf,
+    partial: bool = False,
+    copies: Sequence[list[str]] = (),
 ) -> Folds:
     """Split the utterances of a corpus as the protocol says, and check every fold.
 
     Args:
+        cuts: the manifest, as Lhotse reads it or line by line.
         partial: the corpus is a partial copy. Folds then go without the speakers and sentences that it lacks, and a
             fold with nobody left to train on, to choose on or to test is skipped: others never take their place.
         copies: see `check_copies`.
@@ -67,14 +72,14 @@ def make_folds(
             or a copy of what is trained on, or gives an overlapping or an empty part; or a partial copy leaves no fold.
     """
     check_protocol(protocol)
-    items, excluded, known = _select(cuts, protocol)
+    items, excluded, found = _select(cuts, protocol)
     absent: dict[str, list[str]] = {}
     if protocol.random is not None:
         folds = random_folds(items, protocol, partial)
     elif protocol.column is not None:
         folds = own_folds(items, protocol, partial)
     else:
-        absent = check_names(items, protocol, known, partial)
+        absent = check_names(items, protocol, found, partial)
         folds = [_split(items, conf, number, protocol) for number, conf in enumerate(protocol.folds, start=1)]
     skipped = _skip_empty(folds, protocol) if partial else {}
     folds = [fold for fold in folds if fold.fold not in skipped]
@@ -126,7 +131,7 @@ def load_fold(
 
 def prepare_folds(
     corpus: str,
-    cuts: Iterable[MonoCut],
+    cuts: Iterable[MonoCut | ManifestRow],
     protocol: ProtocolConf,
     out_dir: Path,
     partial: bool = False,
@@ -147,25 +152,37 @@ def prepare_folds(
         print(f"  fold {fold.fold}: {result.describe(fold)}")
 
 
-def _select(cuts: Iterable[MonoCut], protocol: ProtocolConf) -> tuple[list[FoldItem], dict[str, int], set[str]]:
-    """The utterances of the protocol, how many are excluded, by reason, and the ids of all."""
+def _select(
+    cuts: Iterable[MonoCut | ManifestRow], protocol: ProtocolConf
+) -> tuple[list[FoldItem], dict[str, int], set[str]]:
+    """The utterances of the protocol, how many are excluded, by reason, and which of those that it names there are."""
     items: list[FoldItem] = []
     excluded: Counter[str] = Counter()
-    known = set()
+    named = named_utterances(protocol)
+    found = set()
+    # Of a name that a million utterances share there is one string.
+    shared: dict[str, str] = {}
     for cut in cuts:
-        supervision = cut.supervisions[0]
-        custom = supervision.custom or {}
-        label = custom.get(EMOTION)
+        row = cut if isinstance(cut, ManifestRow) else _row(cut)
+        label = row.custom.get(EMOTION)
         emotion = protocol_emotion(label, protocol)
-        known.add(cut.id)
-        if protocol.languages and supervision.language not in protocol.languages:
-            excluded[f"language {supervision.language} is outside the protocol"] += 1
+        if row.id in named:
+            found.add(row.id)
+        if protocol.languages and row.language not in protocol.languages:
+            excluded[f"language {row.language} is outside the protocol"] += 1
         elif emotion is None:
             excluded[f"emotion {label} is outside the protocol" if label else "no emotion label"] += 1
         else:
-            own = (custom.get("split"), custom.get("fold"))
-            items.append(FoldItem(cut.id, supervision.speaker, custom.get("sentence"), emotion, *own))
-    return items, dict(sorted(excluded.items())), known
+            speaker, emotion = shared.setdefault(row.speaker, row.speaker), shared.setdefault(emotion, emotion)
+            own = map(row.custom.get, ("sentence", "split", "fold"))
+            sentence, split, fold = (name and shared.setdefault(name, name) for name in own)
+            items.append(FoldItem(row.id, speaker, sentence, emotion, split, fold))
+    return items, dict(sorted(excluded.items())), found
+
+
+def _row(cut: MonoCut) -> ManifestRow:
+    found = cut.supervisions[0]
+    return ManifestRow(cut.id, found.speaker, found.gender, found.text, found.custom or {}, found.language)
 
 
 def _matcher(selection: Selection) -> Callable[[FoldItem], bool]:

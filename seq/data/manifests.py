@@ -19,6 +19,7 @@ from seq.corpora.counts import CorpusCounts
 from seq.corpora.record import read_corpus_json
 from seq.errors import InputError
 from seq.labels import EMOTION, VOTES, check_labels, map_labels, map_votes
+from seq.utils.disk_map import DiskMap
 from seq.utils.files import atomic_path, read_jsonl
 
 
@@ -35,7 +36,9 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
             f"{corpus_json} is of {corpus.get('corpus')}, the conf is of {conf.corpus.name}: run stage 0 first"
         )
     root = Path(corpus["root"])
-    table = {os.path.normpath(root / row["path"]): row for row in read_jsonl(audio_table)}
+    table = DiskMap()
+    for row in read_jsonl(audio_table):
+        table.add(os.path.normpath(root / row["path"]), row)
     counts = CorpusCounts(conf.corpus)
     seconds = 0.0
     unmapped = Counter[str]()
@@ -43,14 +46,14 @@ def prepare_manifests(conf: Conf, corpus_json: Path, audio_table: Path, out: Pat
         for utterance in _read(conf, root, corpus["options"]):
             labels = map_labels(utterance.id, utterance.raw, conf.corpus)
             counts.add(utterance, labels.get(EMOTION))
-            row = table.get(os.path.normpath(utterance.audio))
-            if row is None:
+            audio = table.get(os.path.normpath(utterance.audio))
+            if audio is None:
                 raise InputError(
                     f"{utterance.audio} is not in {audio_table}: the corpus has changed, run stage 0 again"
                 )
             votes = map_votes(utterance.votes, conf.corpus)
             unmapped.update(raw for raw in utterance.votes if raw not in conf.corpus.categories)
-            cut = make_cut(utterance, row, {**labels, **({VOTES: votes} if votes else {})})
+            cut = make_cut(utterance, audio, {**labels, **({VOTES: votes} if votes else {})})
             validate(cut)
             validate(cut.recording)
             writer.write(cut)

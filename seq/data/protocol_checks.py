@@ -41,6 +41,11 @@ def check_protocol(protocol: ProtocolConf) -> None:
         raise InputError(f"protocol {name} {truth}: set speaker_disjoint to {wanted}")
 
 
+def named_utterances(protocol: ProtocolConf) -> set[str]:
+    """The ids that the folds name."""
+    return {name for fold in protocol.folds for _, part in _selections(fold) for name in part.utterances}
+
+
 def _selections(fold: FoldConf) -> list[tuple[str, Selection]]:
     parts = [("test", fold.test), ("valid", fold.valid)]
     return parts if fold.train is None else [*parts, ("train", fold.train)]
@@ -65,7 +70,7 @@ def check_names(
     """Check that the corpus has every speaker, sentence and utterance that the folds name.
 
     Args:
-        utterances: the ids of all, those outside the protocol included.
+        utterances: those of `named_utterances` that there are, those outside the protocol included.
         partial: the corpus is a partial copy, which may lack some.
 
     Returns:
@@ -87,7 +92,8 @@ def check_names(
                 if unknown and partial:
                     absent[key] = sorted({*absent.get(key, []), *unknown})
                 elif unknown:
-                    some = ", ".join(sorted(known[what])[:8])
+                    there = known[what] or {item.id for item in items}
+                    some = ", ".join(sorted(there)[:8])
                     raise InputError(
                         f"protocol {protocol.name}, fold {number}, {part} names the {what} {unknown[0]!r}, which the "
                         f"corpus lacks (it has {some}, ...): correct the conf, or complete the corpus"

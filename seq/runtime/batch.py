@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
+from typing import TypeAlias
 
 from seq.audio.reading import SAMPLING_RATE
 from seq.audio.streams import stream_audio
@@ -31,43 +32,63 @@ class Outcome:
     error: str | None = None
 
 
+# Groups that are judged, and of how many of each the outcomes are known.
+_Pending: TypeAlias = deque[tuple[Future[list[Outcome]], int]]
+
+
 class _Stopped(Exception):
     """Nobody wants the answers any more."""
 
 
 def predict_items(
-    model: Model, items: Iterable[Item], num_jobs: int = 1, with_words: bool = False
+    model: Model, items: Iterable[Item], num_jobs: int = 1, with_words: bool = False, num_known: int = 0
 ) -> Generator[Outcome, None, None]:
     """An outcome per item, in the order of items; `num_jobs` threads read and judge groups of 16 side by side.
 
-    Threads suffice: decoding, resampling and the network all run outside Python's lock.
+    Threads suffice: decoding, resampling and the network all run outside Python's lock. The first `num_known` items
+    have outcomes already and get none here; the others get the same as without them, to the last bit, since who shares
+    a run of the network depends on an item's place alone.
     """
     stop = Event()
-    groups = _groups(items)
     pool = ThreadPoolExecutor(num_jobs)
-    pending: deque[Future[list[Outcome]]] = deque()
+    # Of long recordings, which wait for them: in the same pool they would wait for themselves.
+    windows = ThreadPoolExecutor(num_jobs) if num_jobs > 1 else None
+    pending: _Pending = deque()
     try:
         # The first group is one recording, so that the first answer is there at once.
-        for group in groups:
-            pending.append(pool.submit(_predict_group, model, group, with_words, stop))
+        for group, known in _groups(items, num_known):
+            pending.append((pool.submit(_predict_group, model, group, with_words, stop, windows), known))
             if len(pending) > 2 * num_jobs:
-                yield from pending.popleft().result()
+                yield from _first(pending)
         while pending:
-            yield from pending.popleft().result()
+            yield from _first(pending)
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
+        if windows is not None:
+            windows.shutdown(cancel_futures=True)
 
 
-def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+def _first(pending: _Pending) -> list[Outcome]:
+    future, known = pending.popleft()
+    return future.result()[known:]
+
+
+def _groups(items: Iterable[Item], num_known: int) -> Iterator[tuple[list[Item], int]]:
+    """Groups of items, and of how many the outcomes are known; those of which all are known are left out."""
     iterator = iter(items)
     size = 1
     while group := list(itertools.islice(iterator, size)):
-        yield group
+        known = min(num_known, len(group))
+        num_known -= known
+        if known < len(group):
+            yield group, known
         size = GROUP_SIZE
 
 
-def _predict_group(model: Model, group: list[Item], with_words: bool, stop: Event) -> list[Outcome]:
+def _predict_group(
+    model: Model, group: list[Item], with_words: bool, stop: Event, windows: Executor | None
+) -> list[Outcome]:
     outcomes: list[Outcome | None] = [None] * len(group)
     batch: list[tuple[int, Piece, float]] = []
 
@@ -97,7 +118,7 @@ def _predict_group(model: Model, group: list[Item], with_words: bool, stop: Even
                 raise InputError(item.error)
             found = model.read_piece(item.path, item.start, item.duration)
             if found is None:
-                outcomes[i] = Outcome(item, _predict_long(model, item, with_words, stop))
+                outcomes[i] = Outcome(item, _predict_long(model, item, with_words, stop, windows))
                 continue
         except _Stopped:
             return []
@@ -117,8 +138,8 @@ def _predict_group(model: Model, group: list[Item], with_words: bool, stop: Even
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _predict_long(model: Model, item: Item, with_words: bool, stop: Event) -> Result:
-    recording = model.recording(item.path, with_words)
+def _predict_long(model: Model, item: Item, with_words: bool, stop: Event, windows: Executor | None) -> Result:
+    recording = model.recording(item.path, with_words, windows)
     for block in stream_audio(item.path, item.start, item.duration):
         if stop.is_set():
             raise _Stopped

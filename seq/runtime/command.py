@@ -1,4 +1,4 @@
-"""`speecheq predict`: its arguments, and what it does with them; what is heavy is imported when it runs."""
+"""`speecheq predict`: what it does with its options; what is heavy is imported when it runs."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from seq.errors import InputError
+from seq.runtime.predict_options import add_options
 from seq.utils.files import atomic_path, remove_leftovers_of
-from seq.utils.option_types import positive_float, positive_int, share
-from seq.utils.outputs import check_out_file, out_path
+from seq.utils.outputs import check_out_file
 from seq.utils.stoppable_input import stoppable
 
 if TYPE_CHECKING:
     from seq.runtime.batch import Outcome
     from seq.runtime.model import Model
     from seq.runtime.results import Result
+    from seq.runtime.resumed_output import Output
 
 # Between two estimates of what a microphone hears.
 MICROPHONE_SECONDS = 1.0
 FAILED_EXIT_CODE = 1
+# Options by which the same recordings get other answers, or another form.
+ANSWERS_DEPEND_ON = ("format", "describe", "batch_seconds", "vad", "risk", "speaker")
 
 
 def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,70 +38,8 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "the exit code is then 1.",
         allow_abbrev=False,
     )
-    paths = parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="+",
-        default=[],
-        help="first a model folder (without one, that which comes with SpeechEQ), then "
-        "audio files, folders, wav.scp, Lhotse manifests (.jsonl, .jsonl.gz: recordings or cuts), "
-        "or - for audio from standard input",
-    )
-    parser.add_argument(
-        "--microphone",
-        action=_Instead,
-        other=paths,
-        help="instead of a PATH: listen, estimate every second, and answer at Ctrl-C",
-    )
-    parser.add_argument("--format", choices=("json", "csv", "table"), default="json", help="JSON lines by default")
-    parser.add_argument("--out", metavar="FILE", type=out_path, help="write there instead of to standard output")
-    parser.add_argument(
-        "--segments", metavar="FILE", type=out_path, help="write who sounded how and when: .rttm, .csv, .txt (Audacity)"
-    )
-    parser.add_argument(
-        "--embeddings", metavar="FILE", type=out_path, help="write the vector of every recording there, too (.npz)"
-    )
-    parser.add_argument("--speaker", metavar="FILE", type=Path, help="who speaks: what speecheq enroll wrote")
-    parser.add_argument("--describe", action="store_true", help="add one sentence on how it was said")
-    parser.add_argument("--jobs", type=positive_int, default=_num_cpus(), help="threads (default: %(default)s)")
-    parser.add_argument(
-        "--batch-seconds", type=positive_float, default=60.0, help="speech per run of the network (default: 60)"
-    )
-    parser.add_argument(
-        "--vad",
-        choices=("energy", "silero"),
-        default="energy",
-        help="what finds speech beyond 20 s: a rule about loudness (default), or Silero's trained detector",
-    )
-    parser.add_argument(
-        "--every",
-        metavar="SECONDS",
-        type=positive_float,
-        default=0.0,
-        help="with - and --microphone: an estimate so often",
-    )
-    parser.add_argument(
-        "--raw", metavar="HZ", type=positive_int, help="with -: 16-bit little-endian mono samples without a header"
-    )
-    parser.add_argument(
-        "--risk",
-        metavar="R",
-        type=share,
-        help="of the answers that are not marked, at most this share wrong (0 to 1)",
-    )
+    add_options(parser)
     parser.set_defaults(run=_predict)
-
-
-class _Instead(argparse.Action):
-    """A flag beside which another argument, `other`, may be missing."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, other: argparse.Action, help: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, default=False, help=help)
-        self._other = other
-
-    def __call__(self, _parser: object, namespace: argparse.Namespace, *_values: object) -> None:
-        setattr(namespace, self.dest, True)
-        self._other.required = False
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -134,22 +74,21 @@ def _predict(options: argparse.Namespace) -> int:
         model.engine.check_embedding()
     for line in model.what_is_missing():
         print(line, file=sys.stderr)
-    num_failed = 0
     with (
-        _open_output(options.out) as stream,
+        _open_output(options, model) as output,
         open_segments(options.segments, model.engine) as add_segments,
         open_embeddings(options.embeddings) as keep,
     ):
-        writer = Writer(stream, options.format, model.catalogue)
-        for outcome, partial in _outcomes(model, options):
+        writer = Writer(output.stream, options.format, model.catalogue, with_head=not output.num_recordings)
+        for outcome, partial in _outcomes(model, options, output):
             writer.write(outcome, partial)
             if not partial:
                 add_segments(outcome)
                 keep(outcome)
-            num_failed += outcome.result is None
-    if num_failed:
-        print(f"{num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)
-    return FAILED_EXIT_CODE if num_failed else 0
+            output.count(outcome.item, outcome.result is None)
+    if output.num_failed:
+        print(f"{output.num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)
+    return FAILED_EXIT_CODE if output.num_failed else 0
 
 
 def _inputs(paths: list[str]) -> Iterator[str | int]:
@@ -168,7 +107,7 @@ def _lasting(paths: list[str]) -> list[str]:
     return [path for path in paths if os.path.isfile(path) or not os.path.exists(path) or os.path.isdir(path)]
 
 
-def _outcomes(model: Model, options: argparse.Namespace) -> Iterator[tuple[Outcome, bool]]:
+def _outcomes(model: Model, options: argparse.Namespace, output: Output) -> Iterator[tuple[Outcome, bool]]:
     """Outcomes, each with whether it is only an estimate."""
     from seq.runtime.batch import predict_items
     from seq.runtime.inputs import expand
@@ -187,9 +126,10 @@ def _outcomes(model: Model, options: argparse.Namespace) -> Iterator[tuple[Outco
         with stoppable(sys.stdin.buffer) as stream:
             yield from _live("-", predict_pipe(model, stream, options.every, options.raw, options.describe))
         return
-    outcomes = predict_items(model, expand(options.paths), options.jobs, options.describe)
+    num_known, items = output.num_recordings, output.checked(expand(options.paths))
+    outcomes = predict_items(model, items, options.jobs, options.describe, num_known)
     with contextlib.closing(outcomes):
-        for outcome in _progress(outcomes, options):
+        for outcome in _progress(outcomes, options, num_known):
             yield outcome, False
 
 
@@ -206,7 +146,7 @@ def _live(name: str, results: Iterable[tuple[Result, bool]]) -> Iterator[tuple[O
         yield Outcome(item, None, str(error)), False
 
 
-def _progress(outcomes: Iterable[Outcome], options: argparse.Namespace) -> Iterable[Outcome]:
+def _progress(outcomes: Iterable[Outcome], options: argparse.Namespace, num_known: int) -> Iterable[Outcome]:
     """The same outcomes with a progress bar, where someone is watching and it does not break their lines."""
     if not sys.stderr.isatty() or (options.out is None and sys.stdout.isatty()):
         return outcomes
@@ -218,20 +158,26 @@ def _progress(outcomes: Iterable[Outcome], options: argparse.Namespace) -> Itera
 
     lasting = _lasting(options.paths)
     total = sum(1 for _ in expand(lasting)) if lasting == options.paths else None
-    return tqdm(outcomes, total=total, unit="rec", desc="predict")
+    return tqdm(outcomes, total=total, initial=num_known, unit="rec", desc="predict")
 
 
 @contextlib.contextmanager
-def _open_output(path: Path | None) -> Iterator[TextIO]:
+def _open_output(options: argparse.Namespace, model: Model) -> Iterator[Output]:
+    from seq.runtime.resumed_output import Output, can_resume, open_resumed
+
+    path = options.out
     if path is None:
         # Names of files may be any bytes, and the locale may be any.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
-        yield sys.stdout
+        yield Output(sys.stdout)
         return
     remove_leftovers_of(path)
+    # The other files are of all recordings: with one of them, all are judged again.
+    is_alone = options.segments is None and options.embeddings is None
+    if options.paths != ["-"] and not options.microphone and is_alone and can_resume(path):
+        settings = {name: str(getattr(options, name)) for name in ANSWERS_DEPEND_ON}
+        with open_resumed(path, {"model": model.description["sha256"], **settings}) as output:
+            yield output
+        return
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
-        yield stream
-
-
-def _num_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        yield Output(stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +109,9 @@ class Model:
             recording.add(block)
         return recording.finish()
 
-    def recording(self, name: str, describe: bool = False) -> Recording:
-        """An empty recording that takes 16 kHz samples block by block; `name` is for errors."""
-        return Recording(self.engine, name, self.batch_seconds, describe, self._make_detector)
+    def recording(self, name: str, describe: bool = False, threads: Executor | None = None) -> Recording:
+        """An empty recording that takes 16 kHz samples block by block; `name` is for errors, `threads` judge it."""
+        return Recording(self.engine, name, self.batch_seconds, describe, self._make_detector, threads)
 
     def read_piece(self, path: Path | str, start: float, duration: float | None) -> tuple[Piece, float] | None:
         """The speech of a short file and the file's duration; None for a long one. Raises as `predict_file`."""

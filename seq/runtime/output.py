@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
 from seq.runtime.batch import Outcome
-from seq.runtime.results import Answer, Catalogue
-from seq.tasks.answers import Category
+from seq.runtime.results import Answer, Catalogue, to_plain
+from seq.tasks.answers import Category, Symbols
 
 FORMATS = ("json", "csv", "table")
 _PATH_WIDTH = 40
@@ -18,9 +18,12 @@ _LAST = ("doubts", "band", "description")
 
 
 class Writer:
-    """Writes outcomes to a text stream in one of FORMATS; every outcome is flushed."""
+    """Writes outcomes to a text stream in one of FORMATS; every outcome is flushed.
 
-    def __init__(self, stream: TextIO, form: str, catalogue: Catalogue) -> None:
+    `with_head` is off where the stream goes on with one that has what stands above the outcomes.
+    """
+
+    def __init__(self, stream: TextIO, form: str, catalogue: Catalogue, with_head: bool = True) -> None:
         self._stream = stream
         self._tasks, self._main, self._judged = catalogue.shown(), catalogue.main, catalogue.judged
         # Classes of the main category, whose probabilities have columns of CSV.
@@ -31,11 +34,11 @@ class Writer:
             "table": self._write_table,
         }
         self._write = writers[form]
-        if form == "csv":
+        if form == "csv" and with_head:
             probs = [f"p_{name}" for name in self._labels]
             times = ["start", "end", "duration"]
             self._row(["id", "path", "part", *times, *self._columns(), *probs, *_LAST, "error"])
-        elif form == "table":
+        elif form == "table" and with_head:
             self._line(self._table_row("recording", "seconds", {task.name: task.called for task in self._tasks}))
 
     def _columns(self) -> list[str]:
@@ -54,8 +57,16 @@ class Writer:
         row["path"] = utf8(outcome.item.path)
         if partial:
             row["partial"] = True
-        row |= outcome.result.to_dict() if outcome.result else {"error": utf8(outcome.error or "")}
-        self._line(json.dumps(row, ensure_ascii=False))
+        if outcome.result is None or not outcome.result.windows:
+            row |= outcome.result.to_dict() if outcome.result else {"error": utf8(outcome.error or "")}
+            self._line(json.dumps(row, ensure_ascii=False))
+            return
+        # The dictionaries of hours of windows would be larger than all else in memory: piece by piece.
+        for key, value in outcome.result.to_row().items():
+            row[key] = _OneByOne(value) if isinstance(value, tuple | Symbols) else to_plain(value)
+        for text in json.JSONEncoder(ensure_ascii=False).iterencode(row):
+            self._stream.write(text)
+        self._line("")
 
     def _write_csv(self, outcome: Outcome, partial: bool) -> None:
         name = [utf8(outcome.item.id or ""), utf8(outcome.item.path)]
@@ -114,6 +125,20 @@ class Writer:
 
     def _line(self, text: str) -> None:
         self._stream.write(text + "\n")
+
+
+class _OneByOne(list[Any]):
+    """A list for the encoder of JSON, whose items become plain when they are written."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        super().__init__()
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(to_plain, self._items)
 
 
 def utf8(text: str) -> str:

@@ -5,8 +5,11 @@ Files, arrays and live streams all go through `Recording`, so that they end with
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,6 +28,10 @@ from seq.tasks.kinds import part_weights
 
 # Longer recordings are cut into windows. Few utterances of any corpus are this long.
 LONG_SECONDS = 20.0
+# Groups of windows of one recording that wait for a thread or are judged.
+MAX_WAITING = 16
+# Answers, and the voiced frames where a description is wanted.
+_Judged: TypeAlias = tuple[list[Answer], list[VoicedFrames]]
 
 
 class Recording:
@@ -36,6 +43,7 @@ class Recording:
         batch_seconds: how many seconds of windows go through the network at once.
         with_words: whether the result gets a sentence on how it was said.
         make_detector: what finds the speech in a recording of more than 20 s.
+        threads: judge windows side by side; the answers are the same.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class Recording:
         batch_seconds: float = 60.0,
         with_words: bool = False,
         make_detector: Callable[[], SpeechDetector] = EnergyDetector,
+        threads: Executor | None = None,
     ) -> None:
         self._engine = engine
         self._with_words = with_words
@@ -58,6 +67,8 @@ class Recording:
         self._segmenter: Segmenter | None = None
         self._pending: list[Piece] = []
         self._answers: list[Answer] = []
+        self._threads = threads
+        self._judging: deque[Future[_Judged]] = deque()
 
     @property
     def duration(self) -> float:
@@ -93,6 +104,8 @@ class Recording:
             return answer_pieces(self._engine, [piece], [self.duration], self._with_words)[0]
         self._hear(self._segmenter.finish())
         self._run_pending()
+        while self._judging:
+            self._keep(self._judging.popleft().result())
         if not self._answers:
             raise InputError(f"{self._name} {self._segmenter.nothing}: there is no voice in it to judge")
         result = summarise(self._answers, self._engine, self.duration)
@@ -106,10 +119,23 @@ class Recording:
             self._pending.append(piece)
 
     def _run_pending(self) -> None:
-        self._answers += self._engine.run(self._pending)
-        if self._with_words:
-            self._voice += [voiced_frames(piece.samples) for piece in self._pending]
-        self._pending = []
+        pieces, self._pending = self._pending, []
+        if self._threads is None:
+            self._keep(self._judge(pieces))
+            return
+        self._judging.append(self._threads.submit(self._judge, pieces))
+        # Reading is faster than judging, and what waits is in memory.
+        if len(self._judging) > MAX_WAITING:
+            self._keep(self._judging.popleft().result())
+
+    def _judge(self, pieces: list[Piece]) -> _Judged:
+        voice = [voiced_frames(piece.samples) for piece in pieces] if self._with_words else []
+        return self._engine.run(pieces), voice
+
+    def _keep(self, judged: _Judged) -> None:
+        answers, voice = judged
+        self._answers += answers
+        self._voice += voice
 
 
 def utterance_piece(samples: np.ndarray, engine: Engine, name: str) -> Piece:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seq.audio.sound import Band, Sound
-from seq.tasks.answers import TaskAnswer, seconds
+from seq.tasks.answers import Phone, TaskAnswer, seconds
 from seq.tasks.base import Outputs, Task
 from seq.tasks.registry import all_tasks, first_category
 
@@ -77,11 +77,14 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
+        return {key: to_plain(value) for key, value in self.to_row().items()}
+
+    def to_row(self) -> dict[str, Any]:
+        """What `to_dict` holds, with answers that are not plain yet (`to_plain`): together they may be large."""
         row: dict[str, Any] = {"start": seconds(self.start), "end": seconds(self.end)}
         judged = self.catalogue.judged
         for task in self.catalogue.shown():
-            answer = self.tasks.get(task.name)
-            row[task.called] = None if answer is None else answer.to_json()
+            row[task.called] = self.tasks.get(task.name)
             if task.name == judged:
                 row["uncertain"] = self.uncertain
         return {**row, "uncertain": self.uncertain, "doubts": list(self.doubts), "band": self.band}
@@ -100,10 +103,19 @@ class Result(Answer):
     windows: tuple[Answer, ...] = ()
     description: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        row = {"duration": seconds(self.duration), **super().to_dict()}
+    def to_row(self) -> dict[str, Any]:
+        row = {"duration": seconds(self.duration), **super().to_row()}
         if self.description is not None:
             row["description"] = self.description
         if self.windows:
-            row["windows"] = [window.to_dict() for window in self.windows]
+            row["windows"] = self.windows
         return row
+
+
+def to_plain(value: Any) -> Any:
+    """The form as JSON of an answer, of the answer of a task, or of several; what is plain stays."""
+    if isinstance(value, Answer):
+        return value.to_dict()
+    if isinstance(value, TaskAnswer | Phone):
+        return value.to_json()
+    return [to_plain(item) for item in value] if isinstance(value, tuple) else value

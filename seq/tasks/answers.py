@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 # Decimals of seconds and of probabilities in JSON.
 SECONDS_DIGITS = 3
@@ -88,8 +90,37 @@ class Phone:
         return {"phone": self.phone, "start": seconds(self.start), "end": seconds(self.end)}
 
 
-class Symbols(TaskAnswer, tuple[Phone, ...]):
-    """Symbols in the order in which they are heard."""
+class Symbols(TaskAnswer, Sequence[Phone]):
+    """Symbols in the order in which they are heard, packed: twelve hours of speech have half a million."""
+
+    def __init__(self, phones: Iterable[Phone]) -> None:
+        self._names: list[str] = []
+        # Start and end of each.
+        self._times = array("d")
+        for phone in phones:
+            self._names.append(phone.phone)
+            self._times.extend((phone.start, phone.end))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> Phone: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Symbols: ...
+
+    def __getitem__(self, index: int | slice) -> Phone | Symbols:
+        places = range(len(self))[index]
+        if isinstance(places, range):
+            return Symbols(self[place] for place in places)
+        return Phone(self._names[places], self._times[2 * places], self._times[2 * places + 1])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Symbols) and (self._names, self._times) == (other._names, other._times)
+
+    def __hash__(self) -> int:
+        return hash((*self._names, *self._times))
 
     def to_json(self) -> list[dict[str, Any]]:
         return [phone.to_json() for phone in self]

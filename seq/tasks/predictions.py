@@ -122,6 +122,7 @@ class ManifestRow:
     gender: str | None
     text: str | None = None
     custom: dict[str, Any] = field(default_factory=dict)
+    language: str | None = None
 
     @property
     def sentence(self) -> str | None:
@@ -133,4 +134,5 @@ class ManifestRow:
         """Read a line. Raises KeyError or IndexError where it has no id or no supervision."""
         found = cut["supervisions"][0]
         speaker = found.get("speaker") or "unknown"
-        return ManifestRow(cut["id"], speaker, found.get("gender"), found.get("text"), found.get("custom") or {})
+        custom = found.get("custom") or {}
+        return ManifestRow(cut["id"], speaker, found.get("gender"), found.get("text"), custom, found.get("language"))

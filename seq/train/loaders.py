@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from seq.conf import Conf
-from seq.data.batches import Batch, SpeechDataset, eval_loader, train_loader
+from seq.data.batches import Batch, SpeechDataset, eval_loader, shard_loader, train_loader
 from seq.models.front_end import FbankFrontEnd, FrontEnd
 from seq.models.pretrained.on_the_fly import encoder_on_the_fly
 from seq.train.run_data import RunData
@@ -28,5 +28,9 @@ def open_loaders(
         data.labeller, conf.features, conf.augment, fill, data.epoch, device, front_end.reads, hear, data.spec.corpora
     )
     duration = conf.train.batch_duration / world_size
-    train = train_loader(data.sampled_cuts(), dataset, duration, conf.train.num_workers, rank, world_size)
+    cuts, workers = data.sampled_cuts(rank, world_size), conf.train.num_workers
+    if data.is_sharded:
+        train = shard_loader(cuts, data.train_labels(), dataset, duration, workers)
+    else:
+        train = train_loader(cuts, dataset, duration, workers, rank, world_size)
     return train, eval_loader(data.valid_cuts(), plain_dataset(conf, data, front_end))

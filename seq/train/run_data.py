@@ -11,7 +11,7 @@ from lhotse import CutSet
 from seq.data.balance import balanced_cuts, corpus_of
 from seq.data.batches import NUM_BUCKETS
 from seq.data.epoch import Epoch
-from seq.data.shar import manifest_files, open_cuts
+from seq.data.shar import manifest_files, open_cuts, open_labels, shuffled_cuts
 from seq.data.targets import Labeller
 from seq.errors import InputError
 from seq.models.model import ModelSpec
@@ -119,11 +119,20 @@ class RunData:
         """Cuts of the train part."""
         return open_cuts(self._cuts, self.fold.train)
 
-    def sampled_cuts(self) -> CutSet:
+    def train_labels(self) -> CutSet:
+        """The same for who needs no features."""
+        return open_labels(self._cuts, self.fold.train)
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether the cuts are Shar, of which every rank reads its own."""
+        return self._cuts.is_dir()
+
+    def sampled_cuts(self, rank: int = 0, world_size: int = 1) -> CutSet:
         """The train part as training draws it: balanced between corpora where there are several."""
         if not self._unified.corpora:
-            return self.train_cuts()
-        return balanced_cuts(self._cuts, self.fold.train, self._unified.balance, self.epoch)
+            return shuffled_cuts(self._cuts, self.fold.train, self.epoch, rank, world_size)
+        return balanced_cuts(self._cuts, self.fold.train, self._unified.balance, self.epoch, rank, world_size)
 
     def valid_cuts(self) -> CutSet:
         """Cuts of the valid part."""

@@ -34,6 +34,7 @@ from seq.train.checkpoint import (
 )
 from seq.train.device import autocast, pick_device, pick_precision
 from seq.train.epoch_part import EpochPart, set_random_state
+from seq.train.even_ranks import even_batches, uncounted
 from seq.train.loaders import open_loaders, plain_dataset
 from seq.train.losses import (
     batch_losses,
@@ -41,7 +42,6 @@ from seq.train.losses import (
     count_too_short,
     loss_setting,
     mean_counts,
-    sum_over_ranks,
 )
 from seq.train.optimizer import make_optimizer, set_learning_rate
 from seq.train.progress import Progress
@@ -86,7 +86,7 @@ class Trainer:
             plain = plain_dataset(conf, data, self.model.front_end)
             self.model.front_end.fit(plain.load(cut) for cut in data.train_cuts())
         self.model.to(self.device)
-        targets = (data.labeller.encode([cut]).targets for cut in data.train_cuts())
+        targets = (data.labeller.encode([cut]).targets for cut in data.train_labels())
         self.losses = loss_setting(conf, targets, data.spec.outputs, self.device)
         self.network: torch.nn.Module = self.model
         self.guess = None
@@ -168,21 +168,21 @@ class Trainer:
             # After the loader, which draws a number when it begins.
             set_random_state(self.random_state, self.device)
             self.random_state = None
-        for batch in batches:
+        for batch, own, size in even_batches(batches, self.loader, self.device):
             set_learning_rate(self.optimizer, self.conf, epoch - 1 + self.part.done(self.data.num_train))
-            size = sum_over_ranks(len(batch.ids), self.device)
-            losses = self._train_batch(batch, self.world_size * len(batch.ids) / size)
-            self.part.add(size, count_too_short(batch.labels.targets, losses), losses)
+            losses = self._train_batch(batch, self.world_size * own / size)
+            self.part.add(size, count_too_short(batch.labels.targets, losses) if own else 0, losses)
             self._save_batch()
             log.batch(self.part.done(self.data.num_train), self.part.sums, self.progress.history)
         part, self.part = self.part, EpochPart()
         return part.means(conf)
 
     def _train_batch(self, batch: Batch, share: float) -> dict[str, tuple[float, int]]:
-        """`share`: this rank's utterances, of the mean over ranks; a task's loss knows by its labels."""
+        """`share`: this rank's utterances, of the mean over ranks; of 0 nothing counts."""
         with autocast(self.device, self.precision):
             output = self.network(*batch.inputs_on(self.device))
         losses = batch_losses(output, batch, self.losses)
+        losses = losses if share else uncounted(losses)
         loss = combine_losses(losses, self.conf.train, mean_counts(losses))
         if self.data.lessons is not None:
             loss = loss + share * self.data.lessons.loss(output, batch.ids, self.conf.train, batch.mix)

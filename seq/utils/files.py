@@ -14,7 +14,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -132,13 +132,14 @@ def write_json(path: Path | str, obj: Any) -> None:
 
 def update_json(path: Path | str, obj: Any) -> None:
     """Write `obj` as `write_json` does, unless the file holds it: its time says when its content last changed."""
-    text = json.dumps(obj, indent=2, ensure_ascii=False) + "\n"
-    try:
-        unchanged = Path(path).read_text(encoding="utf-8") == text
-    except (OSError, UnicodeDecodeError):
-        unchanged = False
-    if not unchanged:
-        write_text(path, text)
+    # Piece by piece: a fold may name a million utterances.
+    encoder = json.JSONEncoder(indent=2, ensure_ascii=False)
+    with suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8", newline="") as file:
+        if all(file.read(len(piece)) == piece for piece in encoder.iterencode(obj)) and file.read() == "\n":
+            return
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        file.writelines(encoder.iterencode(obj))
+        file.write("\n")
 
 
 def read_whole(path: Path) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +14,7 @@ from seq.data.fold_checks import check_fold
 from seq.data.fold_files import choose_folds, fold_numbers, read_fold_parts, read_summary
 from seq.data.folds import load_fold, make_folds, prepare_folds, protocol_emotion
 from seq.errors import InputError
+from seq.tasks.predictions import ManifestRow
 from seq.utils.files import read_json, write_json
 from seq.utils.protocol_conf import FoldConf, RandomFolds, Selection
 
@@ -21,12 +22,14 @@ SPEAKERS = ("a", "b", "c", "d")
 EMOTIONS = ("neutral", "happy", "excited", "other")
 
 
-def make_cuts(speakers: tuple[str, ...] = SPEAKERS, num_sentences: int = 10) -> list[SimpleNamespace]:
-    """Stand-ins for cuts: every speaker says every sentence with every emotion."""
+def make_cuts(speakers: tuple[str, ...] = SPEAKERS, num_sentences: int = 10) -> list[ManifestRow]:
+    """Every speaker says every sentence with every emotion."""
     return [
-        SimpleNamespace(
-            id=f"{speaker}-{emotion}-{sentence:02d}",
-            supervisions=[SimpleNamespace(speaker=speaker, custom={"emotion": emotion, "sentence": f"{sentence:02d}"})],
+        ManifestRow(
+            f"{speaker}-{emotion}-{sentence:02d}",
+            speaker,
+            None,
+            custom={"emotion": emotion, "sentence": f"{sentence:02d}"},
         )
         for speaker in speakers
         for emotion in EMOTIONS
@@ -135,9 +138,7 @@ def test_nothing_is_tested_that_was_heard_under_another_id() -> None:
 
 
 def test_languages_outside_the_protocol_are_excluded_with_a_count() -> None:
-    cuts = make_cuts()
-    for cut in cuts:
-        cut.supervisions[0].language = "en" if cut.id.startswith("d") else "zh"
+    cuts = [replace(cut, language="en" if cut.id.startswith("d") else "zh") for cut in make_cuts()]
     result = make_folds(cuts, protocol(by_speaker(["a"], ["b"]), languages=["zh"]))
     assert set(result.speakers.values()) == {"a", "b", "c"}
     assert result.excluded["language en is outside the protocol"] == 40

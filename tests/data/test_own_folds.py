@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +11,7 @@ from seq.corpora.base import get_reader
 from seq.data.fold_files import read_summary
 from seq.data.folds import load_fold, make_folds, prepare_folds
 from seq.errors import InputError
+from seq.tasks.predictions import ManifestRow
 from seq.utils.files import read_json
 from seq.utils.protocol_conf import FoldConf, Selection
 
@@ -22,13 +22,13 @@ def protocol(**kwargs: object) -> ProtocolConf:
     return ProtocolConf("own", "for tests", ["happy", "sad"], **kwargs)
 
 
-def cuts(*rows: tuple[str, str, str | None, str | None]) -> list[SimpleNamespace]:
-    """Stand-ins for cuts: id, speaker, split and fold; sad where the id begins with s, happy otherwise."""
+def cuts(*rows: tuple[str, str, str | None, str | None]) -> list[ManifestRow]:
+    """Of id, speaker, split and fold; sad where the id begins with s, happy otherwise."""
     return [
-        SimpleNamespace(id=id_, supervisions=[SimpleNamespace(speaker=speaker, custom={
+        ManifestRow(id_, speaker, None, custom={
             "emotion": "other" if id_.startswith("o") else "sad" if id_.startswith("s") else "happy",
             "split": split, "fold": fold,
-        })])
+        })
         for id_, speaker, split, fold in rows
     ]  # fmt: skip
 

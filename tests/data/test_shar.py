@@ -28,7 +28,9 @@ def test_training_on_shar_equals_training_on_the_manifest(tmp_path: Path) -> Non
     for before, after in zip(read_cuts(experiment.cuts), read_cuts(shar), strict=True):
         assert before.id == after.id and before.supervisions[0].custom == after.supervisions[0].custom
         assert np.array_equal(before.load_features(), after.load_features())
-    packed = replace(experiment, cuts=shar, exp_dir=tmp_path / "packed")
+    # Shards are shuffled, and one is not.
+    assert export_shar(shar, tmp_path / "one", 100) == 48
+    packed = replace(experiment, cuts=tmp_path / "one", exp_dir=tmp_path / "packed")
     weights, predictions = [], []
     for one in (experiment, packed):
         train_run(one, 1, 0)

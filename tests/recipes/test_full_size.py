@@ -7,7 +7,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from corpus_builders import real_cremad
@@ -20,6 +19,7 @@ from seq.data.fold_checks import Folds
 from seq.data.folds import make_folds
 from seq.errors import InputError
 from seq.labels import map_labels
+from seq.tasks.predictions import ManifestRow
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
 
@@ -45,13 +45,12 @@ class Corpus:
         return {g: {u.speaker for u in self.utterances if u.gender == g} for g in ("F", "M")}
 
     def folds(self, protocol: str) -> Folds:
-        return make_folds(self._cuts(), self.conf.protocol(protocol))  # type: ignore[arg-type]
+        return make_folds(self._cuts(), self.conf.protocol(protocol))
 
-    def _cuts(self) -> Iterator[SimpleNamespace]:
+    def _cuts(self) -> Iterator[ManifestRow]:
         for u, labels in zip(self.utterances, self.labels, strict=True):
             custom = {"emotion": labels.get("emotion"), "sentence": u.sentence}
-            supervision = SimpleNamespace(speaker=u.speaker, language=u.language, custom=custom)
-            yield SimpleNamespace(id=u.id, supervisions=[supervision])
+            yield ManifestRow(u.id, u.speaker, u.gender, custom=custom, language=u.language)
 
 
 @pytest.fixture

@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 import torch
+from rank_processes import assert_same_runs, start_ranks
 from tiny_experiment import make_experiment, tiny_conf
 
 from seq.data.batches import Batch, train_loader
 from seq.decode.run import decode_run
-from seq.train.checkpoint import load_checkpoint
 from seq.train.experiment import Experiment
 from seq.train.loaders import plain_dataset
 from seq.train.losses import batch_losses, combine_losses, mean_counts
 from seq.train.run import train_run
 from seq.train.run_data import RunData
 from seq.train.trainer import Trainer
-from seq.utils.files import read_jsonl
-from seq.utils.run_folder import RunFolder
 
-ROOT = Path(__file__).parents[2]
 NUM_EPOCHS = 4
-
-# What each of two processes does: its share of a batch alone, or all of training.
-MAIN = """
-import pickle, sys
-sys.path[:0] = sys.argv[1:3]
-from seq.train.launch import is_rank, launch
-if not is_rank():
-    sys.exit(launch(2))
-from test_ranks import share_of_gradient
-from seq.train.run import train_experiment
-experiment = pickle.load(open(sys.argv[3], "rb"))
-if sys.argv[4] == "gradient":
-    share_of_gradient(experiment)
-else:
-    train_experiment(experiment, [1], [0])
-"""
 
 
 def whole_batch(experiment: Experiment, data: RunData, trainer: Trainer, part: slice) -> Batch:
@@ -77,17 +54,6 @@ def share_of_gradient(experiment: Experiment) -> None:
     dist.destroy_process_group()
 
 
-def start_ranks(experiment: Experiment, what: str) -> subprocess.Popen[bytes]:
-    folder = experiment.exp_dir.parent
-    (folder / "experiment.pkl").write_bytes(pickle.dumps(experiment))
-    (folder / "main.py").write_text(MAIN)
-    paths = [ROOT / "tests/helpers", ROOT / "tests/train"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, folder / "main.py", *paths, folder / "experiment.pkl", what]
-    with open(folder / "log", "ab") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-
 def test_the_gradient_of_two_ranks_is_that_of_one_process(tmp_path: Path) -> None:
     conf = tiny_conf()
     conf.model = replace(conf.model, dropout=0.0, head_dropout=0.0)
@@ -116,22 +82,6 @@ def test_ranks_share_the_utterances_of_an_epoch(tmp_path: Path, per_class: int) 
         lengths.add(len(batches))
         found += [id_ for ids in batches for id_ in ids]
     assert sorted(found) == sorted(data.fold.train) and len(lengths) == 1
-
-
-def weights(experiment: Experiment) -> list[dict[str, Any]]:
-    folder = RunFolder(experiment.run_dir(1, 0))
-    return [load_checkpoint(path) for _, path in folder.epochs()]
-
-
-def assert_same_runs(one: Experiment, two: Experiment) -> None:
-    """Weights, running means and losses, bit for bit."""
-    states = list(zip(weights(one), weights(two), strict=True))
-    assert states
-    for first, second in states:
-        for key in ("model", "model_avg"):
-            assert all(torch.equal(value, second[key][name]) for name, value in first[key].items())
-    histories = [list(read_jsonl(RunFolder(e.run_dir(1, 0)).history)) for e in (one, two)]
-    assert [row["train"] for row in histories[0]] == [row["train"] for row in histories[1]]
 
 
 def test_training_goes_on_in_the_middle_of_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
