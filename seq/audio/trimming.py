@@ -12,6 +12,12 @@ SILENCE_PEAK_DB = -80.0
 TRIM_BELOW_PEAK_DB = 40.0
 TRIM_MARGIN_SECONDS = 0.1
 TRIM_MIN_SECONDS = 0.3
+# Noise is there where the quietest frames are hardly louder than the very quietest (percentiles, dB); speech is what is
+# so much louder than they are, unless no frame is much louder: then it is no noise behind speech.
+NOISE_PERCENTILES = (2.0, 20.0)
+NOISE_SPREAD_DB = 6.0
+NOISE_MARGIN_DB = 4.0
+NOISE_BELOW_PEAK_DB = 10.0
 
 
 def is_silent(samples: np.ndarray) -> bool:
@@ -24,8 +30,9 @@ def trim_silence(samples: np.ndarray, rate: int) -> tuple[float, float]:
 
     The rule knows this utterance and nothing else, so it holds for unseen speakers and in prediction: frames of
     25 ms every 10 ms, their mean power after removing the mean of the signal; the part runs from the first to
-    the last frame within 40 dB of the loudest one, with 0.1 s more on either side. Everything is kept where less
-    than 0.3 s would remain, where the samples are silent, and, by the rule itself, where the noise floor is high.
+    the last frame within 40 dB of the loudest one and, where noise is steady, louder than it, with 0.1 s more on
+    either side. Everything is kept where less than 0.3 s would remain, where the samples are silent, and, by the rule
+    itself, where other voices are behind the speech.
     """
     trimmer = Trimmer(rate)
     trimmer.push(samples)
@@ -74,7 +81,16 @@ class Trimmer:
             # The sum of (x - m)^2, which is that of x^2 - 2 m x + m^2. Of a single block the pivot is the mean.
             mean = self._sum / self._num_samples
             power += mean * (self._length * mean - 2 * np.concatenate(self._sums))
-        loud = np.flatnonzero(power >= power.max() * 10 ** (-TRIM_BELOW_PEAK_DB / 10))
+        loud = np.flatnonzero(power >= _threshold(power))
         start = max(0.0, loud[0] * self._shift / self._rate - TRIM_MARGIN_SECONDS)
         end = min(whole[1], (loud[-1] * self._shift + self._length) / self._rate + TRIM_MARGIN_SECONDS)
         return (float(start), float(end)) if end - start >= TRIM_MIN_SECONDS else whole
+
+
+def _threshold(power: np.ndarray) -> float:
+    """The power from which on a frame is not silence, of the (T,) powers of all frames."""
+    peak = power.max()
+    quietest, quiet = np.percentile(power, NOISE_PERCENTILES)
+    noise = quiet * 10 ** (NOISE_MARGIN_DB / 10)
+    is_steady = quiet < quietest * 10 ** (NOISE_SPREAD_DB / 10) and noise < peak * 10 ** (-NOISE_BELOW_PEAK_DB / 10)
+    return float(max(peak * 10 ** (-TRIM_BELOW_PEAK_DB / 10), noise if is_steady else 0.0))

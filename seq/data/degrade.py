@@ -22,7 +22,7 @@ from seq.conf import AugmentConf
 from seq.errors import InputError
 
 # Raised when the same draws give other sounds.
-VERSION: Final = 1
+VERSION: Final = 2
 NUM_ROOMS: Final = 48
 # Of these rooms: how long sound rings (s), and how far the microphone is (m).
 DECAY: Final = (0.15, 0.7)

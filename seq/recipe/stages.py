@@ -177,7 +177,7 @@ _HEARD: Final = (*(f"model.pretrained.{key}" for key in ("name", "revision", "pa
                    "noise_snr_low", "noise_snr_high", "noise_dir", "band_prob")))  # fmt: skip
 
 STAGES: Final = {
-    "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus, version=2, ignores=_TARGETS),
+    "corpus": Stage(("corpus", "features.trim", "unified.corpora"), _corpus, version=3, ignores=_TARGETS),
     "manifests": Stage(("corpus", "features.trim", "unified.corpora"), _manifests, version=2, ignores=_TARGETS),
     "features": Stage(("features", "unified.corpora"), _features, version=2, encoder_reads=_HEARD),
     "folds": Stage(("corpus.name", "unified.corpora", *_SPLIT), _folds),

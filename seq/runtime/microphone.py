@@ -83,10 +83,12 @@ def predict_microphone(
 def _chunks(heard: queue.Queue[np.ndarray | None], stopped: threading.Event) -> Iterator[np.ndarray]:
     """What was heard since the last time, at once: a slow network gets longer chunks, and not ever older ones."""
     ended = False
-    while not ended and not stopped.is_set():
+    while not ended:
+        # After Ctrl-C, what was said before it is still taken, and nothing is waited for.
+        ended = stopped.is_set()
         found: list[np.ndarray] = []
         with contextlib.suppress(queue.Empty):
-            wait = True
+            wait = not ended
             while (part := heard.get(wait, _WAIT_SECONDS if wait else None)) is not None:
                 found.append(part)
                 wait = False

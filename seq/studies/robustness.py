@@ -8,7 +8,6 @@ their silence is trimmed afterwards, as it is when somebody asks for a predictio
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +19,7 @@ import numpy as np
 import torch
 from lhotse import CutSet, MonoCut
 
-from seq.audio.reading import MIN_SAMPLES, SAMPLING_RATE, load_cut_audio, read_audio
-from seq.audio.trimming import trim_silence
+from seq.audio.reading import MIN_SAMPLES, load_cut_audio
 from seq.conf import Conf, FeaturesConf
 from seq.data.batches import SpeechDataset, eval_loader
 from seq.data.conditions import CLEAN, CONDITIONS, MADE_FROM, VERSION, condition_path, made_from
@@ -30,6 +28,7 @@ from seq.data.features import compute_fbank
 from seq.data.fold_checks import Fold
 from seq.data.shar import open_cuts
 from seq.data.targets import Labeller
+from seq.data.whole_recording import changed_audio
 from seq.errors import InputError
 from seq.models.model import SpeechEqModel
 from seq.train.answers import predict
@@ -121,7 +120,7 @@ def _decode_fold(
         if (missing := [system for system in systems if not condition_path(system.run_dir, condition, part).exists()])
     }
     voices = _voices(cuts, fold) if any(condition.needs_voices for condition in pending) else {}
-    source = audio_source(cuts, experiments[0].conf.features.trim)
+    trim = experiments[0].conf.features.trim
     with progress_bar(total=len(pending) * len(ids), desc=f"fold {number}", unit="utt") as progress:
         for condition, missing in pending.items():
             rows: list[list[dict[str, Any]]] = [[] for _ in missing]
@@ -130,7 +129,7 @@ def _decode_fold(
                 for cut in chunk:
                     others = [voice for name, own in voices.items() if name != _speaker(cut) for voice in own]
                     change = partial(condition.apply, utterance=cut.id, part=part, voices=others)
-                    samples[cut.id] = source(cut, change)
+                    samples[cut.id] = changed_audio(cut, change, cuts, trim)
                 for own, found in zip(rows, answer(missing, chunk, samples), strict=True):
                     own += found
                 progress.update(len(chunk))
@@ -181,28 +180,6 @@ def _ear(model: SpeechEqModel, conf: Conf) -> Callable[[np.ndarray], Heard]:
 def _hear_fbank(samples: np.ndarray, features: FeaturesConf) -> Heard:
     padded = np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples))))
     return Heard(torch.from_numpy(compute_fbank(padded, features)))
-
-
-def audio_source(cuts: Path, trim: bool) -> Callable[[MonoCut, Callable[[np.ndarray], np.ndarray]], np.ndarray]:
-    """What gives the (S,) samples of a cut after a change: of the whole recording, trimmed afterwards, unless other
-    utterances are in it, too.
-    """
-    shared = Counter(_file_of(cut) for cut in CutSet.from_file(cuts))
-
-    def source(cut: MonoCut, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        if not trim or shared[_file_of(cut)] > 1:
-            return change(load_cut_audio(cut))
-        samples = change(read_audio(_file_of(cut)))
-        start, end = (round(edge * SAMPLING_RATE) for edge in trim_silence(samples, SAMPLING_RATE))
-        return samples[start:end]
-
-    return source
-
-
-def _file_of(cut: MonoCut) -> str:
-    if cut.recording is None:
-        raise InputError(f"the manifest has no audio for {cut.id}: pass the recipe whose stage 1 wrote it")
-    return str(cut.recording.sources[0].source)
 
 
 def _speaker(cut: MonoCut) -> str:

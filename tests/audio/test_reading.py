@@ -12,6 +12,7 @@ import soundfile
 from corpus_builders import real_ravdess, speech_like, spoken
 
 from seq.audio.inspection import inspect_audio
+from seq.audio.noise import add_noise, coloured_noise
 from seq.audio.reading import read_audio
 from seq.audio.trimming import is_silent, trim_silence
 from seq.errors import InputError
@@ -189,10 +190,21 @@ def test_trim_finds_speech_whatever_its_level(rate: int, gain: float) -> None:
     assert 1.7 + 0.07 <= end <= 1.7 + 0.13
 
 
-def test_trim_keeps_everything_in_noise_and_where_little_would_remain() -> None:
+@pytest.mark.parametrize("snr_db", [20.0, 10.0])
+def test_trim_finds_speech_in_steady_noise(snr_db: float) -> None:
+    speech = spoken(1.0, 16000, seed=5, before=0.7, after=0.6)
+    noise = coloured_noise(len(speech), "pink", np.random.default_rng(1))
+    start, end = trim_silence(add_noise(speech, noise, snr_db), 16000)
+    # With its margin, and without what noise hides of its edges.
+    assert 0.5 < start < 0.85 and 1.55 < end < 1.9
+    assert trim_silence(noise, 16000) == (0.0, len(noise) / 16000)
+
+
+def test_trim_keeps_what_is_louder_than_noise_and_everything_where_little_would_remain() -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(16000)
     noise[6000:10000] *= 10
-    assert trim_silence(noise, 16000) == (0.0, 1.0)
+    # Less and more by its margin and by frames that reach into it.
+    assert trim_silence(noise, 16000) == pytest.approx((0.275, 0.725), abs=0.03)
     click = np.zeros(16000)
     click[8000] = 1.0
     assert trim_silence(click, 16000) == (0.0, 1.0)

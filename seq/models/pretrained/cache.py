@@ -27,6 +27,7 @@ from seq.data.cut_jobs import rewrite_cuts
 from seq.data.degrade import degrade, noise_files
 from seq.data.encoded import FRAMES, STATISTICS, Heard, Variant, array_name, cached_variants, summarise
 from seq.data.voices import draw_voices
+from seq.data.whole_recording import changed_audio
 from seq.errors import InputError
 from seq.models.pretrained.families import FrozenEncoder, split_encoder
 from seq.models.pretrained.source import find_checkpoint
@@ -50,6 +51,7 @@ class Cache:
     variants: list[Variant]
     # In which the voices of babble are found.
     cuts: Path
+    trim: bool
     storage: Path
     device: str
 
@@ -106,7 +108,7 @@ def prepare_encoded(
     _check_size(cuts, storage, spec, variants)
     if conf.augment.copies and conf.augment.noise_dir:
         noise_files(conf.augment.noise_dir)
-    cache = Cache(conf.model.pretrained, conf.augment, variants, cuts, storage, str(device))
+    cache = Cache(conf.model.pretrained, conf.augment, variants, cuts, conf.features.trim, storage, str(device))
     work = partial(_encode, cache=cache)
     if str(device) != "cpu" and isinstance(workers, int):
         workers = 1
@@ -161,8 +163,12 @@ def _encode_cut(cut: MonoCut, encoder: FrozenEncoder, cache: Cache) -> MonoCut:
         names = [array_name(what, variant) for what in (FRAMES, STATISTICS)]
         arrays = [_stored(cache.storage, cut.id, name) for name in names]
         if None in arrays:
-            samples = load_cut_audio(cut) if samples is None else samples
-            heard = hear(encoder, _changed(samples, variant, cut, cache), cache.device)
+            if isinstance(variant, str):
+                changed = _copy(variant, cut, cache)
+            else:
+                samples = load_cut_audio(cut) if samples is None else samples
+                changed = change_speed(samples, SAMPLING_RATE, variant)
+            heard = hear(encoder, changed, cache.device)
             assert heard.statistics is not None
             values = (heard.feature.numpy().astype(np.float16), heard.statistics.numpy())
             arrays = [_store(cache.storage, cut.id, name, value) for name, value in zip(names, values, strict=True)]
@@ -170,13 +176,15 @@ def _encode_cut(cut: MonoCut, encoder: FrozenEncoder, cache: Cache) -> MonoCut:
     return fastcopy(cut, custom=custom)
 
 
-def _changed(samples: np.ndarray, variant: Variant, cut: MonoCut, cache: Cache) -> np.ndarray:
-    """(S,) samples at a speed, or as a copy, which are drawn anew for every utterance."""
-    if not isinstance(variant, str):
-        return change_speed(samples, SAMPLING_RATE, variant)
-    rng = random.Random(f"{variant}/{cut.id}")
-    samples = change_speed(samples, SAMPLING_RATE, rng.choice(cache.augment.speeds))
-    return degrade(samples, cache.augment, rng, draw_voices(cache.cuts, cut, rng))
+def _copy(name: str, cut: MonoCut, cache: Cache) -> np.ndarray:
+    """(S,) samples of a copy, drawn anew for every utterance."""
+    rng = random.Random(f"{name}/{cut.id}")
+
+    def change(samples: np.ndarray) -> np.ndarray:
+        samples = change_speed(samples, SAMPLING_RATE, rng.choice(cache.augment.speeds))
+        return degrade(samples, cache.augment, rng, draw_voices(cache.cuts, cut, rng))
+
+    return changed_audio(cut, change, cache.cuts, cache.trim)
 
 
 def _path(storage: Path, key: str, name: str) -> Path:
