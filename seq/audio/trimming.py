@@ -12,8 +12,8 @@ SILENCE_PEAK_DB = -80.0
 TRIM_BELOW_PEAK_DB = 40.0
 TRIM_MARGIN_SECONDS = 0.1
 TRIM_MIN_SECONDS = 0.3
-# Noise is there where the quietest frames are hardly louder than the very quietest (percentiles, dB); speech is what is
-# so much louder than they are, unless no frame is much louder: then it is no noise behind speech.
+# Noise is there where the quietest frames pass for speech and are hardly louder than the very quietest (percentiles, dB);
+# speech is what is so much louder than they are, unless no frame is much louder: then it is no noise behind speech.
 NOISE_PERCENTILES = (2.0, 20.0)
 NOISE_SPREAD_DB = 6.0
 NOISE_MARGIN_DB = 4.0
@@ -90,7 +90,8 @@ class Trimmer:
 def _threshold(power: np.ndarray) -> float:
     """The power from which on a frame is not silence, of the (T,) powers of all frames."""
     peak = power.max()
+    threshold = peak * 10 ** (-TRIM_BELOW_PEAK_DB / 10)
     quietest, quiet = np.percentile(power, NOISE_PERCENTILES)
     noise = quiet * 10 ** (NOISE_MARGIN_DB / 10)
-    is_steady = quiet < quietest * 10 ** (NOISE_SPREAD_DB / 10) and noise < peak * 10 ** (-NOISE_BELOW_PEAK_DB / 10)
-    return float(max(peak * 10 ** (-TRIM_BELOW_PEAK_DB / 10), noise if is_steady else 0.0))
+    is_steady = threshold <= quiet < quietest * 10 ** (NOISE_SPREAD_DB / 10)
+    return float(noise if is_steady and noise < peak * 10 ** (-NOISE_BELOW_PEAK_DB / 10) else threshold)
