@@ -12,8 +12,8 @@ SILENCE_PEAK_DB = -80.0
 TRIM_BELOW_PEAK_DB = 40.0
 TRIM_MARGIN_SECONDS = 0.1
 TRIM_MIN_SECONDS = 0.3
-# Noise is there where the quietest frames pass for speech and are hardly louder than the very quietest (percentiles, dB);
-# speech is what is so much louder than they are, unless no frame is much louder: then it is no noise behind speech.
+# Noise is there where the quietest frames pass for speech and are hardly louder than the very quietest (percentiles,
+# dB); speech is what is so much louder than they are, unless no frame is: then it is no noise behind speech.
 NOISE_PERCENTILES = (2.0, 20.0)
 NOISE_SPREAD_DB = 6.0
 NOISE_MARGIN_DB = 4.0
