@@ -4,7 +4,7 @@ Importing the package loads neither torch, nor Lhotse, nor k2, nor onnxruntime.
 
     from seq import load
 
-    model = load()  # the model that comes with the project, or load("model_folder")
+    model = load("model_folder")  # load() is what local/build_default_model.sh has built
     print(model.predict_file("speech.wav").emotion)
 """
 

@@ -38,7 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
     add_enroll(commands)
     _add_demo(commands)
     _add_labels(commands)
-    options = parser.parse_args(arguments)
+    options, more = parser.parse_known_args(arguments)
+    # Paths may also come after an option: argparse itself takes only those that come together.
+    if more and (not hasattr(options, "paths") or any(word.startswith("-") and word != "-" for word in more)):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if more:
+        options.paths = [*options.paths, *more]
     options.command = shlex.join(["speecheq", *(sys.argv[1:] if arguments is None else arguments)])
     return int(options.run(options))
 

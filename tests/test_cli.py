@@ -260,11 +260,26 @@ def test_a_model_without_emotion_has_the_same_columns(tmp_path: Path, capsys: py
     assert found["gender"] in ("F", "M") and found["emotion"] == found["uncertain"] == found["phones"] == ""
 
 
+def test_words_may_stand_in_any_order(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = (str(write(tmp_path / name)) for name in ("one.wav", "two.wav"))
+    expected = predict(model, capsys, one, two, "--describe")
+    assert expected[0] == 0 and predict(model, capsys, "--describe", one, two) == expected
+    assert predict(model, capsys, one, "--describe", two, "--nj", "1") == expected
+    for wrong in (["--descrip", two], [two, "--loud"], ["-x"]):
+        with pytest.raises(SystemExit):
+            predict(model, capsys, one, *wrong)
+        assert "unrecognized arguments: -" in capsys.readouterr().err
+    # A model that is mistyped is no recording that failed.
+    for words in (["predict", str(tmp_path / "modle"), one], ["predict", str(tmp_path / "modle"), "--microphone"]):
+        with pytest.raises(InputError, match="modle is neither a model folder nor a recording"):
+            main(words)
+
+
 def test_nothing_is_written_where_the_command_is_wrong(model: Path, tmp_path: Path) -> None:
     for arguments in (["-", "x.wav"], ["x.wav", "--every", "1"], ["x.wav", "--raw", "16000"]):
         with pytest.raises(InputError):
             main(["predict", str(model), *arguments])
-    with pytest.raises(InputError, match="no model is named, and none comes with this copy"):
+    with pytest.raises(InputError, match="none is neither a model folder nor a recording"):
         main(["predict", str(tmp_path / "none"), "x.wav"])
     for option in ("--jobs", "--batch-seconds", "--every", "--raw"):
         for number in ("9" * 5000 if option in ("--jobs", "--raw") else "1e400", "nan", "-1", "0"):

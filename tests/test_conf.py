@@ -31,7 +31,7 @@ SCRATCH: dict[str, dict[str, Any]] = {
         "encoder": "conformer", "subsampling": 4, "stem_channels": 32, "channels": 128, "num_layers": 4,
         "kernel_size": 15, "num_heads": 4, "feedforward": 384, "embedding_dim": 128, "dropout": 0.1,
         "head_dropout": 0.3,
-        "members": 1, "front_end": "fbank", "statistics_layers": [], "statistics_dropout": 0.3,
+        "members": 1, "adapter_dim": 0, "front_end": "fbank", "statistics_layers": [], "statistics_dropout": 0.3,
         "pretrained": {
             "name": "", "revision": "main", "path": "", "trained_layers": 0, "lora_rank": 0, "lora_alpha": 16,
             "lora_modules": [], "learning_rate": 1e-4,
@@ -196,7 +196,7 @@ augment.speeds=null augment.speeds=[0] augment.speeds=[3.0]
 augment.speeds=1.0 model.pretrained.trained_layers=-1 model.pretrained.lora_rank=-1 model.pretrained.lora_alpha=0
 model.pretrained.lora_modules=null model.pretrained.learning_rate=-1 model.pretrained.name=5 model.pretrained=null
 model.statistics_layers=[-1] model.statistics_layers=null model.statistics_dropout=1 model.subsampling=3
-augment.mix_prob=2 augment.mix_alpha=0
+augment.mix_prob=2 augment.mix_alpha=0 model.adapter_dim=-1
 model.subsampling=true model.stem_channels=0 model.channels=0 model.channels=1000000 model.num_layers=0
 model.kernel_size=4 model.kernel_size=-1 model.num_heads=0 model.feedforward=0 model.embedding_dim=0 model.members=0
 model.dropout=2 model.dropout=-0.1 model.head_dropout=1 model.front_end=null ctc.backend=k3 train.num_epochs=0

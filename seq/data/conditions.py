@@ -1,9 +1,9 @@
 """The named conditions under which a model is tested: everyday changes of a recording, each made the same every time.
 
 Groups count once each in every mean, however many conditions they have. Rooms and noises are none that training draws,
-nor the same for valid and for test: pink is no colour of training's noise, voices are of speakers whom it has not
-heard, rooms and every draw come from seeds of their own. G.711 alone is a standard that there is one of: where training
-had it, it has been heard.
+nor, but for voices, the same for valid and for test: pink is no colour of training's noise, voices are of valid's
+speakers, whom training has not heard, rooms and every draw come from seeds of their own. G.711 alone is a standard that
+there is one of: where training had it, it has been heard.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from seq.audio.rooms import draw_room, impulse_response, reverberate
 from seq.utils.files import read_json
 from seq.utils.run_folder import DecodedPart
 
-# Raised when a condition changes.
-VERSION: Final = 1
+# Raised when a condition changes, or what is left of a changed recording.
+VERSION: Final = 2
 # In an experiment's folder.
 FOLDER: Final = "robustness"
 MADE_FROM: Final = "made_from.json"

@@ -22,7 +22,8 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 @lru_cache(maxsize=2)
-def _cuts_of_files(cuts: Path) -> Counter[str]:
+def cuts_of_files(cuts: Path) -> Counter[str]:
+    """How many cuts of a manifest are in each audio file."""
     return Counter(cut["recording"]["sources"][0]["source"] for cut in read_jsonl(cuts) if "recording" in cut)
 
 
@@ -39,7 +40,7 @@ def changed_audio(cut: MonoCut, change: Change, cuts: Path, trim: bool) -> np.nd
     if cut.recording is None:
         raise InputError(f"the manifest has no audio for {cut.id}: pass the recipe whose stage 1 wrote it")
     path = str(cut.recording.sources[0].source)
-    if not trim or _cuts_of_files(cuts)[path] > 1:
+    if not trim or cuts_of_files(cuts)[path] > 1:
         return change(load_cut_audio(cut))
     samples = change(read_audio(path))
     start, end = (round(edge * SAMPLING_RATE) for edge in trim_silence(samples, SAMPLING_RATE))

@@ -11,6 +11,7 @@ from seq.export.whole_run import WholeRun
 from seq.runtime.doubts import Heard
 from seq.utils.files import read_jsonl
 from seq.utils.model_conf import AugmentConf
+from seq.utils.sampling import evenly
 
 NUM_UTTERANCES = 200
 # A band that fewer of the utterances have was not learnt.
@@ -33,7 +34,7 @@ def measure_heard(run: WholeRun, augment: AugmentConf) -> Heard | None:
         others = {row.id for row in (*run.valid, *run.test)}
         rows = [row for row in rows if row["id"] not in others]
     found: Counter[str] = Counter()
-    for row in rows[:: max(1, len(rows) // NUM_UTTERANCES)][:NUM_UTTERANCES]:
+    for row in evenly(rows, NUM_UTTERANCES):
         band = listen(read_audio(row["recording"]["sources"][0]["source"], row["start"], row["duration"])).band
         if band is not None:
             found[band] += 1

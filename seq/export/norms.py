@@ -12,6 +12,7 @@ from seq.audio.reading import read_audio
 from seq.runtime.prosody import Prosody, prosody, voiced_frames
 from seq.tasks.predictions import Prediction, SequencePrediction
 from seq.utils.files import read_jsonl
+from seq.utils.sampling import evenly
 
 NUM_UTTERANCES = 300
 MEASURES = ("pitch", "movement", "dynamics", "harmonicity")
@@ -34,7 +35,7 @@ def measure_norms(cuts: Path, corpus: str, excluded: set[str], valid: list[Predi
     """
     rows = [row for row in read_jsonl(cuts) if row["id"] not in excluded and "recording" in row]
     durations = {row["id"]: row["duration"] for row in rows}
-    chosen = rows[:: max(1, len(rows) // NUM_UTTERANCES)][:NUM_UTTERANCES]
+    chosen = evenly(rows, NUM_UTTERANCES)
     measured: list[Prosody] = []
     genders: list[str | None] = []
     for row in chosen:

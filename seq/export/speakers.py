@@ -151,6 +151,8 @@ def measure_speakers(model: SpeechEqModel, conf: Conf, run: WholeRun, main: str,
     """
     if run.fold is None or run.manifest is None or run.features is None:
         raise InputError("the run has no folds, manifest or features of its recipe beside it")
+    if not run.fold.valid_speaker_disjoint:
+        raise InputError("valid has speakers of train, so that nobody knows how a stranger's clips help")
     classes = list(model.spec.outputs[main].labels)
     references = read_references(run.manifest, Setting(conf.protocol(run.record["protocol"]["name"]), conf.corpus))
     parts = []

@@ -8,11 +8,12 @@ import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq.errors import InputError
 from seq.runtime.predict_options import add_options
-from seq.utils.files import atomic_path, remove_leftovers_of
+from seq.utils.files import atomic_path, remove_leftovers_of, sha256, written_place
 from seq.utils.outputs import check_out_file
 from seq.utils.stoppable_input import stoppable
 
@@ -56,13 +57,9 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError("- (standard input) cannot be mixed with other paths: predict them in two commands")
     if options.paths != ["-"] and (options.raw or (options.every and not options.microphone)):
         raise InputError("--every and --raw are for standard input: pass - as the path, or leave them out")
-    for option, path in (("--out", options.out), ("--embeddings", options.embeddings)):
-        if path is not None:
-            check_out_file(option, path, itertools.chain(filter(None, [options.speaker]), _inputs(options.paths)))
-    if options.out is not None and options.out == options.embeddings:
-        raise InputError(f"--out and --embeddings are both {options.out}: name two files")
     if options.segments is not None:
-        check_segments_file(options.segments, options.out, _inputs(options.paths))
+        check_segments_file(options.segments)
+    _check_outputs(options)
     model = load_model(
         options.model,
         batch_seconds=options.batch_seconds,
@@ -89,6 +86,18 @@ def _predict(options: argparse.Namespace) -> int:
     if output.num_failed:
         print(f"{output.num_failed} of the recordings could not be judged: see their lines", file=sys.stderr)
     return FAILED_EXIT_CODE if output.num_failed else 0
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Raises InputError where a file that is written is another one, or one that is read."""
+    written: dict[Path, str] = {}
+    for option in ("--out", "--segments", "--embeddings"):
+        path = getattr(options, option.removeprefix("--"))
+        if path is not None:
+            check_out_file(option, path, itertools.chain(filter(None, [options.speaker]), _inputs(options.paths)))
+            other = written.setdefault(written_place(path).resolve(), option)
+            if other != option:
+                raise InputError(f"{other} and {option} are both {path}: name two files")
 
 
 def _inputs(paths: list[str]) -> Iterator[str | int]:
@@ -176,6 +185,9 @@ def _open_output(options: argparse.Namespace, model: Model) -> Iterator[Output]:
     is_alone = options.segments is None and options.embeddings is None
     if options.paths != ["-"] and not options.microphone and is_alone and can_resume(path):
         settings = {name: str(getattr(options, name)) for name in ANSWERS_DEPEND_ON}
+        if options.speaker is not None:
+            # Of the same name there may be another enrolment by now.
+            settings["speaker"] = sha256(options.speaker)
         with open_resumed(path, {"model": model.description["sha256"], **settings}) as output:
             yield output
         return

@@ -14,6 +14,7 @@ from typing import Final
 
 from seq.errors import InputError
 from seq.utils.outputs import MODEL_FILES
+from seq.utils.run_folder import RunFolder
 
 DEFAULT_MODEL: Final = Path(__file__).with_name("default")
 NOTICE: Final = (
@@ -50,7 +51,13 @@ def model_and_paths(arguments: Sequence[str], needs_path: bool = True) -> tuple[
     Raises:
         InputError: there is a model, and nothing to judge where something is needed.
     """
-    if not arguments or not is_model_folder(Path(arguments[0])):
+    if not arguments:
+        return None, []
+    if not is_model_folder(Path(arguments[0])):
+        if arguments[0] != "-" and not os.path.exists(arguments[0]) and (len(arguments) > 1 or not needs_path):
+            raise InputError(f"{arguments[0]} is neither a model folder nor a recording: there is no such file")
+        if os.path.isfile(RunFolder(Path(arguments[0])).run_json):
+            raise InputError(f"{arguments[0]} is a run, and no model folder: export it first (speecheq export)")
         return None, list(arguments)
     if len(arguments) == 1 and needs_path:
         raise InputError(f"{arguments[0]} is a model folder: name recordings after it, or - for standard input")

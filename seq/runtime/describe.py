@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq.labels import NEUTRAL
-from seq.runtime.doubts import STRANGE_BAND
+from seq.runtime.doubts import STRANGE_BAND, UNLIKELY
 from seq.runtime.prosody import Prosody
 from seq.runtime.results import Answer
 from seq.tasks.answers import Category, TaskAnswer
@@ -36,7 +36,7 @@ def describe(answer: Answer, measured: Prosody | None, norms: Mapping[str, Any] 
 
 
 def _reservations(answer: Answer) -> str:
-    said = list(answer.doubts)
+    said = [doubt for doubt in answer.doubts if doubt != UNLIKELY]
     if answer.band == "narrow" and STRANGE_BAND["narrow"] not in said:
         said.append("nothing is heard above 4 kHz")
     return f" Of this recording: {'; '.join(said)}." if said else ""

@@ -45,18 +45,21 @@ def open_microphone() -> Iterator[Microphone]:
         # The array is PortAudio's, and is used again.
         heard.put(samples.copy())
 
-    try:
-        device = sounddevice.query_devices(kind="input")
-        rate = round(device["default_samplerate"])
-        stream = sounddevice.InputStream(
-            samplerate=rate, channels=1, dtype="float32", callback=hear, finished_callback=lambda: heard.put(None)
-        )
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise InputError(
-            f"there is no microphone that can be opened ({error}): plug one in and allow its use, or name a recording"
-        ) from error
-    with _ctrl_c() as stopped, stream:
-        yield Microphone(str(device["name"]), rate, _chunks(heard, stopped))
+    with _ctrl_c() as stopped:
+        try:
+            device = sounddevice.query_devices(kind="input")
+            rate = round(device["default_samplerate"])
+            stream = sounddevice.InputStream(
+                samplerate=rate, channels=1, dtype="float32", callback=hear, finished_callback=lambda: heard.put(None)
+            )
+            # A device that is taken or forbidden often says so here only.
+            stream.start()
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise InputError(
+                f"there is no microphone that can be opened ({error}): plug one in and allow its use, or name a recording"
+            ) from error
+        with contextlib.closing(stream):
+            yield Microphone(str(device["name"]), rate, _chunks(heard, stopped))
 
 
 def predict_microphone(

@@ -35,7 +35,7 @@ _Judged: TypeAlias = tuple[list[Answer], list[VoicedFrames]]
 
 
 class Recording:
-    """Takes 16 kHz samples as they come; holds no more than some 40 s of them.
+    """Takes 16 kHz samples as they come; holds some 40 s of them and, with threads, the windows that wait for one.
 
     Args:
         engine: the loaded model.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TextIO
 from urllib.parse import quote
@@ -23,7 +23,6 @@ from seq.runtime.recording import own_parts
 from seq.runtime.results import Answer, Catalogue, Result
 from seq.tasks.answers import Category
 from seq.utils.files import atomic_path, remove_leftovers_of
-from seq.utils.outputs import check_out_file
 
 RTTM, CSV, AUDACITY = ".rttm", ".csv", ".txt"
 # Seconds: windows that meet, meet exactly but for rounding of floats.
@@ -49,13 +48,10 @@ def segments(result: Result, engine: Engine) -> list[Answer]:
     return [_merged([windows[i] for i in group], [parts[i] for i in group], engine) for group in groups]
 
 
-def check_segments_file(path: Path, out: Path | None, inputs: Iterable[Path | str | int]) -> None:
-    """Raises InputError: `path` has none of the endings, is the file of --out, or as `check_out_file`."""
+def check_segments_file(path: Path) -> None:
+    """Raises InputError where `path` has none of the endings."""
     if path.suffix.lower() not in _WRITERS:
         raise InputError(f"--segments {path} ends in none of {', '.join(_WRITERS)} (RTTM, CSV, Audacity): name it so")
-    if out is not None and path.resolve() == out.resolve():
-        raise InputError(f"--segments {path} is the file of --out, too: name another one")
-    check_out_file("--segments", path, inputs)
 
 
 @contextlib.contextmanager

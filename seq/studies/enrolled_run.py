@@ -62,6 +62,8 @@ def run_enrolled(study: Enrolled) -> dict[str, Any]:
     folds = [load_fold(recipe.folds_dir, run.fold_and_seed()[0]) for run in runs]
     if not all(fold.speaker_disjoint for fold in folds):
         raise InputError(f"protocol {recipe.protocol.name} tests speakers who are in train: choose one that does not")
+    if not all(fold.valid_speaker_disjoint for fold in folds):
+        raise InputError(f"valid of protocol {recipe.protocol.name} has speakers of train: choose one where it has not")
     classes, task = recipe.protocol.emotions, main_task().name
     test = [item for fold in folds for item in _labelled(fold.test, references, classes)]
     skipped = possible(study.conditions, test, len(classes))

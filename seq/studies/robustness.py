@@ -128,6 +128,11 @@ def _decode_fold(
                 samples = {}
                 for cut in chunk:
                     others = [voice for name, own in voices.items() if name != _speaker(cut) for voice in own]
+                    if condition.needs_voices and not others:
+                        raise InputError(
+                            f"fold {number}: valid has nobody but {_speaker(cut)}, and babble needs others: "
+                            "choose a protocol with two speakers in valid"
+                        )
                     change = partial(condition.apply, utterance=cut.id, part=part, voices=others)
                     samples[cut.id] = changed_audio(cut, change, cuts, trim)
                 for own, found in zip(rows, answer(missing, chunk, samples), strict=True):

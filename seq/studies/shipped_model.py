@@ -26,8 +26,10 @@ from seq.runtime.folder import CARD, DESCRIPTION, ONNX, WEIGHTS, Description
 from seq.score.types import ends, metric, read_scores
 from seq.studies.robustness_report import READING, own_table
 from seq.studies.robustness_types import NAME, Robustness
+from seq.train.record import read_record
 from seq.utils.files import atomic_path, read_json, read_jsonl, write_text
 from seq.utils.markdown_text import code, markdown_table, plain
+from seq.utils.run_folder import RunFolder
 
 LICENCE: Final = "LICENSE"
 LICENCE_SOURCE: Final = Path(__file__).resolve().parents[2] / "LICENSE-MODEL"
@@ -49,12 +51,14 @@ def export_shipped(recipe: Path, exp: str, out: Path) -> Description:
         raise InputError(f"--exp {exp}: {exp_dir} has no conf.json: train it first (local/build_default_model.sh)")
     conf = conf_from_dict(read_json(exp_dir / "conf.json"), str(exp_dir / "conf.json"))
     run_dir = find_run(exp_dir)
+    if (name := read_record(RunFolder(run_dir).run_json)["protocol"]["name"]) != WHOLE:
+        raise InputError(f"--exp {exp} is of protocol {name}: the model that is given away is of {WHOLE}")
     description = export_run(run_dir, out, int8=True, keep_all=False)
     protocol = description["protocol"]
-    if protocol["name"] != WHOLE:
-        raise InputError(f"--exp {exp} is of protocol {protocol['name']}: the model that is given away is of {WHOLE}")
     size = sum((out / name).stat().st_size for name in (ONNX, WEIGHTS, DESCRIPTION))
     if size > MAX_BYTES:
+        # Without its licence and the rest of its card it must not stay.
+        shutil.rmtree(out)
         raise InputError(f"{out} has {size / 1e6:.1f} MB, and {MAX_BYTES / 1e6:.0f} are the most: train a smaller one")
     opened = Recipe(recipe, conf, conf.protocol(WHOLE))
     fold = load_fold(opened.folds_dir, protocol["fold"])

@@ -93,8 +93,10 @@ def embeddings_of(model: SpeechEqModel, manifest: Path, ids: Sequence[str]) -> d
     """The (embedding_dim,) vectors that the heads read, of utterances that stage 2 has prepared, by id.
 
     Raises:
-        InputError: stage 2 did not prepare all of them for this network.
+        InputError: stage 2 did not prepare all of them for this network, or it has adapters, which need the corpora.
     """
+    if model.spec.corpora:
+        raise InputError("vectors of a network with adapters are of no use here: train one with model.adapter_dim=0")
     found = {
         cut.id: model(*inputs_of(model, cut)).embedding[0].numpy()
         for cut in progress_bar(open_cuts(manifest, list(ids)), total=len(ids), desc="vectors", unit="utt")

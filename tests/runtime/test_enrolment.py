@@ -184,7 +184,7 @@ def test_from_recordings_to_an_answer_that_knows_the_speaker(
     ]
     table.write_text("path,speaker,emotion\n" + "".join(rows))
     clips = [str(path) for path in own[:6]]
-    asked = ["enroll", str(model_folder), *clips, "--speaker", "anna", "--labels", str(table), "--map", "joy=happy"]
+    asked = ["enroll", str(model_folder), "--speaker", "anna", *clips, "--labels", str(table), "--map", "joy=happy"]
     assert main(asked) == 0
     assert "6 clips of anna, labelled: happy 1" in capsys.readouterr().out
     by_folder = tmp_path / "clips"

@@ -41,8 +41,9 @@ def result(model: Model) -> Result:
         rest = (1 - confidence) / 2
         probs = {name: confidence if name == label else rest for name in ("neutral", "happy", "sad")}
         tasks = {**said.tasks, "emotion": Category(label, probs)}
-        answers.append(Answer(start, end, False, tasks, model.catalogue))
-    return Result(0.0, 24.25, False, answers[0].tasks, model.catalogue, 25.0, tuple(answers))
+        answers.append(Answer(start, end, (), tasks, model.catalogue, said.sound))
+    whole = (answers[0].tasks, model.catalogue, said.sound)
+    return Result(0.0, 24.25, (), *whole, duration=25.0, windows=tuple(answers))
 
 
 def test_neighbours_alike_are_one_and_a_pause_ends_it(model: Model, result: Result) -> None:
@@ -124,7 +125,7 @@ def test_the_command(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureF
         place = model_folder.parent if name.startswith("model") else tmp_path
         with pytest.raises(InputError, match=sentence):
             main(["predict", str(model_folder), str(long), "--segments", str(place / name)])
-    with pytest.raises(InputError, match="is the file of --out, too"):
+    with pytest.raises(InputError, match="--out and --segments are both"):
         main(
             [
                 "predict",

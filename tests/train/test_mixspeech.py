@@ -71,7 +71,7 @@ def test_every_task_learns_both_targets_by_their_shares(members: int) -> None:
     }
     mix = Mix([2, 0, 3, 1], 0.3)
     output = ModelOutput(numbers, torch.tensor([9, 8, 7, 9]), torch.zeros(4, 2))
-    batch = Batch([], [], torch.zeros(0), torch.zeros(0), Labels({}, targets), None, mix)
+    batch = Batch([], [], torch.zeros(0), torch.zeros(0), Labels({}, targets), mix=mix)
     setting = LossSetting(make_ctc("torch"), 0.1)
     found = batch_losses(output, batch, setting)
 

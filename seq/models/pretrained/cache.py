@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from seq.data.cut_jobs import rewrite_cuts
 from seq.data.degrade import degrade, noise_files
 from seq.data.encoded import FRAMES, STATISTICS, Heard, Variant, array_name, cached_variants, summarise
 from seq.data.voices import draw_voices
-from seq.data.whole_recording import changed_audio
+from seq.data.whole_recording import changed_audio, cuts_of_files
 from seq.errors import InputError
 from seq.models.pretrained.families import FrozenEncoder, split_encoder
 from seq.models.pretrained.source import find_checkpoint
@@ -135,11 +136,16 @@ def _open_storage(storage: Path, made_from: dict[str, Any]) -> None:
 
 def _check_size(cuts: Path, storage: Path, spec: EncoderSpec, variants: list[Variant]) -> None:
     """Say how much will lie on the disk. Raises InputError where that is more than there is room for."""
-    count, frames = 0, 0.0
+    speeds = [variant for variant in variants if not isinstance(variant, str)]
+    copies, count, frames = len(variants) - len(speeds), 0, 0.0
+    files = cuts_of_files(cuts) if copies else Counter()
     for cut in read_jsonl(cuts):
         count += 1
-        # A copy is on average as long as the utterance.
-        frames += sum(cut["duration"] / (1 if isinstance(v, str) else v) / FRAME_SECONDS for v in variants)
+        # What is trimmed of an utterance may stay in a copy, where noise is behind it.
+        longest = cut["duration"]
+        if copies and files[cut["recording"]["sources"][0]["source"]] == 1:
+            longest = cut["recording"]["duration"]
+        frames += (copies * longest + sum(cut["duration"] / speed for speed in speeds)) / FRAME_SECONDS
     size = frames * spec.dim * 2 + len(variants) * count * (spec.num_frozen * spec.dim * 8 + 2 * FILE_OVERHEAD)
     there = sum(path.stat().st_size + FILE_OVERHEAD for path in storage.rglob("*.npy"))
     free = shutil.disk_usage(storage).free
