@@ -56,7 +56,7 @@ def open_microphone() -> Iterator[Microphone]:
             stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             raise InputError(
-                f"there is no microphone that can be opened ({error}): plug one in and allow its use, or name a recording"
+                f"there is no microphone that can be opened ({error}): plug one in, allow its use, or name a recording"
             ) from error
         with contextlib.closing(stream):
             yield Microphone(str(device["name"]), rate, _chunks(heard, stopped))

@@ -52,7 +52,7 @@ EXPECTED = {
     "iemocap": (50, 10, 50, {"four": 5}),
     "mead": (40, 5, 0, {"speakers5": 5}),
     "nemo": (90, 5, 90, {"loso": 5, "sentences": 5}),
-    "ravdess": (56, 7, 56, {"emobox": 4, "search": 1, "sentences": 0}),
+    "ravdess": (56, 7, 56, {"emobox": 4, "search": 1, "sentences": 4}),
     "seqd": (50, 5, 50, {"speakers5": 5, "split": 1, "fold": 5}),
 }
 
