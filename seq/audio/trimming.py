@@ -17,7 +17,7 @@ TRIM_MIN_SECONDS = 0.3
 NOISE_PERCENTILES = (2.0, 20.0)
 NOISE_SPREAD_DB = 6.0
 NOISE_MARGIN_DB = 4.0
-NOISE_BELOW_PEAK_DB = 10.0
+NOISE_BELOW_PEAK_DB = 6.0
 
 
 def is_silent(samples: np.ndarray) -> bool:
