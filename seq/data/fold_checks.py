@@ -106,6 +106,10 @@ def check_fold(
     """
     if empty := empty_parts(fold):
         raise InputError(f"fold {fold.fold} has no utterance in {empty[0]}: correct the protocol in the conf")
+    if speakers is not None:
+        ids = (id_ for part in PARTS for id_ in getattr(fold, part))
+        if (unknown := next((id_ for id_ in ids if id_ not in speakers), None)) is not None:
+            raise InputError(f"fold {fold.fold} has utterance {unknown}, which the manifest lacks: run stage 3 again")
     for first, second, speakers_too in (
         ("train", "test", fold.speaker_disjoint),
         ("valid", "test", fold.speaker_disjoint),
@@ -114,11 +118,6 @@ def check_fold(
         ids_first, ids_second = getattr(fold, first), getattr(fold, second)
         _fail_if_shared("utterance", _common(ids_first, ids_second), fold, first, second)
         if speakers is not None and speakers_too:
-            unknown = next((id_ for id_ in (*ids_first, *ids_second) if id_ not in speakers), None)
-            if unknown is not None:
-                raise InputError(
-                    f"fold {fold.fold} has utterance {unknown}, which the manifest lacks: run stage 3 again"
-                )
             shared = {speakers[id_] for id_ in ids_first} & {speakers[id_] for id_ in ids_second}
             _fail_if_shared("speaker", shared, fold, first, second)
         if sentences is not None and fold.sentence_disjoint:

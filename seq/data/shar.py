@@ -151,7 +151,7 @@ def _read_shard(shard: Shard) -> Iterator[MonoCut]:
             number += 1
             yield cut
     # What smart_open and Lhotse raise of an address that does not answer.
-    except (OSError, ValueError, RuntimeError, tarfile.TarError) as error:
+    except (OSError, ValueError, RuntimeError, AssertionError, tarfile.TarError) as error:
         raise InputError(
             f"{shard.features} cannot be read ({error}): see that it is there, and run the same command again"
         ) from error

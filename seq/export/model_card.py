@@ -6,6 +6,7 @@ from typing import Final, cast
 
 from seq.export.doubt import CLEAN_ALONE
 from seq.models.pretrained.source import may_be_passed_on
+from seq.runtime.doubts import point_at
 from seq.runtime.folder import Description, Origin, read_catalogue
 from seq.score.calibration import Calibration
 from seq.score.shared import describe_shared
@@ -169,10 +170,8 @@ def _risks(description: Description) -> list[str]:
     found = description.get("fitted_on")
     if not found or not found["curve"]:
         return []
-    cells = []
-    for risk in RISKS:
-        reached = [point["coverage"] for point in found["curve"] if point["risk"] <= risk]
-        cells.append(f"{100 * max(reached):.0f} %" if reached else "–")
+    points = [point_at(risk, found["curve"]) for risk in RISKS]
+    cells = [f"{100 * point['coverage']:.0f} %" if point else "–" for point in points]
     return [
         f"`--risk` chooses another threshold. On the same {found['num_answers']} answers it gives:",
         "",

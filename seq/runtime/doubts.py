@@ -96,11 +96,17 @@ def threshold_for(risk: float, fitted_on: FittedOn | None) -> float:
     """
     if not fitted_on or not fitted_on["curve"]:
         raise InputError(f"--risk {risk:g}: the model does not say what thresholds do: export it again from its run")
-    reached = [point for point in fitted_on["curve"] if point["risk"] <= risk]
-    if not reached:
-        least = min(fitted_on["curve"], key=lambda point: point["risk"])
+    point = point_at(risk, fitted_on["curve"])
+    if point is None:
+        least = min(fitted_on["curve"], key=lambda other: other["risk"])
         raise InputError(
             f"--risk {risk:g} cannot be reached: the least is {least['risk']:.3f}, with {least['coverage']:.0%} of the "
             "answers given"
         )
-    return max(reached, key=lambda point: point["coverage"])["threshold"]
+    return point["threshold"]
+
+
+def point_at(risk: float, curve: Sequence[RiskPoint]) -> RiskPoint | None:
+    """Of a curve, the point with most answers of which at most this share is wrong; None where there is none."""
+    reached = (point for point in curve if point["risk"] <= risk)
+    return max(reached, key=lambda point: point["coverage"], default=None)
