@@ -8,6 +8,7 @@ their silence is trimmed afterwards, as it is when somebody asks for a predictio
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ from seq.data.features import compute_fbank
 from seq.data.fold_checks import Fold
 from seq.data.shar import open_cuts
 from seq.data.targets import Labeller
+from seq.data.voices import draw_voices
 from seq.data.whole_recording import changed_audio
 from seq.errors import InputError
 from seq.models.model import SpeechEqModel
@@ -129,10 +131,8 @@ def _decode_fold(
                 for cut in chunk:
                     others = [voice for name, own in voices.items() if name != _speaker(cut) for voice in own]
                     if condition.needs_voices and not others:
-                        raise InputError(
-                            f"fold {number}: valid has nobody but {_speaker(cut)}, and babble needs others: "
-                            "choose a protocol with two speakers in valid"
-                        )
+                        # Nobody else is in valid: what the speaker said elsewhere, slower or faster, is another's voice.
+                        others = draw_voices(cuts, cut, random.Random(cut.id))
                     change = partial(condition.apply, utterance=cut.id, part=part, voices=others)
                     samples[cut.id] = changed_audio(cut, change, cuts, trim)
                 for own, found in zip(rows, answer(missing, chunk, samples), strict=True):
