@@ -131,7 +131,7 @@ def _decode_fold(
                 for cut in chunk:
                     others = [voice for name, own in voices.items() if name != _speaker(cut) for voice in own]
                     if condition.needs_voices and not others:
-                        # Nobody else is in valid: what the speaker said elsewhere, slower or faster, is another's voice.
+                        # Nobody else is in valid: what they said elsewhere, slower or faster, is another's voice.
                         others = draw_voices(cuts, cut, random.Random(cut.id))
                     change = partial(condition.apply, utterance=cut.id, part=part, voices=others)
                     samples[cut.id] = changed_audio(cut, change, cuts, trim)
