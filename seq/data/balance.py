@@ -6,7 +6,6 @@ corpus is thinned, another choice in every epoch; of a small one, utterances com
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -17,8 +16,7 @@ from lhotse import CutSet
 from lhotse.utils import fastcopy
 
 from seq.data.epoch import Epoch
-from seq.data.shar import manifest_files, shuffled_cuts
-from seq.utils.files import read_jsonl
+from seq.data.shar import manifest_rows, shuffled_cuts
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut
@@ -53,8 +51,7 @@ def balanced_cuts(
     Of shards, those that `rank` of `world_size` sees; of one manifest all, and the sampler deals batches.
     """
     wanted = set(ids)
-    rows = itertools.chain.from_iterable(map(read_jsonl, manifest_files(path)))
-    corpus = {cut["id"]: corpus_of(cut) for cut in rows if cut["id"] in wanted}
+    corpus = {cut["id"]: corpus_of(cut) for cut in manifest_rows(path) if cut["id"] in wanted}
     sizes = Counter(corpus.values())
     factors = draws_per_utterance(dict(sizes), balance)
     names = sorted(sizes)

@@ -21,7 +21,7 @@ from seq.errors import InputError
 from seq.export.whole_run import WholeRun
 from seq.models.model import SpeechEqModel
 from seq.runtime.speakers import Adaptation, Clips, Strengths, TrainingSpeakers, summarise_clips
-from seq.score.draws import Labelled, draw_clips, draw_support, halves
+from seq.score.draws import Labelled, draw_clips, draw_labelled, fewest_of_a_class, halves, labelled
 from seq.score.predictions import read_references
 from seq.tasks.base import Setting
 from seq.train.answers import embeddings_of
@@ -94,18 +94,18 @@ def choose_strengths(
     training: TrainingSpeakers, head: Head, vectors: Mapping[str, np.ndarray], items: Sequence[Labelled]
 ) -> Strengths | None:
     """The strengths with the lowest log loss on the speakers of `items`; None where they have too few utterances."""
-    plain, labelled = _trials(vectors, items, list(training.classes))
+    plain, told = _trials(vectors, items, list(training.classes))
     if not plain:
         return None
     moved = [Strengths(mean, deviation) for mean, deviation in itertools.product(MEANS, DEVIATIONS)]
     best = min(moved, key=_loss(training, head, plain))
-    if not labelled:
+    if not told:
         return best
     believed = [
         replace(best, prototype=prototype, weight=weight)
         for weight, prototype in itertools.product(WEIGHTS, PROTOTYPES)
     ]
-    return min(believed, key=_loss(training, head, labelled))
+    return min(believed, key=_loss(training, head, told))
 
 
 def _loss(training: TrainingSpeakers, head: Head, trials: Sequence[_Trial]) -> Callable[[Strengths], float]:
@@ -126,21 +126,19 @@ def _trials(
 ) -> tuple[list[_Trial], list[_Trial]]:
     """Draws without labels and with them, of every speaker and number of clips that the speaker has."""
     plain: list[_Trial] = []
-    labelled: list[_Trial] = []
+    told: list[_Trial] = []
     for speaker in sorted({item.speaker for item in items}):
         scored, pool = halves([item for item in items if item.speaker == speaker], speaker)
         rows, refs = np.array([vectors[item.id] for item in scored]), np.array([item.label for item in scored])
-        least = min(sum(item.label == number for item in pool) for number in range(len(classes)))
+        least = fewest_of_a_class(pool, len(classes))
         for draw in range(NUM_DRAWS):
             for count in (count for count in NUM_CLIPS if count <= len(pool)):
                 ids = draw_clips(pool, count, draw, speaker)
                 plain.append(_Trial(summarise_clips(np.array([vectors[id_] for id_ in ids])), rows, refs))
             for count in (count for count in NUM_LABELLED if count <= least):
-                drawn = draw_support(pool, len(classes), count, draw, speaker)
-                heard = np.array([vectors[id_] for ids in drawn for id_ in ids])
-                labels = [classes[number] for number, ids in enumerate(drawn) for _ in ids]
-                labelled.append(_Trial(summarise_clips(heard, labels), rows, refs))
-    return plain, labelled
+                ids, labels = draw_labelled(pool, classes, count, draw, speaker)
+                told.append(_Trial(summarise_clips(np.array([vectors[id_] for id_ in ids]), labels), rows, refs))
+    return plain, told
 
 
 def measure_speakers(model: SpeechEqModel, conf: Conf, run: WholeRun, main: str, temperature: float) -> dict[str, Any]:
@@ -157,12 +155,7 @@ def measure_speakers(model: SpeechEqModel, conf: Conf, run: WholeRun, main: str,
     references = read_references(run.manifest, Setting(conf.protocol(run.record["protocol"]["name"]), conf.corpus))
     parts = []
     for ids in (run.fold.train, run.fold.valid):
-        known = ((id_, references[id_]) for id_ in ids if id_ in references)
-        items = [
-            Labelled(id_, ref.speaker, classes.index(str(ref.labels[main])))
-            for id_, ref in known
-            if ref.labels.get(main) in classes
-        ]
+        items = labelled(ids, references, main, classes)
         some = items if len(items) <= MAX_UTTERANCES else random.Random(0).sample(items, MAX_UTTERANCES)
         parts.append((some, embeddings_of(model, run.features, [item.id for item in some])))
     (train, vectors), (valid, valid_vectors) = parts

@@ -38,13 +38,7 @@ def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--epochs", metavar="N", type=positive_int, help="passes over train (default: 15)")
     parser.add_argument("--learning-rate", metavar="X", type=positive_float, help="at its highest (default: 0.0003)")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the split and of training (default: 0)")
-    parser.add_argument(
-        "--map",
-        metavar="WORD=CATEGORY",
-        action="append",
-        default=[],
-        help="a word of your emotion column, and the category that it stands for",
-    )
+    add_map(parser)
     parser.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -76,7 +70,7 @@ def _finetune(options: argparse.Namespace) -> int:
         out=options.out,
         work=options.work or out.with_name(f"{out.name}.work"),
         seed=options.seed,
-        mapping=dict(pair(text) for text in options.map),
+        mapping=dict(options.map),
         overrides=[*overrides, *options.set],
         device=options.device,
         num_jobs=options.jobs,
@@ -87,8 +81,19 @@ def _finetune(options: argparse.Namespace) -> int:
     return 0
 
 
-def pair(text: str) -> tuple[str, str]:
-    """WORD=CATEGORY of --map. Raises InputError for anything else."""
+def add_map(parser: argparse.ArgumentParser) -> None:
+    """Add --map, which gives pairs of a word and its category."""
+    parser.add_argument(
+        "--map",
+        metavar="WORD=CATEGORY",
+        type=_pair,
+        action="append",
+        default=[],
+        help="a word of your labels, and the category that it stands for",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
     word, separator, category = (part.strip() for part in text.rpartition("="))
     if not separator or not word or not category:
         raise InputError(f"--map {text}: write it as WORD=CATEGORY, for example joy=happy")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from seq.errors import InputError
-from seq.finetune.command import pair
+from seq.finetune.command import add_map
 from seq.utils.names import wrong_name
 from seq.utils.option_types import positive_int
 from seq.utils.outputs import check_out_file, out_path
@@ -35,13 +35,7 @@ def add_enroll(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--by-folder", action="store_true", help="the emotion of a clip is the name of the folder that it lies in"
     )
-    parser.add_argument(
-        "--map",
-        metavar="WORD=CATEGORY",
-        action="append",
-        default=[],
-        help="a word of your labels, and the category that it stands for",
-    )
+    add_map(parser)
     parser.add_argument("--out", metavar="FILE", type=out_path, help="the file to write (default: NAME.speaker.json)")
     parser.add_argument("--jobs", type=positive_int, default=1, help="threads (default: 1)")
     parser.set_defaults(run=_enroll)
@@ -55,8 +49,7 @@ def _enroll(options: argparse.Namespace) -> int:
     if wrong := wrong_name(options.speaker):
         raise InputError(f"--speaker {options.speaker!r} {wrong}: choose another name")
     out = options.out or Path(f"{options.speaker}.speaker.json")
-    words = dict(pair(text) for text in options.map)
-    clips = find_clips(options.paths, options.labels, options.by_folder, options.speaker, words)
+    clips = find_clips(options.paths, options.labels, options.by_folder, options.speaker, dict(options.map))
     read = [*options.paths, *(clip.item.path for clip in clips), *([options.labels] if options.labels else [])]
     check_out_file("--out", out, read)
     model = load_model(options.model)

@@ -153,7 +153,7 @@ def open_resumed(out: Path, settings: dict[str, str]) -> Iterator[ResumedOutput]
         OSError: what the system says, naming `out`.
     """
     place = written_place(out)
-    part = place.with_name(temporary_beside(place).name.replace(f".{os.getpid()}.tmp.", ".part.", 1))
+    part = temporary_beside(place, "part")
     part.parent.mkdir(parents=True, exist_ok=True)
     with name_in_errors(out), _open_alone(part, out) as file:
         output = ResumedOutput(file, out, part, settings)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from seq.score.predictions import Reference
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,37 @@ class Labelled:
     label: int
 
 
+def labelled(
+    ids: Iterable[str], references: Mapping[str, Reference], task: str, classes: Sequence[str]
+) -> list[Labelled]:
+    """Those utterances whose label of a category task is one of the classes."""
+    known = ((id_, references[id_]) for id_ in ids if id_ in references)
+    return [
+        Labelled(id_, reference.speaker, classes.index(str(reference.labels[task])))
+        for id_, reference in known
+        if reference.labels.get(task) in classes
+    ]
+
+
 def draw_support(pool: Sequence[Labelled], num_classes: int, count: int, draw: int, speaker: str) -> list[list[str]]:
     """The ids of `count` utterances of each class, in random order, by the draw's number and the scored speaker."""
     rng = random.Random(f"{draw}/{speaker}")
     by_class = [sorted(item.id for item in pool if item.label == number) for number in range(num_classes)]
     return [rng.sample(ids, count) for ids in by_class]
+
+
+def draw_labelled(
+    pool: Sequence[Labelled], classes: Sequence[str], count: int, draw: int, speaker: str
+) -> tuple[list[str], list[str]]:
+    """The same ids, one class after the other, and the class of each."""
+    drawn = draw_support(pool, len(classes), count, draw, speaker)
+    named = [(id_, name) for name, ids in zip(classes, drawn, strict=True) for id_ in ids]
+    return [id_ for id_, _ in named], [name for _, name in named]
+
+
+def fewest_of_a_class(pool: Sequence[Labelled], num_classes: int) -> int:
+    """How many utterances can be drawn of every class."""
+    return min(sum(item.label == number for item in pool) for number in range(num_classes))
 
 
 def draw_clips(pool: Sequence[Labelled], count: int, draw: int, speaker: str) -> list[str]:

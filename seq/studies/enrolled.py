@@ -17,7 +17,7 @@ from seq.export.speakers import Head, choose_strengths, training_speakers
 from seq.models.model import SpeechEqModel
 from seq.runtime.speakers import Adaptation, Clips, Strengths, TrainingSpeakers, summarise_clips
 from seq.score.calibration import fit_temperature
-from seq.score.draws import Labelled, draw_clips, draw_support, halves
+from seq.score.draws import Labelled, draw_clips, draw_labelled, fewest_of_a_class, halves
 from seq.score.predictions import Reference
 from seq.tasks.base import Outputs
 from seq.tasks.kinds import UtteranceTask
@@ -67,11 +67,11 @@ class _Readout:
 
     def answers(self, vectors: np.ndarray, adaptation: Adaptation) -> list[int]:
         """The number of the answer for each of (N, D) vectors."""
-        moved = vectors + adaptation.shift(vectors)
-        numbers = self.head.scores(moved)
+        if self.task.name == main_task().name:
+            return self.head.scores(vectors, adaptation).argmax(axis=1).tolist()
+        numbers = self.head.scores(vectors + adaptation.shift(vectors))
         if self.outputs.kind == "category":
-            is_main = self.task.name == main_task().name
-            return (numbers + adaptation.class_shift(vectors) if is_main else numbers).argmax(axis=1).tolist()
+            return numbers.argmax(axis=1).tolist()
         found = [self.task.predict(row, None, self.outputs) for row in (1 / (1 + np.exp(-numbers))).tolist()]
         return [self.outputs.levels.index(one.hyp) for one in found if isinstance(one, ScalePrediction)]
 
@@ -108,9 +108,7 @@ def possible(conditions: Sequence[Condition], test: Sequence[Labelled], num_clas
     skipped = {}
     for one in conditions:
         counts = {
-            speaker: min(sum(item.label == number for item in pool) for number in range(num_classes))
-            if one.with_labels
-            else len(pool)
+            speaker: fewest_of_a_class(pool, num_classes) if one.with_labels else len(pool)
             for speaker, pool in pools.items()
         }
         speaker = min(counts, key=counts.__getitem__)
@@ -187,13 +185,10 @@ def _score_speaker(
 def _draw(
     condition: Condition, heard: Heard, pool: Sequence[Labelled], classes: Sequence[str], draw: int, speaker: str
 ) -> tuple[list[str], Clips]:
-    labels: list[str | None] = []
+    labels: list[str] | None = None
     if condition.with_labels:
-        by_class = draw_support(pool, len(classes), condition.count, draw, speaker)
-        ids = [id_ for drawn in by_class for id_ in drawn]
-        labels += [classes[number] for number, drawn in enumerate(by_class) for _ in drawn]
+        ids, labels = draw_labelled(pool, classes, condition.count, draw, speaker)
     else:
         ids = draw_clips(pool, condition.count, draw, speaker)
-        labels += [None] * len(ids)
     dim = len(next(iter(heard.vectors.values())))
     return ids, summarise_clips(np.array([heard.vectors[id_] for id_ in ids]).reshape(-1, dim), labels)

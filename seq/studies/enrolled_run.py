@@ -13,7 +13,7 @@ import numpy as np
 from seq.data.folds import Fold, describe_protocol, load_fold
 from seq.errors import InputError
 from seq.recipe.recipe import Recipe
-from seq.score.draws import Labelled
+from seq.score.draws import labelled
 from seq.score.intervals import crossed_intervals
 from seq.score.predictions import Reference, read_references
 from seq.studies.enrolled import VERSION, Condition, Heard, answer_names, possible, score_fold, scored_tasks
@@ -65,7 +65,7 @@ def run_enrolled(study: Enrolled) -> dict[str, Any]:
     if not all(fold.valid_speaker_disjoint for fold in folds):
         raise InputError(f"valid of protocol {recipe.protocol.name} has speakers of train: choose one where it has not")
     classes, task = recipe.protocol.emotions, main_task().name
-    test = [item for fold in folds for item in _labelled(fold.test, references, classes)]
+    test = [item for fold in folds for item in labelled(fold.test, references, task, classes)]
     skipped = possible(study.conditions, test, len(classes))
     for name, reason in skipped.items():
         print(f"{name} is skipped: {reason}")
@@ -90,7 +90,7 @@ def run_enrolled(study: Enrolled) -> dict[str, Any]:
         if found.get("made_from") != made_from:
             print(f"fold {fold.fold}: test speakers {', '.join(_speakers(fold, references))}", flush=True)
             ids = [*fold.train, *fold.valid, *fold.test]
-            parts = [_labelled(part, references, classes) for part in (fold.train, fold.valid, fold.test)]
+            parts = [labelled(part, references, task, classes) for part in (fold.train, fold.valid, fold.test)]
             heard = Heard(model, embeddings_of(model, recipe.features, ids), references, *parts)
             found = {"made_from": made_from, "fold": fold.fold, **score_fold(heard, conditions, study.num_draws)}
             write_json(kept, found)
@@ -120,11 +120,6 @@ def run_enrolled(study: Enrolled) -> dict[str, Any]:
     }
     write_json(study.out / f"{PROTOCOL}.json", result)
     return result
-
-
-def _labelled(ids: Sequence[str], references: Mapping[str, Reference], classes: Sequence[str]) -> list[Labelled]:
-    known = ((id_, references[id_], references[id_].labels.get(main_task().name)) for id_ in ids)
-    return [Labelled(id_, ref.speaker, classes.index(str(label))) for id_, ref, label in known if label in classes]
 
 
 def _speakers(fold: Fold, references: Mapping[str, Reference]) -> list[str]:

@@ -21,8 +21,8 @@ from seq.data.fold_files import fold_numbers
 from seq.data.folds import load_fold
 from seq.errors import InputError
 from seq.recipe.recipe import Recipe
-from seq.score.draws import Labelled, draw_support
-from seq.score.predictions import Reference, read_references
+from seq.score.draws import Labelled, draw_support, labelled
+from seq.score.predictions import read_references
 from seq.studies.few_shot_prototypes import class_means
 from seq.studies.few_shot_refit import Linear, choose_strength, refit
 from seq.studies.few_shot_vectors import Space
@@ -89,12 +89,7 @@ def common_classes(source: Sequence[str], target: Sequence[str]) -> list[str]:
 def labelled_items(recipe: Recipe, classes: Sequence[str]) -> dict[str, Labelled]:
     """All utterances of a recipe whose class is a common one, by id. Raises InputError where stage 1 has not run."""
     references = read_references(recipe.cuts, Setting(recipe.protocol, recipe.conf.corpus))
-    return {id_: item for id_, ref in references.items() if (item := _labelled(id_, ref, classes)) is not None}
-
-
-def _labelled(id_: str, reference: Reference, classes: Sequence[str]) -> Labelled | None:
-    label = reference.labels.get(main_task().name)
-    return Labelled(id_, reference.speaker, classes.index(str(label))) if label in classes else None
+    return {item.id: item for item in labelled(references, references, main_task().name, classes)}
 
 
 def make_rounds(target: Recipe, items: dict[str, Labelled], folds: Sequence[int], is_same: bool) -> list[Round]:

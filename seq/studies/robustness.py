@@ -40,7 +40,7 @@ from seq.train.experiment import Experiment
 from seq.utils.files import content_digest, sha256, update_json, write_jsonl
 from seq.utils.pool import pool_map
 from seq.utils.progress import progress_bar
-from seq.utils.run_folder import DecodedPart
+from seq.utils.run_folder import DecodedPart, RunFolder
 
 # Utterances that are changed and heard at once, and voices of others that are at hand.
 CHUNK_SIZE: Final = 32
@@ -162,7 +162,7 @@ def answer(
             hear = _ear(system.model, system.experiment.conf)
             heard[system.reads] = {id_: hear(values) for id_, values in samples.items()}
         loader = eval_loader(CutSet.from_cuts(cuts), _HeardDataset(system, heard[system.reads]))
-        fold, seed = (int(name.rpartition("_")[2]) for name in system.run_dir.parts[-2:])
+        fold, seed = RunFolder(system.run_dir).fold_and_seed()
         rows = []
         for row, _ in predict(system.model, loader, system.ctc, "fp32"):
             row.corpus, row.fold, row.seed = system.experiment.conf.corpus.name, fold, seed

@@ -11,7 +11,7 @@ import numpy as np
 
 from seq.data.conditions import CLEAN, CONDITIONS, Condition, condition_path, groups, made_from
 from seq.errors import InputError
-from seq.score.calibration import apply_temperature, calibrate, calibration_error, probabilities
+from seq.score.calibration import apply_temperature, calibration_error, fit_temperature, probabilities
 from seq.score.doubt import Doubt, fit_doubt, valid_under_conditions
 from seq.score.intervals import intervals, mean_values, method_name
 from seq.score.predictions import read_rows
@@ -226,7 +226,7 @@ def _common(parts: Sequence[Answers]) -> tuple[str, ...]:
 def _fit(run: RunFolder, task: str, labels: tuple[str, ...], weights: str) -> tuple[float, Doubt]:
     """The temperature and the doubt that a run's valid part chooses."""
     valid = read_rows(run.valid_predictions)
-    temperature = calibrate(valid, [], task, labels)["temperature"]
+    temperature = fit_temperature(*probabilities(valid, task, labels))
     return temperature, fit_doubt(valid, valid_under_conditions(run.path, weights), task, labels, temperature)
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
 from seq.data.folds import Fold, load_fold
-from seq.data.shar import manifest_files
+from seq.data.shar import manifest_rows
 from seq.lang.tokens import TokenTable
 from seq.lang.units import Lang, open_lang
 from seq.tasks.base import Setting
 from seq.train.start import Start
-from seq.utils.files import read_jsonl
 from seq.utils.run_folder import RunFolder
 
 
@@ -40,7 +39,7 @@ class Experiment:
         """A fold, its parts, speakers and sentences checked against the cuts. Raises InputError where they overlap."""
         speakers: dict[str, str] = {}
         sentences: dict[str, str | None] = {}
-        for cut in (cut for path in manifest_files(self.cuts) for cut in read_jsonl(path)):
+        for cut in manifest_rows(self.cuts):
             supervision = cut["supervisions"][0]
             speakers[cut["id"]] = supervision["speaker"]
             sentences[cut["id"]] = (supervision.get("custom") or {}).get("sentence")

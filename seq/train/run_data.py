@@ -11,7 +11,7 @@ from lhotse import CutSet
 from seq.data.balance import balanced_cuts, corpus_of
 from seq.data.batches import NUM_BUCKETS
 from seq.data.epoch import Epoch
-from seq.data.shar import manifest_files, open_cuts, open_labels, shuffled_cuts
+from seq.data.shar import manifest_rows, open_cuts, open_labels, shuffled_cuts
 from seq.data.targets import Labeller
 from seq.errors import InputError
 from seq.models.model import ModelSpec
@@ -22,7 +22,6 @@ from seq.tasks.registry import in_order
 from seq.train.experiment import Experiment
 from seq.train.identity import run_identity
 from seq.train.teacher import open_lessons
-from seq.utils.files import read_jsonl
 
 
 def find_untrainable(tasks: Sequence[Task], cuts: Path, train: Sequence[str], setting: Setting) -> dict[str, str]:
@@ -31,13 +30,12 @@ def find_untrainable(tasks: Sequence[Task], cuts: Path, train: Sequence[str], se
     A head that always says the one level there is would be right every time and know nothing.
     """
     wanted, found = set(train), {task.name: set[str]() for task in tasks}
-    for path in manifest_files(cuts):
-        for cut in read_jsonl(path):
-            if cut["id"] in wanted:
-                row = ManifestRow.from_dict(cut)
-                for task in tasks:
-                    if (label := task.label(row, setting)) is not None:
-                        found[task.name].add(str(label))
+    for cut in manifest_rows(cuts):
+        if cut["id"] in wanted:
+            row = ManifestRow.from_dict(cut)
+            for task in tasks:
+                if (label := task.label(row, setting)) is not None:
+                    found[task.name].add(str(label))
     reasons = {task.name: "no utterance of train has a label" for task in tasks if not found[task.name]}
     for task in tasks:
         if task.kind == "scale" and len(found[task.name]) == 1:
@@ -113,7 +111,7 @@ class RunData:
 
     def _train_rows(self) -> Iterator[dict[str, Any]]:
         wanted = set(self.fold.train)
-        return (cut for path in manifest_files(self._cuts) for cut in read_jsonl(path) if cut["id"] in wanted)
+        return (cut for cut in manifest_rows(self._cuts) if cut["id"] in wanted)
 
     def train_cuts(self) -> CutSet:
         """Cuts of the train part."""

@@ -61,10 +61,13 @@ def name_in_errors(path: Path | str, temporary: Path | None = None) -> Iterator[
         raise
 
 
-def temporary_beside(path: Path) -> Path:
-    """Where this process writes what will be `path`; the name keeps the suffixes (Lhotse chooses gzip by `.gz`)."""
+def temporary_beside(path: Path, mark: str = "") -> Path:
+    """Where this process writes what will be `path`, or, of a `mark`, whichever process goes on with it.
+
+    The name keeps the suffixes (Lhotse chooses gzip by `.gz`).
+    """
     name = path.name if len(os.fsencode(path.name)) <= _MAX_NAME_BYTES else path.name[-_KEPT_CHARACTERS:]
-    return path.with_name(f".{os.getpid()}.tmp.{name}")
+    return path.with_name(f".{mark or f'{os.getpid()}.tmp'}.{name}")
 
 
 def remove_leftovers(folder: Path) -> None:
