@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Experiments under everyday changes of the recording: level, band, noise, babble, rooms, clipping, forms of files.
 
-Usage:   local/test_robustness.py --recipe egs/ravdess --exp whisper-tiny.en_emobox [--exp ANOTHER] [--folds 1,2] \\
-             [--seeds 0] [--nj N] [--encoder DIR] [--part valid]
+Usage:   local/test_robustness.py --recipe egs/ravdess --exp whisper-tiny.en-robust_emobox [--exp ANOTHER] \\
+             [--folds 1,2] [--seeds 0] [--nj N] [--encoder DIR] [--part valid]
 In:      experiments of one protocol of a recipe, trained and decoded (stages 5 and 6)
 Out:     per experiment, in egs/<corpus>/exp/<name>: robustness/test/fold_<k>/seed_<s>/<condition>.jsonl, which are not
          made again, and robustness.json; of all, in the first one's folder, robustness.md and figures/robustness.png.

@@ -69,7 +69,7 @@ def toy(tmp_path: Path) -> Path:
 def test_every_recipe_trains_its_model_and_from_scratch_what_it_always_has(recipe: str) -> None:
     conf = load_conf(ROOT / "egs" / recipe / "conf/default.yaml")
     english = {"ravdess", "cremad", "iemocap", "mead"}
-    default = "small" if recipe == "synth" else "whisper-tiny.en" if recipe in english else "whisper-tiny"
+    default = "small" if recipe == "synth" else "whisper-tiny.en-robust" if recipe in english else "whisper-tiny-robust"
     assert conf.model_name == default
     other = SMALL if recipe == "synth" else {}
     values = conf_to_dict(load_conf(ROOT / "egs" / recipe / "conf/default.yaml", model=None if other else "scratch"))

@@ -25,8 +25,8 @@ from seq.recipe.environment import ROOT, enter_environment
 from seq.recipe.locks import RecipeLocks, recipe_locks
 from seq.recipe.options import Options, parse_options, usage
 from seq.recipe.plan import Unit, commas, group_units, reader_options, remembered_options, resolve_plan
-from seq.recipe.stages import STAGES, Call, Stage
-from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record
+from seq.recipe.stages import STAGES, Call, Stage, data_stamps
+from seq.recipe.stamps import Work, begin, check, conf_values, fingerprint, record, stamped_version
 from seq.utils.typed_yaml import select
 
 
@@ -103,6 +103,7 @@ class Runner:
         with recipe_locks(plan) as locks:
             reader = {**remembered_options(plan.corpus_json), **options.reader}
             self.call = replace(self.call, options=replace(options, reader=reader))
+            self._refuse_old_siblings()
             return self._run_stages(locks)
 
     def _run_stages(self, locks: RecipeLocks) -> int:
@@ -134,6 +135,17 @@ class Runner:
                 f'this copy of {plan.corpus} is partial ("missing" in {self.recipe / plan.corpus_json}): complete it, '
                 "or pass --allow-partial to go on"
             )
+
+    def _refuse_old_siblings(self) -> None:
+        """What egs/unified reads of other recipes must be what they would prepare now."""
+        for sibling in self.call.plan.siblings:
+            for name, stamp in data_stamps(sibling, sibling.encoder).items():
+                version = stamped_version(stamp)
+                if version not in (None, STAGES[name].version):
+                    raise InputError(
+                        f"corpus {sibling.name} was prepared by other code (its stage {name} has version {version}, "
+                        f"now it is {STAGES[name].version}): run {sibling.prepare} again"
+                    )
 
     def _fetch_encoder(self) -> None:
         """An encoder that is not at hand is said, or fetched, before anything else works."""

@@ -49,6 +49,12 @@ class Sibling(RecipeFiles):
         """The scores of its own experiment, made by its recipe; they need not be there."""
         return self.exp_dir(experiment_name(prefix, self.protocol)) / "scores.json"
 
+    @property
+    def prepare(self) -> str:
+        """The command that prepares it."""
+        model = " with the same --model" if self.encoder else ""
+        return f"{self.recipe}/run.sh --protocol {self.protocol} --stop-stage 4{model}"
+
     def check(self) -> None:
         """Raises InputError where its recipe has not prepared what is read."""
         missing = [path for path in self.inputs() if not path.exists()]
@@ -56,9 +62,8 @@ class Sibling(RecipeFiles):
             missing.append(self.fold_json(1))
         if missing:
             raise InputError(
-                f"corpus {self.name} is not prepared ({missing[0]} is missing): run "
-                f"{self.recipe}/run.sh --protocol {self.protocol} --stop-stage 4 first"
-                f"{' with the same --model' if self.encoder else ''}, or take it out of unified.corpora in the conf"
+                f"corpus {self.name} is not prepared ({missing[0]} is missing): run {self.prepare} first, "
+                "or take it out of unified.corpora in the conf"
             )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from seq.conf import NO_WEIGHTS, WEIGHTS, ProtocolConf
+from seq.recipe.files import RecipeFiles
 from seq.recipe.options import Options
 from seq.recipe.plan import Plan, Unit, commas
 from seq.recipe.stamps import Work
@@ -27,7 +28,7 @@ class Call:
 
     def data_stamp(self, name: str) -> Path:
         """The stamp of a stage that prepares data."""
-        return self.plan.data_dir / f".stages/{name}.json"
+        return _data_stamp(self.plan, name)
 
     def exp_stamp(self, name: str) -> Path:
         """The stamp of a stage that works in the experiment's folder."""
@@ -38,11 +39,21 @@ class Call:
         return [path for sibling in self.plan.siblings for path in sibling.inputs()]
 
 
+def _data_stamp(recipe: RecipeFiles, name: str) -> Path:
+    return recipe.data_dir / f".stages/{name}.json"
+
+
+def data_stamps(recipe: RecipeFiles, encoder: str) -> dict[str, Path]:
+    """The stamps of the stages up to the features, which egs/unified reads, too, by the stage's name."""
+    names = {"corpus": "0_corpus", "manifests": "1_manifests", "features": "2_features" + f".{encoder}" * bool(encoder)}
+    return {stage: _data_stamp(recipe, name) for stage, name in names.items()}
+
+
 def _corpus(call: Call) -> Work:
     plan, options = call.plan, call.options
     reader_arguments = [part for name, value in options.reader.items() for part in (f"--{name}", value)]
     return Work(
-        call.data_stamp("0_corpus"),
+        data_stamps(plan, plan.encoder)["corpus"],
         inputs=[*(Path(value) for value in options.reader.values() if Path(value).exists()), *call.sibling_files()],
         outputs=[plan.corpus_json, plan.audio_table],
         arguments=["--corpus-dir", options.corpus_dir, "--data-dir", plan.data_dir,
@@ -56,7 +67,7 @@ def _corpus(call: Call) -> Work:
 def _manifests(call: Call) -> Work:
     plan = call.plan
     return Work(
-        call.data_stamp("1_manifests"),
+        data_stamps(plan, plan.encoder)["manifests"],
         inputs=[plan.corpus_json, plan.audio_table, *call.sibling_files()],
         outputs=[plan.cuts],
         arguments=["--corpus-json", plan.corpus_json, "--audio-table", plan.audio_table, "--out", plan.cuts],
@@ -67,7 +78,7 @@ def _features(call: Call) -> Work:
     plan = call.plan
     storage = plan.feature_storage(plan.encoder)
     return Work(
-        call.data_stamp(f"2_features.{plan.encoder}" if plan.encoder else "2_features"),
+        data_stamps(plan, plan.encoder)["features"],
         inputs=[plan.cuts, *call.sibling_files()],
         outputs=[plan.features, storage],
         arguments=["--cuts", plan.cuts, "--out", plan.features, "--storage", storage,

@@ -226,6 +226,11 @@ def record(work: Work) -> None:
     _pending(work.stamp).unlink()
 
 
+def stamped_version(stamp: Path) -> int | None:
+    """The version of the code that a finished stage ran with; None where there is no stamp."""
+    return _read(stamp)["made_from"]["version"] if stamp.exists() else None
+
+
 def _read(stamp: Path) -> Stamp:
     """Raises InputError where a stamp is damaged: nobody knows what the stage was made from."""
     return read_typed(read_json(stamp), Stamp, f"{stamp} is damaged, run its stage again")

@@ -297,3 +297,12 @@ def test_through_the_runner(egs: Path, tmp_path: Path) -> None:
     assert "ɪ " in tokens and "IH" not in tokens
     again = run(tree, "unified", *options, sizes=sizes)
     assert again.returncode == 0 and again.stdout.count("up to date") >= 9
+    made_from = {"version": 1, "conf": {}, "option": {}, "input": {}}
+    stamp = egs / "two/data/.stages/1_manifests.json"
+    write_json(stamp, {"made_from": made_from})
+    old = run(tree, "unified", *options, sizes=sizes)
+    stamp.unlink()
+    assert (
+        old.returncode == 2 and "corpus two was prepared by other code (its stage manifests has version 1" in old.stderr
+    )
+    assert "two/run.sh --protocol p --stop-stage 4 again" in old.stderr

@@ -182,5 +182,5 @@ def test_different_encoders_of_one_name_are_refused(egs: Path, encoder: Path, tm
         merge(conf, egs / "unified/data")
     assert not (egs / "unified" / HEARD / "unified_cuts.jsonl.gz").exists()
     shutil.rmtree(egs / "two" / HEARD)
-    with pytest.raises(InputError, match=r"corpus two is not prepared .* --stop-stage 4 first with the same --model"):
+    with pytest.raises(InputError, match=r"corpus two is not prepared .* --stop-stage 4 with the same --model first"):
         merge(conf, egs / "unified/data")
