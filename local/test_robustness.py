@@ -2,11 +2,13 @@
 """Experiments under everyday changes of the recording: level, band, noise, babble, rooms, clipping, forms of files.
 
 Usage:   local/test_robustness.py --recipe egs/ravdess --exp whisper-tiny.en-robust_emobox [--exp ANOTHER] \\
-             [--folds 1,2] [--seeds 0] [--nj N] [--encoder DIR] [--part valid]
+             [--folds 1,2] [--seeds 0] [--nj N] [--encoder DIR] [--part valid] [--results RESULTS.md]
 In:      experiments of one protocol of a recipe, trained and decoded (stages 5 and 6)
 Out:     per experiment, in egs/<corpus>/exp/<name>: robustness/test/fold_<k>/seed_<s>/<condition>.jsonl, which are not
          made again, and robustness.json; of all, in the first one's folder, robustness.md and figures/robustness.png.
-         With --part valid, on which settings are chosen, these are called robustness_valid
+         With --part valid, on which settings are chosen, these are called robustness_valid. With --results, that file
+         gets the tables between <!-- results:robustness_<corpus> --> and <!-- end -->, docs/figures beside it the
+         figure, and egs/<corpus>/results what stands behind them: commit all of it together
 """
 
 from __future__ import annotations
@@ -21,14 +23,19 @@ from seq.data.fold_files import choose_folds
 from seq.errors import InputError
 from seq.recipe.arguments import parse_numbers
 from seq.recipe.recipe import Recipe
+from seq.report.kept_results import FIGURES
 from seq.studies.robustness import decode_conditions
-from seq.studies.robustness_report import draw, robustness_report
+from seq.studies.robustness_kept import keep_robustness
+from seq.studies.robustness_report import CAPTION, draw, robustness_report
 from seq.studies.robustness_scores import score_robustness
 from seq.studies.robustness_types import NAME
 from seq.train.experiment import Experiment
 from seq.train.record import read_record
 from seq.utils.files import read_json, write_json, write_text
 from seq.utils.lock import reading
+from seq.utils.markdown_text import replace_block
+from seq.utils.outputs import out_path
+from seq.utils.provenance import without_private_paths
 from seq.utils.run_folder import RunFolder
 from seq.utils.script import run_main
 
@@ -43,6 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--nj", type=int, default=1, help="folds side by side")
     parser.add_argument("--encoder", metavar="DIR", help="pretrained encoder, if it has moved since training")
     parser.add_argument("--part", choices=("test", "valid"), default="test", help="which part of the folds")
+    parser.add_argument("--results", type=out_path, default=None, help="Markdown file that gets the tables, too")
     return parser.parse_args()
 
 
@@ -83,6 +91,14 @@ def main() -> None:
     draw(systems, experiments[0].exp_dir / f"figures/{name}.png")
     print(report)
     print(f"report: {out}")
+    if args.results is not None:
+        block = f"{name}_{systems[0]['corpus']}"
+        shown = f"{FIGURES}/{block}.png"
+        draw(systems, args.results.parent / shown)
+        body = robustness_report(systems, without_private_paths(command), level=3)
+        replace_block(args.results, block, f"{body}\n![{CAPTION}]({shown})")
+        for experiment, system in zip(experiments, systems, strict=True):
+            print(f"to be committed with {args.results}: {keep_robustness(experiment, system)}")
 
 
 if __name__ == "__main__":

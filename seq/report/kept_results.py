@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from seq.errors import InputError
 from seq.score.predictions import read_rows
@@ -28,6 +28,8 @@ from seq.utils.files import atomic_path, write_json
 from seq.utils.provenance import without_private_paths
 from seq.utils.run_folder import RunFolder
 
+# Beside RESULTS.md, the figures that it shows.
+FIGURES: Final = "docs/figures"
 KEPT_SCORES: Final = "scores.json"
 KEPT_PREDICTIONS: Final = "predictions.jsonl.gz"
 PROBABILITY_DIGITS: Final = 4
@@ -68,6 +70,12 @@ def keep_packed(source: Path, target: Path) -> None:
     """Copy a file that something of RESULTS.md rests on, packed."""
     with _packed(target) as packed:
         packed.write(source.read_bytes())
+
+
+def keep_json(content: Any, target: Path) -> None:
+    """Write, packed, what something of RESULTS.md rests on."""
+    with _packed(target) as packed:
+        packed.write(json.dumps(content, ensure_ascii=False).encode())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from seq.recipe.files import experiment_name
 from seq.recipe.recipe import Recipe
 from seq.recipe.siblings import CROSS, JOINT, LEAVE_ONE_OUT
 from seq.report.cells import leading_columns
-from seq.report.kept_results import keep_packed
+from seq.report.kept_results import FIGURES, keep_packed
 from seq.report.report import header_lines, main_table
 from seq.score.types import Scores, read_scores
 from seq.studies.ablation import ablation_report, ablation_scores
@@ -37,8 +37,6 @@ from seq.studies.systems import choose_systems, systems_report
 from seq.tasks.registry import main_task
 from seq.unified.report import corpora_tables, plot_matrix
 from seq.utils.files import atomic_path, read_json
-
-FIGURES = "docs/figures"
 
 
 def ablation_section(corpora: Mapping[str, Corpus], scratch: Corpus | None, nj: int, root: Path) -> Section | None:

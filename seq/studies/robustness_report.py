@@ -34,11 +34,11 @@ def robustness_additions(exp_dir: Path) -> Additions:
     return Additions([own_table(found), READING], [(CAPTION, figure)])
 
 
-def robustness_report(systems: Sequence[Robustness], command: str) -> str:
-    """Markdown: the systems side by side, then each by itself."""
-    first = systems[0]
+def robustness_report(systems: Sequence[Robustness], command: str, level: int = 1) -> str:
+    """Markdown: the systems side by side, then each by itself; `level` is that of its title."""
+    first, marks = systems[0], "#" * level
     lines = [
-        f"# {plain(first['corpus'])}: robustness",
+        f"{marks} {plain(first['corpus'])}: robustness",
         "",
         f"- protocol **{plain(first['protocol'])}**, the {first['part']} part; "
         f"folds {', '.join(map(str, first['folds']))}; seeds {', '.join(map(str, first['seeds']))}",
@@ -52,7 +52,7 @@ def robustness_report(systems: Sequence[Robustness], command: str) -> str:
     if len(systems) > 1:
         parts.append(side_by_side(systems))
     for system in systems:
-        parts += [f"## {plain(system['experiment'])}", own_table(system)]
+        parts += [f"{marks}# {plain(system['experiment'])}", own_table(system)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -77,11 +77,7 @@ def score_robustness(
     Raises:
         InputError: predictions are missing, the network names no category, or its run was not decoded (stage 6).
     """
-    _fit.cache_clear()
-    found = {
-        condition: [_read(experiment, folds, seed, condition, part) for seed in seeds]
-        for condition in (CLEAN, *CONDITIONS)
-    }
+    found = read_answers(experiment, folds, seeds, part)
     setting = Setting(experiment.protocol, experiment.conf.corpus)
     tasks = [task for task in in_order(found[CLEAN][0].rows[0].tasks) if task.kind != "sequence"]
     main = _main(experiment, found[CLEAN][0].rows)
@@ -122,6 +118,17 @@ def score_robustness(
         ],
         "groups": {name: {key: means[full] for key, full in _keys(name)} for name in by_group},
         "overall": {**{key: means[full] for key, full in _keys("mean")}, **everything},
+    }
+
+
+def read_answers(
+    experiment: Experiment, folds: list[int], seeds: list[int], part: DecodedPart
+) -> dict[Condition, list[Answers]]:
+    """Under every condition, the answers of each seed. Raises InputError as `score_robustness`."""
+    _fit.cache_clear()
+    return {
+        condition: [_read(experiment, folds, seed, condition, part) for seed in seeds]
+        for condition in (CLEAN, *CONDITIONS)
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_experiment import cells, make_conf, make_experiment, predictions_path, read_rows
+from kept_robustness import rescore_robustness
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, mean_absolute_error
 
@@ -23,6 +24,7 @@ from seq.utils.files import write_json, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = sorted(path.parent for path in ROOT.glob("egs/*/results/*/scores.json"))
+ROBUSTNESS = sorted(ROOT.glob("egs/*/results/*/robustness.json.gz"))
 
 
 def edit_distance(ref: list[str], hyp: list[str]) -> int:
@@ -99,6 +101,17 @@ def test_committed_results(folder: Path) -> None:
         # A row of a table that compares experiments.
         tables = [[cell.strip() for cell in line.split("|")] for line in results.splitlines() if line.startswith("|")]
         assert any(set(expected) <= set(row) for row in tables)
+
+
+@pytest.mark.parametrize("path", ROBUSTNESS, ids=lambda path: f"{path.parents[2].name}-{path.parent.name}")
+def test_committed_robustness(path: Path) -> None:
+    scores = rescore_robustness(path)
+    results = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
+    block = results.split(f"<!-- results:robustness_{scores['corpus']} -->", 1)[1].split("<!-- end -->", 1)[0]
+    own = block.split(f"#### {scores['experiment']}", 1)[1]
+    for condition in scores["conditions"]:
+        named = condition["name"] + " (heard)" * condition["heard"]
+        assert cells(own, named)[1] == f"{100 * condition['tasks']['emotion']['UA']:.2f}"
 
 
 def make_scored(root: Path) -> dict[str, Path]:

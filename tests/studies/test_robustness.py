@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from corpus_builders import speech_like
 from encoder_experiment import encoder_experiment_conf, fbank_conf, open_experiment, record_corpus
+from kept_robustness import rescore_robustness
 from sklearn.metrics import recall_score
 from tiny_encoders import save_encoder
 
@@ -94,8 +95,9 @@ def run(recipe: Path) -> Callable[..., str]:
     return call
 
 
-def test_two_systems_side_by_side(recipe: Path, run: Callable[..., str]) -> None:
-    report = run("--exp", "whisper", "--exp", "scratch")
+def test_two_systems_side_by_side(recipe: Path, run: Callable[..., str], tmp_path: Path) -> None:
+    results = tmp_path / "RESULTS.md"
+    report = run("--exp", "whisper", "--exp", "scratch", "--results", str(results))
     assert report.count("mean over groups") == 3 and "whisper UA %" in report and "mu-law (heard)" not in report
     assert (recipe / "exp/whisper/robustness.md").read_text() in report
     assert (recipe / "exp/whisper/figures/robustness.png").is_file()
@@ -122,6 +124,11 @@ def test_two_systems_side_by_side(recipe: Path, run: Callable[..., str]) -> None
         assert [block["value"] for block in found["groups"].values()] == pytest.approx(means)
         assert found["overall"]["value"] == pytest.approx(np.mean(means))
         assert found["overall"]["share"] == pytest.approx(np.mean(means) / scores["clean"]["tasks"]["emotion"]["UA"])
+        kept = recipe / f"results/{name}/robustness.json.gz"
+        assert str(kept) in report and rescore_robustness(kept)["overall"] == found["overall"]
+    shown = results.read_text()
+    assert f"docs/figures/robustness_{found['corpus']}.png" in shown and "### tiny: robustness" in shown
+    assert (tmp_path / f"docs/figures/robustness_{found['corpus']}.png").is_file()
 
 
 def test_what_is_there_is_not_made_again(recipe: Path, run: Callable[..., str]) -> None:
