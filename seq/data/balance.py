@@ -10,13 +10,14 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lhotse import CutSet
 from lhotse.utils import fastcopy
 
 from seq.data.epoch import Epoch
-from seq.data.shar import manifest_rows, shuffled_cuts
+from seq.data.manifest_rows import corpus_of, manifest_rows
+from seq.data.shar import shuffled_cuts
 
 if TYPE_CHECKING:
     from lhotse.cut import MonoCut
@@ -64,8 +65,3 @@ def balanced_cuts(
     if len(drawn) == 1:
         return drawn[0]
     return CutSet.mux(*drawn, weights=[sizes[name] * factors[name] for name in names], seed=epoch.seed)
-
-
-def corpus_of(cut: dict[str, Any]) -> str:
-    """The corpus that a line of a merged manifest comes from."""
-    return cut["supervisions"][0]["custom"]["corpus"]

@@ -14,7 +14,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seq.data.epoch import Epoch
 from seq.errors import InputError
@@ -48,11 +48,6 @@ def manifest_files(cuts: Path) -> list[Path]:
     if not shards:
         raise InputError(f"{cuts} holds no Shar (cuts.000000.jsonl.gz, ...): make it with local/export_shar.py")
     return shards
-
-
-def manifest_rows(cuts: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a manifest, or of the manifests of the shards in a folder, in order. Raises as `manifest_files`."""
-    return itertools.chain.from_iterable(map(read_jsonl, manifest_files(cuts)))
 
 
 def open_shards(folder: Path) -> list[Shard]:
@@ -200,7 +195,7 @@ def export_shar(cuts: Path, out: Path, shard_size: int) -> int:
     out.mkdir(parents=True, exist_ok=True)
     # Lhotse's default for features, lilcom, loses precision.
     read_cuts(cuts).to_shar(out, fields={"features": "numpy"}, shard_size=shard_size, num_jobs=1)
-    return sum(1 for _ in manifest_rows(out))
+    return sum(1 for path in manifest_files(out) for _ in read_jsonl(path))
 
 
 def fetch_shar(url: str, num_shards: int, out: Path) -> None:

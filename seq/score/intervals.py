@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from seq.tasks.statistics import Statistic
 
@@ -78,7 +78,7 @@ def crossed_intervals(draws: Sequence[Statistic]) -> dict[str, list[float] | Non
         return dict.fromkeys(bounds)
     everyone = np.ones((1, num_speakers))
     each = {name: [draw.values(everyone)[name][0] for draw in draws] for name in bounds}
-    quantile = stats.t.ppf((1 + LEVEL) / 2, num_speakers - 1)
+    quantile = t_quantile((1 + LEVEL) / 2, num_speakers - 1)
     result: dict[str, list[float] | None] = {}
     for name, values in mean_values(draws, 1.0 - np.eye(num_speakers)).items():
         variance = (num_speakers - 1) * values.var()
@@ -89,10 +89,15 @@ def crossed_intervals(draws: Sequence[Statistic]) -> dict[str, list[float] | Non
     return result
 
 
+def t_quantile(probability: float, degrees: int) -> float:
+    """The quantile of Student's t."""
+    return float(special.stdtrit(degrees, probability))
+
+
 def _jackknife_t(runs: Sequence[Statistic], num_speakers: int) -> dict[str, tuple[float, float]]:
     everyone = mean_values(runs, np.ones((1, num_speakers)))
     left_out = mean_values(runs, 1.0 - np.eye(num_speakers))
-    quantile = stats.t.ppf((1 + LEVEL) / 2, num_speakers - 1)
+    quantile = t_quantile((1 + LEVEL) / 2, num_speakers - 1)
     ends = {}
     for name, values in left_out.items():
         error = np.sqrt(num_speakers - 1) * values.std()
@@ -107,8 +112,8 @@ def _bootstrap(
 ) -> dict[str, tuple[float, float]]:
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(num_speakers, np.full(num_speakers, 1 / num_speakers), num_draws).astype(float)
-    quantile = stats.t.ppf((1 + LEVEL) / 2, num_speakers - 1)
-    tail = stats.norm.cdf(-quantile * np.sqrt(num_speakers / (num_speakers - 1)))
+    quantile = t_quantile((1 + LEVEL) / 2, num_speakers - 1)
+    tail = special.ndtr(-quantile * np.sqrt(num_speakers / (num_speakers - 1)))
     ends = {}
     for name, values in mean_values(runs, weights).items():
         low, high = np.quantile(values, (tail, 1 - tail))
@@ -149,6 +154,9 @@ def paired_test(first: Sequence[float], second: Sequence[float], num_draws: int 
     n = len(differences)
     if 2 / 2**n > 1 - LEVEL:
         return PairedTest(float(differences.mean()) if n else float("nan"), n, None)
+    # Imported where it is used: it takes longer than a score needs.
+    from scipy import stats
+
     # An n_resamples of 2^n or more makes scipy go through all patterns; below, it counts the observed one as one of
     # the draws, so that p is never 0.
     result = stats.permutation_test(
@@ -185,8 +193,8 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     error = float(np.subtract(first, second).std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
     if error < 1e-12:
         return Difference(test.difference, None, test.p_value, None, n)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
-    needed = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) + stats.t.ppf(POWER, n - 1)) * error
+    half = t_quantile((1 + LEVEL) / 2, n - 1) * error
+    needed = (t_quantile((1 + LEVEL) / 2, n - 1) + t_quantile(POWER, n - 1)) * error
     return Difference(test.difference, (test.difference - half, test.difference + half), test.p_value, needed, n)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from seq.report.cells import MISSING, interval, value
-from seq.report.plots_conditions import plot_conditions
 from seq.report.report import Additions
 from seq.studies.robustness_types import NAME, ConditionScores, Robustness
 from seq.tasks.registry import get_task
@@ -147,6 +146,9 @@ def _cells(block: Mapping[str, Any], key: str, heading: str) -> list[str]:
 
 def draw(systems: Sequence[Robustness], path: Path) -> None:
     """The metric under every condition, the systems side by side."""
+    # matplotlib takes seconds to import, and most experiments have no such figure.
+    from seq.report.plots_conditions import plot_conditions
+
     metric, task = systems[0]["metric"], systems[0]["task"]
     names = [(condition["name"], condition["group"]) for condition in systems[0]["conditions"]]
     series = {}

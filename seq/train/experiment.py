@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
 from seq.data.folds import Fold, load_fold
-from seq.data.shar import manifest_rows
+from seq.data.manifest_rows import manifest_rows
 from seq.lang.tokens import TokenTable
 from seq.lang.units import Lang, open_lang
 from seq.tasks.base import Setting

@@ -8,10 +8,11 @@ from typing import Any
 
 from lhotse import CutSet
 
-from seq.data.balance import balanced_cuts, corpus_of
+from seq.data.balance import balanced_cuts
 from seq.data.batches import NUM_BUCKETS
 from seq.data.epoch import Epoch
-from seq.data.shar import manifest_rows, open_cuts, open_labels, shuffled_cuts
+from seq.data.manifest_rows import corpus_of, manifest_rows
+from seq.data.shar import open_cuts, open_labels, shuffled_cuts
 from seq.data.targets import Labeller
 from seq.errors import InputError
 from seq.models.model import ModelSpec

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seq.conf import Conf, ProtocolConf
-from seq.data.balance import corpus_of
 from seq.data.fold_checks import PARTS, Fold, check_copies, check_fold
 from seq.data.fold_files import FoldsSummary, read_summary, write_folds
 from seq.data.folds import load_fold, protocol_emotion
+from seq.data.manifest_rows import corpus_of
 from seq.errors import InputError
 from seq.labels import EMOTION
 from seq.recipe.siblings import CROSS, JOINT, WHOLE, Sibling, count_folds, open_siblings

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from seq.conf import Conf
-from seq.data.balance import corpus_of
 from seq.data.fold_files import read_fold_parts
+from seq.data.manifest_rows import corpus_of
 from seq.labels import INTENSITY_ANCHORS, nearest_level
 from seq.recipe.siblings import CROSS, JOINT, Sibling, open_siblings
 from seq.report.cells import NUM_LEADING
