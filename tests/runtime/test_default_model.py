@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
-from corpus_builders import speech_like
+from corpus_builders import real_ravdess, speech_like
 from exported_model import make_model_folder
 
 from seq import load
@@ -80,3 +81,32 @@ def test_a_wheel_has_it(tmp_path: Path) -> None:
     command.finalize_options()
     command.manifest_files = {}
     assert {Path(name).name for name in command.find_data_files("seq.runtime", str(runtime))} == names
+
+
+def test_what_is_committed_is_small_licensed_and_the_same_at_any_level() -> None:
+    folder = default_model.DEFAULT_MODEL
+    size = sum((folder / name).stat().st_size for name in ("model.onnx", "model.safetensors", "model.json"))
+    assert size <= 12_000_000
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE-MODEL").read_bytes()
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for said in ("For research, not for commerce", "ravdess", "nemo", "pink 10 dB", "mu-law", "PER"):
+        assert said in card, said
+    model, samples = load(), speech_like(1.5, RATE, seed=2)
+    loud, quiet = (model(gain * samples, RATE).emotion.probs for gain in (1.0, 0.1))
+    assert quiet == pytest.approx(loud, abs=1e-2)
+
+
+@pytest.mark.skipif(real_ravdess() is None, reason="no RAVDESS: set SPEECHEQ_RAVDESS to its folder")
+def test_it_knows_what_actors_feel_whom_training_has_not_heard() -> None:
+    folder, model = real_ravdess(), load()
+    assert folder is not None
+    emotions = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised"]
+    # Of valid, whose speakers chose the epoch and the threshold, and nothing else.
+    paths = sorted(path for actor in ("05", "08") for path in folder.glob(f"Actor_{actor}/03-01-*"))[::2]
+    answers = [model.predict_file(path) for path in paths]
+    right = [
+        answer.emotion.label == emotions[int(path.name.split("-")[2]) - 1]
+        for path, answer in zip(paths, answers, strict=True)
+    ]
+    assert len(right) == 60 and np.mean(right) > 0.6
+    assert np.mean([ok for ok, answer in zip(right, answers, strict=True) if not answer.uncertain]) > np.mean(right)
