@@ -31,6 +31,6 @@ fi
 # The libraries' own threads only get into each other's way on tensors as small as the tests'.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 if ((failed)); then echo "ruff, mypy, import-linter or shellcheck failed (above)"; fi
-# Side by side, a file of tests in one process, since the tests of a file share what they train.
-python3 -m pytest -q -n auto --maxprocesses 8 --dist loadfile "$@" || failed=1
+# Side by side, a file of tests in one process, since the tests of a file share what they train; tests/conftest.py orders them.
+python3 -m pytest -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder "$@" || failed=1
 exit "$failed"
