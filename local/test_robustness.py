@@ -28,7 +28,7 @@ from seq.studies.robustness import decode_conditions
 from seq.studies.robustness_kept import keep_robustness
 from seq.studies.robustness_report import CAPTION, draw, robustness_report
 from seq.studies.robustness_scores import score_robustness
-from seq.studies.robustness_types import NAME
+from seq.studies.robustness_types import result_name
 from seq.train.experiment import Experiment
 from seq.train.record import read_record
 from seq.utils.files import read_json, write_json, write_text
@@ -81,7 +81,7 @@ def main() -> None:
     command = shlex.join(["local/test_robustness.py", *sys.argv[1:]])
     with reading(recipe.data_dir):
         decode_conditions(experiments, recipe.cuts, folds, seeds, args.nj, args.encoder, args.part)
-    systems, name = [], NAME if args.part == "test" else f"{NAME}_{args.part}"
+    systems, name = [], result_name(args.part)
     for experiment in experiments:
         systems.append(score_robustness(experiment, folds, seeds, command, args.part))
         write_json(experiment.exp_dir / f"{name}.json", systems[-1])

@@ -24,6 +24,10 @@ class RecipeFiles(ABC):
         """What stages 0 to 4 write, for all experiments."""
         return self.place()[0] / "data"
 
+    def data_stamp(self, name: str) -> Path:
+        """What says that a stage that prepares data is finished, and what it was made from."""
+        return self.data_dir / f".stages/{name}.json"
+
     @property
     def corpus_json(self) -> Path:
         """What stage 0 found."""

@@ -26,10 +26,6 @@ class Call:
     options: Options
     command: str
 
-    def data_stamp(self, name: str) -> Path:
-        """The stamp of a stage that prepares data."""
-        return _data_stamp(self.plan, name)
-
     def exp_stamp(self, name: str) -> Path:
         """The stamp of a stage that works in the experiment's folder."""
         return self.plan.experiment / f".stages/{name}.json"
@@ -39,14 +35,10 @@ class Call:
         return [path for sibling in self.plan.siblings for path in sibling.inputs()]
 
 
-def _data_stamp(recipe: RecipeFiles, name: str) -> Path:
-    return recipe.data_dir / f".stages/{name}.json"
-
-
 def data_stamps(recipe: RecipeFiles, encoder: str) -> dict[str, Path]:
     """The stamps of the stages up to the features, which egs/unified reads, too, by the stage's name."""
     names = {"corpus": "0_corpus", "manifests": "1_manifests", "features": "2_features" + f".{encoder}" * bool(encoder)}
-    return {stage: _data_stamp(recipe, name) for stage, name in names.items()}
+    return {stage: recipe.data_stamp(name) for stage, name in names.items()}
 
 
 def _corpus(call: Call) -> Work:
@@ -89,7 +81,7 @@ def _features(call: Call) -> Work:
 def _folds(call: Call) -> Work:
     plan = call.plan
     return Work(
-        call.data_stamp(f"3_folds.{plan.protocol}"),
+        plan.data_stamp(f"3_folds.{plan.protocol}"),
         inputs=[plan.cuts, plan.corpus_json, *call.sibling_files()],
         outputs=[plan.folds_dir / "folds.json"],
         arguments=["--cuts", plan.cuts, "--corpus-json", plan.corpus_json, "--protocol", plan.protocol,
@@ -100,7 +92,7 @@ def _folds(call: Call) -> Work:
 def _lang(call: Call) -> Work:
     plan = call.plan
     return Work(
-        call.data_stamp("4_lang"),
+        plan.data_stamp("4_lang"),
         inputs=[plan.cuts],
         outputs=[plan.lang_dir / "tokens.txt", plan.lang_dir / "text"],
         arguments=["--cuts", plan.cuts, "--lang-dir", plan.lang_dir],

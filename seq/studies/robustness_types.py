@@ -11,6 +11,11 @@ from seq.utils.run_folder import DecodedPart
 NAME: Final = "robustness"
 
 
+def result_name(part: DecodedPart) -> str:
+    """What the files of one part are called, less their suffixes."""
+    return NAME if part == "test" else f"{NAME}_{part}"
+
+
 class ConditionScores(TypedDict):
     """Under one condition; a metric of several seeds is their mean, and `<metric>_ci95` an interval over speakers."""
 

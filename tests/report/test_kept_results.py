@@ -24,7 +24,7 @@ from seq.utils.files import write_json, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = sorted(path.parent for path in ROOT.glob("egs/*/results/*/scores.json"))
-ROBUSTNESS = sorted(ROOT.glob("egs/*/results/*/robustness.json.gz"))
+ROBUSTNESS = sorted(ROOT.glob("egs/*/results/*/robustness*.json.gz"))
 
 
 def edit_distance(ref: list[str], hyp: list[str]) -> int:
@@ -107,7 +107,8 @@ def test_committed_results(folder: Path) -> None:
 def test_committed_robustness(path: Path) -> None:
     scores = rescore_robustness(path)
     results = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
-    block = results.split(f"<!-- results:robustness_{scores['corpus']} -->", 1)[1].split("<!-- end -->", 1)[0]
+    marker = f"<!-- results:{path.name.partition('.')[0]}_{scores['corpus']} -->"
+    block = results.split(marker, 1)[1].split("<!-- end -->", 1)[0]
     own = block.split(f"#### {scores['experiment']}", 1)[1]
     for condition in scores["conditions"]:
         named = condition["name"] + " (heard)" * condition["heard"]
