@@ -68,7 +68,7 @@ reachable() {
   "$venv/bin/python" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)' "$1" 2>/dev/null
 }
 
-# Warnings are hidden (errors are not); modules are compiled as they are first imported, which is quicker.
+# Warnings are hidden (errors are not); modules are compiled as they are first imported, which is quicker (or below).
 pip_install() {
   "$venv/bin/python" -m pip --disable-pip-version-check install -qq --no-compile "$@"
 }
@@ -136,6 +136,12 @@ grep -v '^torch==' tools/requirements.txt >"$rest"
 pip_install --requirement "$rest"
 # setuptools is in the environment by now, so that nothing is fetched to build with.
 pip_install --no-deps --no-build-isolation --editable .
+if [[ -n ${PYTHONDONTWRITEBYTECODE:-} ]]; then
+  # Nothing that is compiled at an import would be kept: with torch, every process would take five seconds longer.
+  echo "environment: compiling, since PYTHONDONTWRITEBYTECODE is set"
+  # Packages hold files for other versions of Python, and tests that are broken on purpose.
+  "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null || true
+fi
 printf '%s\n%s\n%s\n' "$fingerprint" "$([[ $with_k2 == true ]] && echo k2 || echo torch)" "$root" >"$stamp.new"
 mv "$stamp.new" "$stamp"
 rm -f "$unfinished"
