@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Train folds by plain processes side by side, then by as many Dask workers of one core each: time, and what differs.
+"""Train folds by processes side by side, by as many Dask workers of one core each, by as many ranks: time, differences.
 
 Usage:
-    tools/bench_cluster.py --recipe egs/ravdess [--folds 1,2,3,4,5,6] [--workers 2] [--kills 20] [--model scratch] \\
-        [--set train.num_epochs=2 ...]
+    tools/bench_cluster.py --recipe egs/ravdess [--folds 1,2,3,4,5,6] [--workers 2] [--repeats 2] [--ranks] \\
+        [--kills 20 [--kill-seconds 60]] [--model scratch] [--set train.num_epochs=2 ...]
 
 In:   a recipe whose stages 0 to 4 are done
-Out:  seconds of stage 5 by either, their ratio, how many workers were killed (kill -9, at random moments) and how many
-      files of the runs differ; exit code 1 if any does. The experiments bench_processes and bench_cluster of the recipe
-      are removed first, and stay.
+Out:  seconds of stage 5 by each, and as shares; how many workers were killed (kill -9, at random moments) and how many
+      checkpoints of Dask's differ from those of processes; exit code 1 if any does. Ranks (torchrun) train one fold
+      after the other, of which each batch is shared between them. The experiments bench_processes, bench_cluster and
+      bench_ranks of the recipe are removed first, and stay.
 """
 
 from __future__ import annotations
@@ -37,8 +38,6 @@ from tools.kill_test import Step, digests
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 120.0
-# A worker lives for so long at most where workers are killed.
-LATEST_SECONDS = 60.0
 
 
 class DaskCluster:
@@ -130,14 +129,14 @@ def train(recipe: Recipe, args: argparse.Namespace, name: str, options: Sequence
 class Killer(threading.Thread):
     """Kills a worker now and then, until it is told that all is done."""
 
-    def __init__(self, cluster: DaskCluster, kills: int, seed: int) -> None:
+    def __init__(self, cluster: DaskCluster, kills: int, seed: int, latest: float) -> None:
         super().__init__(daemon=True)
-        self.cluster, self.left, self.killed = cluster, kills, 0
+        self.cluster, self.left, self.killed, self.latest = cluster, kills, 0, latest
         self.random = random.Random(seed)
         self.done = threading.Event()
 
     def run(self) -> None:
-        while self.left and not self.done.wait(self.random.uniform(0, LATEST_SECONDS)):
+        while self.left and not self.done.wait(self.random.uniform(0, self.latest)):
             if workers := self.cluster.workers():
                 os.kill(self.random.choice(workers), signal.SIGKILL)
                 self.left -= 1
@@ -148,26 +147,48 @@ def main() -> int:
     parser = recipe_parser(__doc__)
     parser.set_defaults(folds="1,2,3,4,5,6")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=1, help="of everything, there and back: the machine may change")
+    parser.add_argument("--ranks", action="store_true", help="by torchrun, too")
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--kill-seconds", type=float, default=60.0, help="from one to the next, at most")
     parser.add_argument("--kill-seed", type=int, default=0, help="of the moments and the victims")
     args = parser.parse_args()
     recipe = open_recipe(args)
-    plain = train(recipe, args, "bench_processes", ["--nj", str(args.workers)])
+    kinds = ["processes", "Dask workers", *(["ranks"] if args.ranks else [])]
+    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+    killed = 0
+    for i in range(args.repeats):
+        for kind in reversed(kinds) if i % 2 else kinds:
+            if kind == "Dask workers":
+                taken, deaths = train_on_cluster(recipe, args)
+                killed += deaths
+            else:
+                name, option = ("bench_ranks", "--gpus") if kind == "ranks" else ("bench_processes", "--nj")
+                taken = train(recipe, args, name, [option, str(args.workers)])
+            seconds[kind].append(taken)
+            print(f"{args.workers} {kind}: {taken:.1f} s", flush=True)
+    plain = sum(seconds["processes"])
+    for kind in kinds[1:]:
+        print(f"{args.workers} {kind} reach {100 * plain / sum(seconds[kind]):.1f} % of what as many processes do")
+    one, two = (results(recipe.exp_dir(name)) for name in ("bench_processes", "bench_cluster"))
+    differ = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
+    print(f"{killed} workers were killed")
+    print(f"{len(differ)} of {len(one)} checkpoints differ{': ' + ', '.join(differ) if differ else ''}")
+    return 1 if differ else 0
+
+
+def train_on_cluster(recipe: Recipe, args: argparse.Namespace) -> tuple[float, int]:
+    """Seconds of stage 5 by Dask workers, and how many of them were killed meanwhile."""
     with (
         tempfile.TemporaryDirectory(prefix="speecheq-dask-") as folder,
         dask_cluster(Path(folder), args.workers) as dask,
     ):
-        killer = Killer(dask, args.kills, args.kill_seed)
+        killer = Killer(dask, args.kills, args.kill_seed, args.kill_seconds)
         killer.start()
-        there = train(recipe, args, "bench_cluster", ["--cluster", str(dask.scheduler_file)])
+        taken = train(recipe, args, "bench_cluster", ["--cluster", str(dask.scheduler_file)])
         killer.done.set()
         killer.join()
-    one, two = (results(recipe.exp_dir(name)) for name in ("bench_processes", "bench_cluster"))
-    differ = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
-    print(f"{args.workers} processes: {plain:.1f} s; {args.workers} Dask workers: {there:.1f} s")
-    print(f"Dask reaches {100 * plain / there:.1f} % of what processes do; {killer.killed} workers were killed")
-    print(f"{len(differ)} of {len(one)} checkpoints differ{': ' + ', '.join(differ) if differ else ''}")
-    return 1 if differ else 0
+    return taken, killer.killed
 
 
 if __name__ == "__main__":
