@@ -1,13 +1,9 @@
-"""From cuts with features to batches: Lhotse samplers, one dataset, one collation.
-
-Names follow icefall: `feature` (N, T, F), `feature_lens` (N,).
-"""
+"""From cuts with features to batches: Lhotse samplers, one dataset, one collation."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,16 +13,18 @@ from lhotse.dataset import DynamicBucketingSampler, SimpleCutSampler
 from lhotse.dataset.sampling.base import CutSampler, TimeConstraint
 from lhotse.dataset.sampling.dynamic_bucketing import estimate_duration_buckets
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from seq.audio.reading import SAMPLING_RATE, load_cut_audio
+from seq.audio.reading import SAMPLING_RATE
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_waveform
+from seq.data.batch import Batch
 from seq.data.encoded import Heard, draw_variant, load_fbank, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
 from seq.data.mixing import Mix, draw_mix, mix_features
-from seq.data.targets import Labeller, Labels
+from seq.data.targets import Labeller
+from seq.data.waveforms import Waveforms
 
 NUM_BUCKETS = 6
 # Of shards: utterances that are in memory, twice (buckets, and what is shuffled before), and those that are measured.
@@ -41,30 +39,6 @@ PAD_TO = 16
 NUM_VOICES = 5
 # What a network reads: filter banks, or what the frozen part of an encoder said.
 Reads = Literal["fbank", "frames"]
-
-
-@dataclass
-class Batch:
-    """One mini-batch."""
-
-    ids: list[str]
-    speakers: list[str]
-    # (N, T, F) fbank or frames of an encoder, zero beyond each utterance's end.
-    feature: Tensor
-    # (N,) frames.
-    feature_lens: Tensor
-    labels: Labels
-    # (N, L, 2 C) statistics of an encoder's hidden states; None where fbank is read.
-    statistics: Tensor | None = None
-    # (N,) which of the corpora that have adapters each is from, -1 of none; None where there are no adapters.
-    corpora: Tensor | None = None
-    # Whom each is mixed with, in training with MixSpeech; ids, speakers and labels are its own.
-    mix: Mix | None = None
-
-    def inputs_on(self, device: torch.device) -> tuple[Tensor | None, ...]:
-        """What the network takes, on a device."""
-        inputs = (self.feature, self.feature_lens, self.statistics, self.corpora)
-        return tuple(None if tensor is None else tensor.to(device) for tensor in inputs)
 
 
 class SpeechDataset(Dataset[Batch]):
@@ -98,10 +72,11 @@ class SpeechDataset(Dataset[Batch]):
         self.feature_mean = feature_mean
         self.epoch = epoch or Epoch(0)
         self._features = features
-        self._device = device or torch.device("cpu")
+        self.device = device or torch.device("cpu")
         # What an encoder hears is kept by stage 2, changed waveforms among it (`augment.copies`).
         is_changed = augment is not None and reads != "frames" and needs_waveform(augment)
         self._on_the_fly = augment is not None and (augment.on_the_fly or is_changed)
+        self._waveforms = Waveforms()
         self._reads = reads
         self._hear = hear
         self._corpora = list(corpora)
@@ -117,7 +92,7 @@ class SpeechDataset(Dataset[Batch]):
         if self._reads == "frames" and not self._on_the_fly:
             return [load_heard(cut, draw_variant(self.augment, rng)) for cut, rng in zip(cuts, rngs, strict=True)]
         if self._on_the_fly:
-            waveforms = [load_cut_audio(cut) for cut in cuts]
+            waveforms = [self._waveforms.load(cut) for cut in cuts]
             if needs_waveform(self.augment):
                 waveforms = [
                     augment_waveform(samples, SAMPLING_RATE, self.augment, rng, _others(waveforms, i))
@@ -125,8 +100,10 @@ class SpeechDataset(Dataset[Batch]):
                 ]
             if self._hear is not None:
                 return [self._hear(samples) for samples in waveforms]
+            # A process that loads for the one that trains must not touch its GPU.
+            device = self.device if get_worker_info() is None else torch.device("cpu")
             # What follows is drawn and done on the CPU, so that a seed gives the same masks on every device.
-            features = [feature.cpu() for feature in compute_fbanks(waveforms, self._features, self._device)]
+            features = [feature.cpu() for feature in compute_fbanks(waveforms, self._features, device)]
         else:
             features = [load_fbank(cut).feature for cut in cuts]
         fill = self.feature_mean
@@ -247,4 +224,6 @@ class ResumedSampler:
 
 
 def _loader(dataset: SpeechDataset, sampler: CutSampler | ResumedSampler, num_workers: int) -> DataLoader[Batch]:
-    return DataLoader(dataset, sampler=sampler, batch_size=None, num_workers=num_workers)
+    # A GPU copies from pinned memory by itself, while the batch before is trained.
+    pin = dataset.device.type == "cuda"
+    return DataLoader(dataset, sampler=sampler, batch_size=None, num_workers=num_workers, pin_memory=pin)

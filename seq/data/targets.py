@@ -32,7 +32,14 @@ class Labels:
 
     def targets_on(self, device: torch.device) -> dict[str, Target]:
         """The targets on a device."""
-        return {name: t.to(device) if isinstance(t, Tensor) else t for name, t in self.targets.items()}
+        return {
+            name: t.to(device, non_blocking=True) if isinstance(t, Tensor) else t for name, t in self.targets.items()
+        }
+
+    def pin_memory(self) -> Labels:
+        """The same in memory that a GPU copies from by itself."""
+        pinned = {name: t.pin_memory() if isinstance(t, Tensor) else t for name, t in self.targets.items()}
+        return Labels(self.refs, pinned)
 
 
 class Labeller:

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
+from seq.models.convolutions import DepthwiseConv
 from seq.models.dropout import Dropout
 from seq.models.encoder import FrameEncoder
 from seq.models.masking import frame_mask
 
 
 def _rotate(x: Tensor) -> Tensor:
-    """Rotary position embedding of (N, H, T, D), D even."""
+    """Rotary position embedding of (..., T, D), D even."""
     half = x.size(-1) // 2
     rates = 10000 ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
     angles = torch.arange(x.size(-2), device=x.device, dtype=torch.float32)[:, None] * rates[None, :]
@@ -35,15 +36,15 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         n, t, c = x.shape
-        q, k, v = self.project_in(x).view(n, t, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        visible = mask.bool().view(n, 1, 1, t)
-        q, k = _rotate(q), _rotate(k)
+        projected = self.project_in(x).view(n, t, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        visible = mask.view(n, 1, 1, t)
+        (q, k), v = _rotate(projected[:2]), projected[2]
         if self.training and self.dropout.p:
             # What torch does, too, where dropout is asked for on a CPU; its masks are what costs.
-            scores = (q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))).masked_fill(~visible, float("-inf"))
+            scores = (q / math.sqrt(q.size(-1))) @ k.transpose(-2, -1) + visible.log()
             y = self.dropout(scores.softmax(dim=-1)) @ v
         else:
-            y = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+            y = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=visible.bool())
         return self.project_out(y.transpose(1, 2).reshape(n, t, c))
 
 
@@ -68,7 +69,7 @@ class ConformerBlock(nn.Module):
         self.attention = SelfAttention(channels, num_heads, dropout)
         self.conv_norm = nn.LayerNorm(channels)
         self.conv_in = nn.Linear(channels, 2 * channels)
-        self.depthwise = nn.Conv1d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
+        self.depthwise = DepthwiseConv(channels, kernel_size)
         self.depthwise_norm = nn.LayerNorm(channels)
         self.conv_out = nn.Linear(channels, channels)
         self.feedforward2 = _feedforward(channels, hidden, dropout)
@@ -77,12 +78,11 @@ class ConformerBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, C) frames and their mask (N, T, 1) -> (N, T, C)."""
-        x = x + 0.5 * self.feedforward1(x)
+        x = torch.add(x, self.feedforward1(x), alpha=0.5)
         x = x + self.dropout(self.attention(self.attention_norm(x), mask))
         y = nn.functional.glu(self.conv_in(self.conv_norm(x)), dim=-1) * mask
-        y = self.depthwise(y.transpose(1, 2)).transpose(1, 2)
-        x = x + self.dropout(self.conv_out(nn.functional.silu(self.depthwise_norm(y))))
-        return self.norm(x + 0.5 * self.feedforward2(x))
+        x = x + self.dropout(self.conv_out(nn.functional.silu(self.depthwise_norm(self.depthwise(y)))))
+        return self.norm(torch.add(x, self.feedforward2(x), alpha=0.5))
 
 
 class Encoder(FrameEncoder):

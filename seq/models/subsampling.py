@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seq.models.convolutions import OneMapConv
 from seq.models.masking import frame_mask
 
 
@@ -19,7 +20,7 @@ class Conv2dSubsampling(nn.Module):
         super().__init__()
         self.factor = factor
         time_strides = (2, 1) if factor == 2 else (2, 2)
-        self.conv1 = nn.Conv2d(1, stem_channels, 3, stride=(time_strides[0], 2), padding=1)
+        self.conv1 = OneMapConv(stem_channels, 3, stride=(time_strides[0], 2))
         self.conv2 = nn.Conv2d(stem_channels, stem_channels, 3, stride=(time_strides[1], 2), padding=1)
         self.strides = time_strides
         # The layout in memory that a CPU's convolutions are quickest with, and that their outputs inherit.
@@ -31,11 +32,19 @@ class Conv2dSubsampling(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(N, T, F) fbank and (N,) lengths -> (N, T', C) and (N,) subsampled lengths."""
-        x = (x * frame_mask(lengths, x.size(1))).unsqueeze(1)
+        x = x * frame_mask(lengths, x.size(1))
         for conv, stride in zip((self.conv1, self.conv2), self.strides, strict=True):
             x = nn.functional.silu(conv(x))
             lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
             # What a convolution wrote on padding frames must not leak into the next one.
-            x = x * frame_mask(lengths, x.size(2)).unsqueeze(1)
+            x.mul_(frame_mask(lengths, x.size(2)).unsqueeze(1))
         n, c, t, f = x.shape
-        return self.project(self.norm(x.permute(0, 2, 1, 3).reshape(n, t, c * f))), lengths
+        norm, project = self.norm, self.project
+        if not self.training:
+            return project(norm(x.permute(0, 2, 1, 3).reshape(n, t, c * f))), lengths
+        # The weights are those of channels by filters. They are turned, not what they meet: that stays as it lies.
+        scale, shift, weight = (
+            w.unflatten(-1, (c, f)).mT.flatten(-2) for w in (norm.weight, norm.bias, project.weight)
+        )
+        x = nn.functional.layer_norm(x.permute(0, 2, 3, 1).reshape(n, t, f * c), (f * c,), scale, shift, norm.eps)
+        return nn.functional.linear(x, weight, project.bias), lengths

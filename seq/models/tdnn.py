@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from seq.conf import ModelConf
+from seq.models.convolutions import DepthwiseConv
 from seq.models.dropout import Dropout
 from seq.models.encoder import FrameEncoder
 from seq.models.masking import frame_mask
@@ -19,8 +20,7 @@ class TdnnBlock(nn.Module):
 
     def __init__(self, channels: int, expansion: int, kernel_size: int, dilation: int, dropout: float) -> None:
         super().__init__()
-        padding = dilation * (kernel_size - 1) // 2
-        self.depthwise = nn.Conv1d(channels, channels, kernel_size, dilation=dilation, padding=padding, groups=channels)
+        self.depthwise = DepthwiseConv(channels, kernel_size, dilation)
         self.norm = nn.LayerNorm(channels)
         self.expand = nn.Linear(channels, expansion)
         self.contract = nn.Linear(expansion, channels)
@@ -31,8 +31,7 @@ class TdnnBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, C) frames and their mask (N, T, 1) -> (N, T, C), zero on padding."""
-        y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
-        y = self.contract(nn.functional.silu(self.expand(self.norm(y)))) * mask
+        y = self.contract(nn.functional.silu(self.expand(self.norm(self.depthwise(x))))) * mask
         mean = y.sum(1, keepdim=True) / mask.sum(1, keepdim=True)
         gate = self.excite(nn.functional.relu(self.squeeze(mean))).sigmoid()
         return x + self.dropout(y * gate) * mask

@@ -11,7 +11,7 @@ from lhotse import MonoCut
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from seq.data.batches import Batch
+from seq.data.batch import Batch
 from seq.data.encoded import load_fbank, load_heard
 from seq.data.shar import open_cuts
 from seq.errors import InputError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 
-from seq.data.batches import Batch
+from seq.data.batch import Batch
 from seq.errors import InputError
 from seq.train.losses import Loss, sum_over_ranks
 

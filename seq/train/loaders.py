@@ -6,7 +6,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from seq.conf import Conf
-from seq.data.batches import Batch, SpeechDataset, eval_loader, shard_loader, train_loader
+from seq.data.batch import Batch
+from seq.data.batches import SpeechDataset, eval_loader, shard_loader, train_loader
+from seq.errors import InputError
 from seq.models.front_end import FbankFrontEnd, FrontEnd
 from seq.models.pretrained.on_the_fly import encoder_on_the_fly
 from seq.train.run_data import RunData
@@ -20,10 +22,19 @@ def plain_dataset(conf: Conf, data: RunData, front_end: FrontEnd) -> SpeechDatas
 def open_loaders(
     conf: Conf, data: RunData, front_end: FrontEnd, device: torch.device, rank: int, world_size: int
 ) -> tuple[DataLoader[Batch], DataLoader[Batch]]:
-    """Batches of train, this rank's share of them, and of valid."""
+    """Batches of train, this rank's share of them, and of valid.
+
+    Raises:
+        InputError: processes that load would need the GPU.
+    """
     # What masked places of the features hold.
     fill = front_end.mean.cpu().clone() if isinstance(front_end, FbankFrontEnd) else None
     hear = encoder_on_the_fly(conf, device)
+    if hear is not None and device.type == "cuda" and conf.train.num_workers:
+        raise InputError(
+            "train.num_workers must be 0 where an encoder hears on the GPU (augment.on_the_fly): only the process that "
+            "trains may use it"
+        )
     dataset = SpeechDataset(
         data.labeller, conf.features, conf.augment, fill, data.epoch, device, front_end.reads, hear, data.spec.corpora
     )

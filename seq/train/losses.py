@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
 from seq.conf import Conf, TrainConf
-from seq.data.batches import Batch
+from seq.data.batch import Batch
 from seq.data.targets import NO_LABEL, Target
 from seq.labels import NUM_THRESHOLDS
 from seq.models.model import ModelOutput

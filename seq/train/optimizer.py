@@ -45,7 +45,7 @@ def make_optimizer(model: torch.nn.Module, conf: Conf) -> torch.optim.AdamW:
         )
         if parameters
     ]
-    return torch.optim.AdamW(groups, lr=conf.train.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=conf.train.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, conf: Conf, progress: float) -> None:

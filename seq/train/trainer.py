@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from seq.conf import Conf, conf_to_dict
-from seq.data.batches import Batch
+from seq.data.batch import Batch
 from seq.errors import InputError
 from seq.models.model import SpeechEqModel, kept_weights, load_kept_weights
 from seq.train.answers import predict

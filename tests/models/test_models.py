@@ -10,9 +10,11 @@ import torch
 from seq.conf import ModelConf
 from seq.errors import InputError
 from seq.models.adapters import STRANGERS, CorpusAdapters
+from seq.models.convolutions import DepthwiseConv, OneMapConv
 from seq.models.encoder import encoder_names, make_encoder
 from seq.models.layer_mix import LayerMix
 from seq.models.model import ModelSpec, SpeechEqModel, kept_weights, load_kept_weights, num_parameters
+from seq.models.subsampling import Conv2dSubsampling
 from seq.tasks.base import Outputs
 from seq.train.ctc import make_ctc
 from seq.train.losses import LossSetting, task_loss
@@ -76,6 +78,49 @@ def test_an_adapter_is_heard_in_its_own_corpus_alone() -> None:
     # In training some are heard as strangers are.
     kept = (adapters.train()(x[:1].expand(4000, 16), torch.zeros(4000, dtype=int)) != x[0]).any(dim=1).float().mean()
     assert abs(kept - (1 - STRANGERS)) < 0.03
+
+
+@pytest.mark.parametrize(("num_frames", "dilation"), [(20, 1), (21, 3), (2, 4)])
+def test_a_depthwise_convolution_learns_as_torch_s_does(num_frames: int, dilation: int) -> None:
+    torch.manual_seed(0)
+    ours = DepthwiseConv(6, 5, dilation).double()
+    assert ours.training
+    x = torch.randn(3, num_frames, 6, dtype=torch.float64, requires_grad=True)
+    grad = torch.randn(3, num_frames, 6, dtype=torch.float64)
+    found = torch.autograd.grad(ours(x), (x, ours.weight, ours.bias), grad)
+    theirs = torch.nn.functional.conv1d(
+        x.mT, ours.weight, ours.bias, padding=2 * dilation, dilation=dilation, groups=6
+    ).mT
+    torch.testing.assert_close(ours(x), theirs)
+    torch.testing.assert_close(ours.eval()(x), theirs)
+    torch.testing.assert_close(found, torch.autograd.grad(theirs, (x, ours.weight, ours.bias), grad))
+
+
+@pytest.mark.parametrize(("shape", "strides"), [((20, 8), (2, 2)), ((21, 9), (2, 1)), ((1, 1), (1, 1))])
+def test_a_convolution_of_one_map_learns_as_torch_s_does(shape: tuple[int, int], strides: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    ours = OneMapConv(6, 3, strides).double()
+    assert ours.training
+    x = torch.randn(3, *shape, dtype=torch.float64, requires_grad=True)
+    theirs = torch.nn.functional.conv2d(x.unsqueeze(1), ours.weight, ours.bias, strides, padding=1)
+    grad = torch.randn_like(theirs)
+    found = torch.autograd.grad(ours(x), (x, ours.weight, ours.bias), grad)
+    torch.testing.assert_close(ours(x), theirs)
+    torch.testing.assert_close(ours.eval()(x), theirs)
+    torch.testing.assert_close(found, torch.autograd.grad(theirs, (x, ours.weight, ours.bias), grad))
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_the_stem_learns_what_it_answers_with(factor: int) -> None:
+    torch.manual_seed(0)
+    stem = Conv2dSubsampling(21, 12, factor, stem_channels=6).double()
+    with torch.no_grad():
+        for parameter in stem.norm.parameters():
+            parameter.normal_()
+    x, lengths = torch.randn(3, 19, 21, dtype=torch.float64), torch.tensor([19, 8, 1])
+    (learning, frames), (answering, same) = stem.train()(x, lengths), stem.eval()(x, lengths)
+    torch.testing.assert_close(learning, answering)
+    assert torch.equal(frames, same)
 
 
 def test_layer_mix_is_a_mean_until_it_learns() -> None:

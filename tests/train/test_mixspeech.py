@@ -10,7 +10,7 @@ import torch
 from tiny_experiment import make_experiment, tiny_conf
 
 from seq.conf import AugmentConf, FeaturesConf, ModelConf
-from seq.data.batches import Batch
+from seq.data.batch import Batch
 from seq.data.mixing import Mix, draw_mix, mix_features
 from seq.data.targets import NO_LABEL, Labels
 from seq.errors import InputError

@@ -14,7 +14,8 @@ import torch
 from rank_processes import assert_same_runs, start_ranks
 from tiny_experiment import make_experiment, tiny_conf
 
-from seq.data.batches import Batch, train_loader
+from seq.data.batch import Batch
+from seq.data.batches import train_loader
 from seq.decode.run import decode_run
 from seq.train.experiment import Experiment
 from seq.train.loaders import plain_dataset
