@@ -9,17 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from corpus_builders import build_ravdess, ravdess_conf, run_stages, speech_like
-from lhotse import CutSet
+from corpus_builders import fbank_and_labels, speech_like
 
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.batches import SpeechDataset
-from seq.data.features import compute_fbank, compute_fbanks, prepare_features
+from seq.data.features import compute_fbank, compute_fbanks
 from seq.data.kaldifeat_fbank import make_kaldifeat
-from seq.data.targets import Labeller
 from seq.errors import InputError
-from seq.tasks.base import Setting
-from seq.tasks.registry import default_names, in_order
 
 HAS_KALDIFEAT = importlib.util.find_spec("kaldifeat") is not None
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
@@ -69,16 +65,11 @@ def test_a_kaldifeat_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_features_on_the_fly_equal_the_stored_ones(tmp_path: Path) -> None:
-    conf = ravdess_conf()
-    cuts_path = run_stages(build_ravdess(tmp_path / "corpus"), tmp_path / "data", conf)
-    prepare_features(FeaturesConf(), cuts_path, tmp_path / "fbank.jsonl.gz", tmp_path / "storage")
-    cuts = CutSet.from_file(tmp_path / "fbank.jsonl.gz").subset(first=4)
-    setting = Setting(conf.protocols[0], conf.corpus, ("<blk>",))
-    labeller = Labeller({task.name: task.outputs(setting) for task in in_order(default_names())}, setting)
+    cuts, labeller = fbank_and_labels(tmp_path)
     batches = []
     for on_the_fly in (False, True):
         augment = AugmentConf(on_the_fly=on_the_fly, speed_prob=0.0)
         dataset = SpeechDataset(labeller, FeaturesConf(), augment, torch.zeros(80), device=torch.device("cpu"))
-        batches.append(dataset[cuts])
+        batches.append(dataset[cuts.subset(first=4)])
     assert torch.equal(batches[0].feature_lens, batches[1].feature_lens)
     torch.testing.assert_close(batches[0].feature, batches[1].feature, rtol=0, atol=1e-5)

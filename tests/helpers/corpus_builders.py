@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from lhotse import CutSet
 
-from seq.conf import Conf, CorpusConf, NameCount, ProtocolConf, RawName, RawValue
+from seq.conf import Conf, CorpusConf, FeaturesConf, NameCount, ProtocolConf, RawName, RawValue
 from seq.corpora.verify import prepare_corpus
+from seq.data.features import prepare_features
 from seq.data.manifests import prepare_manifests
+from seq.data.targets import Labeller
+from seq.tasks.base import Setting
+from seq.tasks.registry import default_names, in_order
 from seq.utils.protocol_conf import FoldConf, Selection
 
 RAVDESS_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
@@ -93,3 +98,13 @@ def run_stages(corpus: Path, data: Path, conf: Conf) -> Path:
     out = data / "manifests" / "ravdess_cuts.jsonl.gz"
     prepare_manifests(conf, data / "corpus.json", data / "audio.jsonl", out)
     return out
+
+
+def fbank_and_labels(folder: Path) -> tuple[CutSet, Labeller]:
+    """The cuts of a miniature of RAVDESS after stage 2, and who encodes their labels."""
+    conf = ravdess_conf()
+    cuts = run_stages(build_ravdess(folder / "corpus"), folder / "data", conf)
+    prepare_features(FeaturesConf(), cuts, folder / "fbank.jsonl.gz", folder / "storage")
+    setting = Setting(conf.protocols[0], conf.corpus, ("<blk>",))
+    labeller = Labeller({task.name: task.outputs(setting) for task in in_order(default_names())}, setting)
+    return CutSet.from_file(folder / "fbank.jsonl.gz"), labeller

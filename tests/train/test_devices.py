@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from corpus_builders import build_ravdess, ravdess_conf, run_stages
-from lhotse import CutSet
+from corpus_builders import fbank_and_labels
 from tiny_experiment import make_experiment, tiny_conf
 
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.batch import Batch
 from seq.data.batches import SpeechDataset, train_loader
-from seq.data.features import prepare_features
-from seq.data.targets import Labeller
 from seq.models.front_end import FbankFrontEnd
-from seq.tasks.base import Setting
-from seq.tasks.registry import default_names, in_order
 from seq.train.checkpoint import checkpoint_path, load_checkpoint
 from seq.train.loaders import open_loaders
 from seq.train.run_data import RunData
@@ -68,16 +63,11 @@ def test_a_gpu_s_batches_are_pinned_and_those_of_a_cpu(tmp_path: Path, device: s
 @pytest.mark.parametrize("device", DEVICES)
 def test_features_on_the_fly_are_those_of_processes_that_have_no_gpu(tmp_path: Path, device: str) -> None:
     pytest.importorskip("soxr")
-    conf = ravdess_conf()
-    cuts_path = run_stages(build_ravdess(tmp_path / "corpus"), tmp_path / "data", conf)
-    prepare_features(FeaturesConf(), cuts_path, tmp_path / "fbank.jsonl.gz", tmp_path / "storage")
-    cuts = CutSet.from_file(tmp_path / "fbank.jsonl.gz").subset(first=8)
-    setting = Setting(conf.protocols[0], conf.corpus, ("<blk>",))
-    labeller = Labeller({task.name: task.outputs(setting) for task in in_order(default_names())}, setting)
+    cuts, labeller = fbank_and_labels(tmp_path)
     batches: list[list[Batch]] = []
     for num_workers in (0, 2):
         dataset = SpeechDataset(labeller, FeaturesConf(), AugmentConf(), torch.zeros(80), device=torch.device(device))
-        batches.append(list(train_loader(cuts, dataset, 6.0, num_workers)))
+        batches.append(list(train_loader(cuts.subset(first=8), dataset, 6.0, num_workers)))
     assert len(batches[0]) > 1
     for here, there in zip(*batches, strict=True):
         assert here.ids == there.ids
