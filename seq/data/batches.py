@@ -15,7 +15,7 @@ from lhotse.dataset.sampling.dynamic_bucketing import estimate_duration_buckets
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from seq.audio.reading import SAMPLING_RATE
+from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_waveform
 from seq.data.batch import Batch
@@ -92,7 +92,9 @@ class SpeechDataset(Dataset[Batch]):
         if self._reads == "frames" and not self._on_the_fly:
             return [load_heard(cut, draw_variant(self.augment, rng)) for cut, rng in zip(cuts, rngs, strict=True)]
         if self._on_the_fly:
-            waveforms = [self._waveforms.load(cut) for cut in cuts]
+            # A process that loads for the one that trains ends with the epoch: what it kept, nobody would hear again.
+            loads_only = get_worker_info() is not None
+            waveforms = [load_cut_audio(cut) if loads_only else self._waveforms.load(cut) for cut in cuts]
             if needs_waveform(self.augment):
                 waveforms = [
                     augment_waveform(samples, SAMPLING_RATE, self.augment, rng, _others(waveforms, i))
@@ -100,8 +102,8 @@ class SpeechDataset(Dataset[Batch]):
                 ]
             if self._hear is not None:
                 return [self._hear(samples) for samples in waveforms]
-            # A process that loads for the one that trains must not touch its GPU.
-            device = self.device if get_worker_info() is None else torch.device("cpu")
+            # Nor may it touch the GPU.
+            device = torch.device("cpu") if loads_only else self.device
             # What follows is drawn and done on the CPU, so that a seed gives the same masks on every device.
             features = [feature.cpu() for feature in compute_fbanks(waveforms, self._features, device)]
         else:

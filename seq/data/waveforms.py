@@ -9,7 +9,7 @@ from lhotse import MonoCut
 
 from seq.audio.reading import load_cut_audio
 
-# Of each process that loads: 70 minutes of speech.
+# 70 minutes of speech.
 MAX_BYTES: Final = 256 * 2**20
 
 
@@ -24,10 +24,11 @@ class Waveforms:
         """(S,) float32 samples, 16 kHz, not to be written to. Raises InputError as `load_cut_audio` does."""
         samples = self._kept.get(cut.id)
         if samples is None:
-            # What was decoded may be a part of more.
-            samples = np.array(load_cut_audio(cut))
-            samples.flags.writeable = False
+            samples = load_cut_audio(cut)
             if samples.nbytes <= self._left:
+                # What was decoded may be a part of more.
+                samples = samples.copy()
                 self._kept[cut.id] = samples
                 self._left -= samples.nbytes
+            samples.flags.writeable = False
         return samples

@@ -19,6 +19,14 @@ def area_under_risk(confidence: np.ndarray, wrong: np.ndarray, weights: np.ndarr
     return float(np.average(risk, weights=weights[order]))
 
 
+def area_over_groups(answers: dict[str, dict[str, Any]], by_group: dict[str, list[str]], refs: np.ndarray) -> float:
+    """The same of the answers under all conditions, of which every group counts once."""
+    parts = [(answers[name], 1 / len(names)) for names in by_group.values() for name in names]
+    confidence = np.concatenate([part["confidence"] for part, _ in parts])
+    wrong = np.concatenate([np.array(part["hyp"]) != refs for part, _ in parts])
+    return area_under_risk(confidence, wrong, np.repeat([weight for _, weight in parts], len(refs)))
+
+
 def rescore_robustness(path: Path) -> dict[str, Any]:
     """Compare the scores in the file with its answers, the first seed's where there is but one; returns the scores."""
     kept = json.loads(gzip.decompress(path.read_bytes()))
@@ -42,12 +50,8 @@ def rescore_robustness(path: Path) -> dict[str, Any]:
     overall = scores["overall"]
     mean = np.mean(list(means.values()))
     assert overall["value"] == pytest.approx(mean) and overall["share"] == pytest.approx(mean / found["clean"])
-    areas = []
-    for seed in range(len(scores["seeds"])):
-        parts = [(kept["answers"][name][seed], 1 / len(names)) for names in by_group.values() for name in names]
-        confidence = np.concatenate([part["confidence"] for part, _ in parts])
-        wrong = np.concatenate([np.array(part["hyp"]) != refs for part, _ in parts])
-        areas.append(area_under_risk(confidence, wrong, np.repeat([weight for _, weight in parts], len(refs))))
+    runs = [{name: kept["answers"][name][seed] for name in found} for seed in range(len(scores["seeds"]))]
+    areas = [area_over_groups(run, by_group, refs) for run in runs]
     # What is kept of a confidence is rounded, and equal ones may stand in another order.
     assert overall["AURC"] == pytest.approx(np.mean(areas), abs=0.01)
     return scores

@@ -12,9 +12,7 @@ from tiny_experiment import make_experiment, tiny_conf
 from seq.conf import AugmentConf, FeaturesConf
 from seq.data.batch import Batch
 from seq.data.batches import SpeechDataset, train_loader
-from seq.models.front_end import FbankFrontEnd
 from seq.train.checkpoint import checkpoint_path, load_checkpoint
-from seq.train.loaders import open_loaders
 from seq.train.run_data import RunData
 from seq.train.trainer import Trainer
 from seq.utils.files import read_jsonl
@@ -45,11 +43,7 @@ def test_a_gpu_s_batches_are_pinned_and_those_of_a_cpu(tmp_path: Path, device: s
     experiment = make_experiment(tmp_path)
     found: dict[str, list[Batch]] = {}
     for name in ("cpu", device):
-        data = RunData(experiment, 1, 0)
-        front_end = Trainer(experiment.conf, data, tmp_path / name, name).model.front_end
-        assert isinstance(front_end, FbankFrontEnd)
-        loader, _ = open_loaders(experiment.conf, data, front_end, torch.device(name), 0, 1)
-        found[name] = list(loader)
+        found[name] = list(Trainer(experiment.conf, RunData(experiment, 1, 0), tmp_path / name, name).loader)
     for theirs, ours in zip(found["cpu"], found[device], strict=True):
         assert ours.ids == theirs.ids and torch.equal(ours.feature, theirs.feature)
         tensors = [ours.feature, ours.feature_lens, ours.labels.targets["emotion"]]
