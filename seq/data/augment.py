@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seq.conf import AugmentConf
-from seq.data.degrade import degrade, degrades
+from seq.data.degrade import degrades
 
 # 1 dB in natural-log energy, the unit of fbank.
 LOG_ENERGY_PER_DB = math.log(10.0) / 10.0
@@ -40,17 +40,23 @@ def change_speed(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
     return samples if factor == 1.0 else soxr.resample(samples, rate * factor, rate).astype(np.float32)
 
 
-def augment_waveform(
-    samples: np.ndarray, rate: int, conf: AugmentConf, rng: random.Random, voices: Sequence[np.ndarray] = ()
-) -> np.ndarray:
-    """Speed, and what `seq.data.degrade` does, on a waveform (T,), float32; returns (T',).
+@dataclass(frozen=True)
+class Pace:
+    """How much faster than it was said an utterance is heard: by its waveform, and by its fbank."""
 
-    Args:
-        voices: (T_i,) what others of the train part say, for babble.
-    """
-    if rng.random() < conf.speed_prob:
-        samples = change_speed(samples, rate, 1.0 + conf.speed * rng.uniform(-1.0, 1.0))
-    return degrade(samples, conf, rng, voices)
+    speed: float
+    tempo: float
+
+    def seconds(self, duration: float) -> float:
+        """How long an utterance of this many seconds is then."""
+        return duration / (self.speed * self.tempo)
+
+
+def draw_pace(conf: AugmentConf, seed: int, epoch: int, cut_id: str) -> Pace:
+    """The pace of one cut in one epoch; by itself, since batches are filled by it before anything is loaded."""
+    rng = cut_random(seed, epoch, f"pace {cut_id}")
+    speed = 1.0 + conf.speed * rng.uniform(-1.0, 1.0) if rng.random() < conf.speed_prob else 1.0
+    return Pace(speed, 1.0 + conf.tempo * rng.uniform(-1.0, 1.0))
 
 
 def warp(feature: Tensor, tempo: float, frequency: float) -> Tensor:
@@ -81,18 +87,18 @@ def _mask(feature: Tensor, conf: AugmentConf, fill: Tensor, rng: random.Random) 
         feature[:, start : start + width] = fill[start : start + width]
 
 
-def augment_fbank(feature: Tensor, conf: AugmentConf, fill: Tensor, rng: random.Random) -> Tensor:
+def augment_fbank(feature: Tensor, conf: AugmentConf, fill: Tensor, rng: random.Random, tempo: float = 1.0) -> Tensor:
     """Tempo, frequency warp, gain and SpecAugment (Park et al. 2019) on one utterance.
 
     Args:
         feature: (T, F) log-mel energies.
         fill: (F,) what masked places hold, the training mean.
         rng: from `cut_random`.
+        tempo: from `draw_pace`.
 
     Returns:
         (T', F); the argument is unchanged.
     """
-    tempo = 1.0 + conf.tempo * rng.uniform(-1.0, 1.0)
     frequency = 1.0 + conf.frequency_warp * rng.uniform(-1.0, 1.0)
     feature = warp(feature, tempo, frequency)
     gain = conf.gain_db * rng.uniform(-1.0, 1.0) * LOG_ENERGY_PER_DB

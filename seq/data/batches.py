@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from lhotse import CutSet, MonoCut
 from lhotse.dataset import DynamicBucketingSampler, SimpleCutSampler
-from lhotse.dataset.sampling.base import CutSampler, TimeConstraint
+from lhotse.dataset.sampling.base import CutSampler
 from lhotse.dataset.sampling.dynamic_bucketing import estimate_duration_buckets
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio
 from seq.conf import AugmentConf, FeaturesConf
-from seq.data.augment import augment_fbank, augment_waveform, cut_random, needs_waveform
+from seq.data.augment import Pace, augment_fbank, change_speed, cut_random, draw_pace, needs_waveform
 from seq.data.batch import Batch
+from seq.data.degrade import degrade
 from seq.data.encoded import Heard, draw_variant, load_fbank, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
 from seq.data.mixing import Mix, draw_mix, mix_features
+from seq.data.samplers import HeardSeconds, ResumedSampler
 from seq.data.targets import Labeller
 from seq.data.waveforms import Waveforms
 
@@ -89,6 +91,7 @@ class SpeechDataset(Dataset[Batch]):
         if self.augment is None:
             return [self.load(cut) for cut in cuts]
         rngs = [cut_random(self.epoch.seed, self.epoch.number, _draw(cut)) for cut in cuts]
+        paces = [self._pace(cut) for cut in cuts]
         if self._reads == "frames" and not self._on_the_fly:
             return [load_heard(cut, draw_variant(self.augment, rng)) for cut, rng in zip(cuts, rngs, strict=True)]
         if self._on_the_fly:
@@ -96,8 +99,10 @@ class SpeechDataset(Dataset[Batch]):
             loads_only = get_worker_info() is not None
             waveforms = [load_cut_audio(cut) if loads_only else self._waveforms.load(cut) for cut in cuts]
             if needs_waveform(self.augment):
+                paced = zip(waveforms, paces, strict=True)
+                waveforms = [change_speed(samples, SAMPLING_RATE, pace.speed) for samples, pace in paced]
                 waveforms = [
-                    augment_waveform(samples, SAMPLING_RATE, self.augment, rng, _others(waveforms, i))
+                    degrade(samples, self.augment, rng, _others(waveforms, i))
                     for i, (samples, rng) in enumerate(zip(waveforms, rngs, strict=True))
                 ]
             if self._hear is not None:
@@ -110,7 +115,18 @@ class SpeechDataset(Dataset[Batch]):
             features = [load_fbank(cut).feature for cut in cuts]
         fill = self.feature_mean
         assert fill is not None
-        return [Heard(augment_fbank(f, self.augment, fill, rng)) for f, rng in zip(features, rngs, strict=True)]
+        drawn = zip(features, rngs, paces, strict=True)
+        return [Heard(augment_fbank(feature, self.augment, fill, rng, pace.tempo)) for feature, rng, pace in drawn]
+
+    def _pace(self, cut: MonoCut) -> Pace:
+        assert self.augment is not None
+        return draw_pace(self.augment, self.epoch.seed, self.epoch.number, _draw(cut))
+
+    def seconds(self, cut: MonoCut) -> float:
+        """How long a cut is as this epoch hears it; as it was said, where a cached encoder heard it."""
+        if self.augment is None or (self._reads == "frames" and not self._on_the_fly):
+            return cut.duration
+        return self._pace(cut).seconds(cut.duration)
 
     def __getitem__(self, cuts: CutSet) -> Batch:
         heard = self._load(cuts)
@@ -182,7 +198,7 @@ def shard_loader(
 
     `measured` are cuts of all shards, without features, that say which durations there are.
     """
-    limit = TimeConstraint(max_duration=batch_duration)
+    limit = HeardSeconds(batch_duration, dataset.seconds)
     bins = estimate_duration_buckets(itertools.islice(measured, NUM_MEASURED), NUM_BUCKETS, limit)
     buffers = {"buffer_size": SHARD_BUFFER, "shuffle_buffer_size": SHARD_BUFFER}
     return _bucketed(share, dataset, batch_duration, num_workers, duration_bins=bins, rank=0, world_size=1, **buffers)
@@ -193,7 +209,7 @@ def _bucketed(
 ) -> DataLoader[Batch]:
     sampler = DynamicBucketingSampler(
         cuts,
-        max_duration=batch_duration,
+        constraint=HeardSeconds(batch_duration, dataset.seconds),
         num_buckets=NUM_BUCKETS,
         shuffle=True,
         seed=dataset.epoch.seed,
@@ -207,22 +223,6 @@ def eval_loader(cuts: CutSet, dataset: SpeechDataset) -> DataLoader[Batch]:
     return _loader(
         dataset, SimpleCutSampler(cuts, max_duration=EVAL_BATCH_SECONDS, shuffle=False, rank=0, world_size=1), 0
     )
-
-
-class ResumedSampler:
-    """A sampler whose next pass leaves out the first `skip` batches: nothing of them is loaded."""
-
-    def __init__(self, sampler: CutSampler) -> None:
-        self.sampler = sampler
-        self.skip = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Shuffle as this epoch does."""
-        self.sampler.set_epoch(epoch)
-
-    def __iter__(self) -> Iterator[CutSet]:
-        skip, self.skip = self.skip, 0
-        return itertools.islice(iter(self.sampler), skip, None)
 
 
 def _loader(dataset: SpeechDataset, sampler: CutSampler | ResumedSampler, num_workers: int) -> DataLoader[Batch]:

@@ -7,9 +7,9 @@ import random
 import torch
 
 from seq.conf import AugmentConf
-from seq.data.augment import LOG_ENERGY_FLOOR, augment_fbank, cut_random, warp
+from seq.data.augment import LOG_ENERGY_FLOOR, augment_fbank, cut_random, draw_pace, warp
 
-OFF = AugmentConf(tempo=0, frequency_warp=0, gain_db=0, time_masks=0, frequency_masks=0)
+OFF = AugmentConf(frequency_warp=0, gain_db=0, time_masks=0, frequency_masks=0)
 FILL = torch.arange(80, dtype=torch.float32) / 100 - 8
 
 
@@ -33,7 +33,7 @@ def test_tempo_changes_the_number_of_frames_and_frequency_moves_peaks() -> None:
 
 
 def test_gain_is_exact_in_decibels_and_keeps_the_floor() -> None:
-    conf = AugmentConf(tempo=0, frequency_warp=0, gain_db=10, time_masks=0, frequency_masks=0)
+    conf = AugmentConf(frequency_warp=0, gain_db=10, time_masks=0, frequency_masks=0)
     feature = fbank()
     rng = random.Random(5)
     out = augment_fbank(feature, conf, FILL, rng)
@@ -44,7 +44,6 @@ def test_gain_is_exact_in_decibels_and_keeps_the_floor() -> None:
 
 def test_masks_hold_the_training_mean_and_are_bounded() -> None:
     conf = AugmentConf(
-        tempo=0,
         frequency_warp=0,
         gain_db=0,
         time_masks=3,
@@ -70,7 +69,18 @@ def test_draws_depend_on_seed_epoch_and_cut_alone() -> None:
 
     torch.testing.assert_close(draw(0, 1, "a"), draw(0, 1, "a"), rtol=0, atol=0)
     for other in (draw(1, 1, "a"), draw(0, 2, "a"), draw(0, 1, "b")):
-        assert other.shape != draw(0, 1, "a").shape or not torch.equal(other, draw(0, 1, "a"))
+        assert not torch.equal(other, draw(0, 1, "a"))
+
+
+def test_paces_depend_on_seed_epoch_and_cut_alone_and_fill_their_ranges() -> None:
+    conf = AugmentConf(speed_prob=0.5, speed=0.1, tempo=0.2)
+    paces = [draw_pace(conf, seed, epoch, f"cut{i}") for seed in range(2) for epoch in range(2) for i in range(100)]
+    assert len(set(paces)) == 400 and paces[0] == draw_pace(conf, 0, 0, "cut0")
+    assert 0.8 < min(pace.tempo for pace in paces) < 0.81 and 1.19 < max(pace.tempo for pace in paces) < 1.2
+    changed = [pace.speed for pace in paces if pace.speed != 1.0]
+    assert 160 <= len(changed) <= 240 and 0.9 < min(changed) < 0.91 and 1.09 < max(changed) < 1.1
+    still = draw_pace(AugmentConf(speed_prob=0.0, tempo=0.0), 0, 0, "cut0")
+    assert still.seconds(3.2) == 3.2
 
 
 def test_the_stored_feature_is_not_touched() -> None:

@@ -15,7 +15,7 @@ from seq.audio.channels import narrow_band, telephone
 from seq.audio.level import speech_level
 from seq.conf import AugmentConf
 from seq.data import degrade as module
-from seq.data.augment import augment_waveform, needs_waveform
+from seq.data.augment import needs_waveform
 from seq.data.degrade import SLOPES, degrade, degrades
 from seq.data.encoded import copy_names, draw_variant
 from seq.errors import InputError
@@ -38,7 +38,7 @@ def test_nothing_on_changes_nothing() -> None:
 
 def test_draws_are_those_of_the_source_of_chance() -> None:
     conf = conf_with(room_prob=0.5, noise_prob=0.5, band_prob=0.5)
-    found = [augment_waveform(SPEECH, RATE, conf, random.Random(i // 2)) for i in range(40)]
+    found = [degrade(SPEECH, conf, random.Random(i // 2)) for i in range(40)]
     for one, other in zip(found[::2], found[1::2], strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.shape == SPEECH.shape and one.dtype == np.float32

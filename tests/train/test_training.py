@@ -247,24 +247,6 @@ def test_the_loss_of_several_ranks_is_the_global_mean() -> None:
     assert float(sum(per_rank) / 2) == pytest.approx(10.0 / 4)
 
 
-def test_waveform_augmentation_computes_fbank_on_the_fly() -> None:
-    pytest.importorskip("soxr")
-    import random
-
-    import numpy as np
-
-    from seq.conf import AugmentConf
-    from seq.data.augment import augment_waveform
-
-    conf = AugmentConf(speed_prob=1.0, speed=0.1, noise_prob=1.0, noise_snr_low=20.0, noise_snr_high=20.0)
-    samples = np.sin(np.arange(16000) * 2 * np.pi * 440 / 16000).astype(np.float32)
-    out = augment_waveform(samples, 16000, conf, random.Random(3))
-    assert out.dtype == np.float32 and 14000 < len(out) < 18000 and len(out) != 16000
-    noise_free = augment_waveform(samples, 16000, AugmentConf(speed_prob=1.0, speed=0.1), random.Random(3))
-    power = np.square(out - noise_free).mean() / np.square(noise_free).mean()
-    assert 10 * np.log10(power) == pytest.approx(-20.0, abs=0.5)
-
-
 def test_what_is_frozen_is_in_no_checkpoint_and_training_goes_on_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
