@@ -15,6 +15,9 @@ class HeardSeconds(TimeConstraint):
     By the duration of what was said, a quarter of every batch is padding: speed and tempo move it by a third.
     """
 
+    # Of what the batch holds; Lhotse leaves its type open.
+    longest_seen: float
+
     def __init__(self, max_duration: float, seconds: Callable[[MonoCut], float]) -> None:
         super().__init__(max_duration=max_duration)
         self._seconds = seconds
