@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Train folds by processes side by side, by as many Dask workers of one core each, by as many ranks: time, differences.
+"""Train folds by processes side by side, and by as many Dask workers of one core each or ranks: time, differences.
 
 Usage:
-    tools/bench_cluster.py --recipe egs/ravdess [--folds 1,2,3,4,5,6] [--workers 2] [--repeats 2] [--ranks] \\
+    tools/bench_cluster.py --recipe egs/ravdess [--folds 1,2,3,4,5,6] [--workers 2] [--ranks] [--turn-seconds 6] \\
         [--kills 20 [--kill-seconds 60]] [--model scratch] [--set train.num_epochs=2 ...]
 
 In:   a recipe whose stages 0 to 4 are done
-Out:  seconds of stage 5 by each, and as shares; how many workers were killed (kill -9, at random moments) and how many
+Out:  seconds of stage 5 by each, and as a share; how many workers were killed (kill -9, at random moments) and how many
       checkpoints of Dask's differ from those of processes; exit code 1 if any does. Ranks (torchrun) train one fold
-      after the other, of which each batch is shared between them. The experiments bench_processes, bench_cluster and
-      bench_ranks of the recipe are removed first, and stay.
+      after the other, of which each batch is shared between them, which gives other checkpoints. The two go on by
+      turns, one stopped while the other has the machine, so that a machine that slows down is the same for both. The
+      experiments bench_processes, bench_cluster and bench_ranks of the recipe are removed first, and stay.
 """
 
 from __future__ import annotations
@@ -113,17 +114,64 @@ def results(exp_dir: Path) -> dict[str, str]:
     return {os.path.relpath(name, exp_dir): digest for name, digest in found.items()}
 
 
-def train(recipe: Recipe, args: argparse.Namespace, name: str, options: Sequence[str]) -> float:
-    """Stage 5 into an empty experiment; returns its seconds. Raises InputError where it fails."""
+def stage_5(recipe: Recipe, args: argparse.Namespace, name: str, options: Sequence[str]) -> list[str]:
+    """The command that trains into an empty experiment."""
     shutil.rmtree(recipe.exp_dir(name), ignore_errors=True)
     command = [str(recipe.folder / "run.sh"), "--stage", "5", "--stop-stage", "5", "--exp-name", name, *options]
     command += ["--conf", str(args.conf.resolve()), "--model", recipe.conf.model_name]
     command += ["--protocol", recipe.protocol.name, "--folds", args.folds, "--seeds", args.seeds, "--device", "cpu"]
-    command += [part for value in args.overrides for part in ("--set", value)]
-    started = time.monotonic()
-    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
-        raise InputError(f"stage 5 of {name} failed: what it said is above")
-    return time.monotonic() - started
+    return command + [part for value in args.overrides for part in ("--set", value)]
+
+
+class Turn:
+    """A command that goes on now and then, with all that works for it."""
+
+    def __init__(self, command: list[str], nanny: int | None = None) -> None:
+        self.command = command
+        self.seconds = 0.0
+        self.ended = False
+        self._nanny = nanny
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def go_on(self, seconds: float) -> None:
+        """Let it work so long, or until it ends. Raises InputError where it fails."""
+        started = time.monotonic()
+        if self._process is None:
+            self._process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        else:
+            self._signal(signal.SIGCONT)
+        with suppress(subprocess.TimeoutExpired):
+            if self._process.wait(seconds):
+                raise InputError("stage 5 failed: what it said is above")
+            self.ended = True
+        self._signal(signal.SIGSTOP)
+        self.seconds += time.monotonic() - started
+
+    def end(self) -> None:
+        """Kill what is left of it."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        """To its processes, and to a nanny's and hers: those at work for Dask are no children of the command."""
+        roots = [] if self._process is None or self.ended else [self._process.pid]
+        for root in [*roots, *([self._nanny] if self._nanny else [])]:
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(root)
+                process.send_signal(number)
+                for child in process.children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        child.send_signal(number)
+
+
+def by_turns(turns: Sequence[Turn], seconds: float) -> None:
+    """Let all of them work until they end, one at a time. Raises InputError where one fails."""
+    try:
+        while left := [turn for turn in turns if not turn.ended]:
+            for turn in left:
+                turn.go_on(seconds)
+    finally:
+        for turn in turns:
+            turn.end()
 
 
 class Killer(threading.Thread):
@@ -147,48 +195,41 @@ def main() -> int:
     parser = recipe_parser(__doc__)
     parser.set_defaults(folds="1,2,3,4,5,6")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=1, help="of everything, there and back: the machine may change")
-    parser.add_argument("--ranks", action="store_true", help="by torchrun, too")
+    parser.add_argument("--ranks", action="store_true", help="by torchrun, not by Dask")
+    parser.add_argument("--turn-seconds", type=float, default=6.0, help="less than torchrun's heartbeat may stop, 15")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--kill-seconds", type=float, default=60.0, help="from one to the next, at most")
     parser.add_argument("--kill-seed", type=int, default=0, help="of the moments and the victims")
     args = parser.parse_args()
     recipe = open_recipe(args)
-    kinds = ["processes", "Dask workers", *(["ranks"] if args.ranks else [])]
-    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
-    killed = 0
-    for i in range(args.repeats):
-        for kind in reversed(kinds) if i % 2 else kinds:
-            if kind == "Dask workers":
-                taken, deaths = train_on_cluster(recipe, args)
-                killed += deaths
-            else:
-                name, option = ("bench_ranks", "--gpus") if kind == "ranks" else ("bench_processes", "--nj")
-                taken = train(recipe, args, name, [option, str(args.workers)])
-            seconds[kind].append(taken)
-            print(f"{args.workers} {kind}: {taken:.1f} s", flush=True)
-    plain = sum(seconds["processes"])
-    for kind in kinds[1:]:
-        print(f"{args.workers} {kind} reach {100 * plain / sum(seconds[kind]):.1f} % of what as many processes do")
-    one, two = (results(recipe.exp_dir(name)) for name in ("bench_processes", "bench_cluster"))
-    differ = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
-    print(f"{killed} workers were killed")
-    print(f"{len(differ)} of {len(one)} checkpoints differ{': ' + ', '.join(differ) if differ else ''}")
-    return 1 if differ else 0
-
-
-def train_on_cluster(recipe: Recipe, args: argparse.Namespace) -> tuple[float, int]:
-    """Seconds of stage 5 by Dask workers, and how many of them were killed meanwhile."""
+    plain = Turn(stage_5(recipe, args, "bench_processes", ["--nj", str(args.workers)]))
+    if args.ranks:
+        other = Turn(stage_5(recipe, args, "bench_ranks", ["--gpus", str(args.workers)]))
+        by_turns([plain, other], args.turn_seconds)
+        _print_share("ranks", args.workers, plain, other)
+        return 0
     with (
         tempfile.TemporaryDirectory(prefix="speecheq-dask-") as folder,
         dask_cluster(Path(folder), args.workers) as dask,
     ):
+        command = stage_5(recipe, args, "bench_cluster", ["--cluster", str(dask.scheduler_file)])
+        other = Turn(command, dask.nanny.pid)
         killer = Killer(dask, args.kills, args.kill_seed, args.kill_seconds)
         killer.start()
-        taken = train(recipe, args, "bench_cluster", ["--cluster", str(dask.scheduler_file)])
+        by_turns([plain, other], args.turn_seconds)
         killer.done.set()
         killer.join()
-    return taken, killer.killed
+    _print_share("Dask workers", args.workers, plain, other)
+    one, two = (results(recipe.exp_dir(name)) for name in ("bench_processes", "bench_cluster"))
+    differ = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
+    print(f"{killer.killed} workers were killed")
+    print(f"{len(differ)} of {len(one)} checkpoints differ{': ' + ', '.join(differ) if differ else ''}")
+    return 1 if differ else 0
+
+
+def _print_share(kind: str, num_workers: int, plain: Turn, other: Turn) -> None:
+    print(f"{num_workers} processes: {plain.seconds:.1f} s; {num_workers} {kind}: {other.seconds:.1f} s")
+    print(f"{num_workers} {kind} reach {100 * plain.seconds / other.seconds:.1f} % of what as many processes do")
 
 
 if __name__ == "__main__":
