@@ -17,6 +17,7 @@ from seq.conf import Conf
 from seq.corpora.base import Utterance, get_reader
 from seq.corpora.counts import CorpusCounts
 from seq.corpora.record import read_corpus_json
+from seq.data.whole_recording import SEGMENT
 from seq.errors import InputError
 from seq.labels import EMOTION, VOTES, check_labels, map_labels, map_votes
 from seq.utils.disk_map import DiskMap
@@ -90,7 +91,8 @@ def make_cut(utterance: Utterance, row: dict[str, Any], labels: Mapping[str, obj
     )
     if rate != SAMPLING_RATE:
         recording = recording.resample(SAMPLING_RATE)
-    if utterance.start or utterance.duration is not None:
+    is_segment = bool(utterance.start) or utterance.duration is not None
+    if is_segment:
         start = utterance.start
         end = recording.duration if utterance.duration is None else start + utterance.duration
     else:
@@ -107,6 +109,7 @@ def make_cut(utterance: Utterance, row: dict[str, Any], labels: Mapping[str, obj
         "sentence": utterance.sentence or utterance.text,
         "split": utterance.split,
         "fold": utterance.fold,
+        SEGMENT: is_segment or None,
     }
     supervision = SupervisionSegment(
         id=utterance.id,

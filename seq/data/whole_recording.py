@@ -5,10 +5,8 @@ Noise that begins where speech does tells a network where to listen; nobody's re
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
+from typing import Final
 
 import numpy as np
 from lhotse import MonoCut
@@ -16,22 +14,16 @@ from lhotse import MonoCut
 from seq.audio.reading import SAMPLING_RATE, load_cut_audio, read_audio
 from seq.audio.trimming import trim_silence
 from seq.errors import InputError
-from seq.utils.files import read_jsonl
 
 Change = Callable[[np.ndarray], np.ndarray]
+# What stage 1 writes, True, among the labels of an utterance that its corpus gives as a part of a longer recording.
+SEGMENT: Final = "segment"
 
 
-@lru_cache(maxsize=2)
-def cuts_of_files(cuts: Path) -> Counter[str]:
-    """How many cuts of a manifest are in each audio file."""
-    return Counter(cut["recording"]["sources"][0]["source"] for cut in read_jsonl(cuts) if "recording" in cut)
-
-
-def changed_audio(cut: MonoCut, change: Change, cuts: Path, trim: bool) -> np.ndarray:
-    """(S,) samples of a cut, 16 kHz: its whole recording, changed and trimmed, unless other utterances are in it, too.
+def changed_audio(cut: MonoCut, change: Change, trim: bool) -> np.ndarray:
+    """(S,) samples of a cut, 16 kHz: its whole recording, changed and trimmed; of a segment nothing beyond it.
 
     Args:
-        cuts: the manifest that the cut is of.
         trim: whether silence is trimmed at all (`features.trim`).
 
     Raises:
@@ -39,9 +31,8 @@ def changed_audio(cut: MonoCut, change: Change, cuts: Path, trim: bool) -> np.nd
     """
     if cut.recording is None:
         raise InputError(f"the manifest has no audio for {cut.id}: pass the recipe whose stage 1 wrote it")
-    path = str(cut.recording.sources[0].source)
-    if not trim or cuts_of_files(cuts)[path] > 1:
+    if not trim or SEGMENT in (cut.supervisions[0].custom or {}):
         return change(load_cut_audio(cut))
-    samples = change(read_audio(path))
+    samples = change(read_audio(cut.recording.sources[0].source))
     start, end = (round(edge * SAMPLING_RATE) for edge in trim_silence(samples, SAMPLING_RATE))
     return samples[start:end]

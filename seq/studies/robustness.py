@@ -134,7 +134,7 @@ def _decode_fold(
                         # Nobody else is in valid: what they said elsewhere, slower or faster, is another's voice.
                         others = draw_voices(cuts, cut, random.Random(cut.id))
                     change = partial(condition.apply, utterance=cut.id, part=part, voices=others)
-                    samples[cut.id] = changed_audio(cut, change, cuts, trim)
+                    samples[cut.id] = changed_audio(cut, change, trim)
                 for own, found in zip(rows, answer(missing, chunk, samples), strict=True):
                     own += found
                 progress.update(len(chunk))

@@ -13,6 +13,7 @@ from lhotse.qa import validate
 from seq.audio.reading import load_cut_audio, read_audio
 from seq.corpora.base import Utterance
 from seq.data.manifests import make_cut, prepare_manifests
+from seq.data.whole_recording import SEGMENT
 from seq.errors import InputError
 from seq.utils.files import read_jsonl
 
@@ -81,10 +82,12 @@ def test_rounding_never_leaves_the_recording(rate: int, num_samples: int) -> Non
     cut = make_cut(utterance, row, {})
     validate(cut)
     assert cut.num_samples == round(cut.duration * 16000) <= cut.recording.num_samples - 1600
+    assert SEGMENT not in cut.supervisions[0].custom
     segment = Utterance("u", Path("/u.wav"), "s", None, "en", None, None, start=0.2, duration=0.5)
     cut = make_cut(segment, row, {})
     validate(cut)
     assert (cut.start, cut.duration, cut.num_samples) == (0.2, 0.5, 8000)
+    assert cut.supervisions[0].custom[SEGMENT] is True
 
 
 def test_a_corpus_that_changed_after_stage_0_is_noticed(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from seq.data.cut_jobs import rewrite_cuts
 from seq.data.degrade import degrade, noise_files
 from seq.data.encoded import FRAMES, STATISTICS, Heard, Variant, array_name, cached_variants, summarise
 from seq.data.voices import draw_voices
-from seq.data.whole_recording import changed_audio, cuts_of_files
+from seq.data.whole_recording import SEGMENT, changed_audio
 from seq.errors import InputError
 from seq.models.pretrained.families import FrozenEncoder, split_encoder
 from seq.models.pretrained.source import find_checkpoint
@@ -138,12 +137,11 @@ def _check_size(cuts: Path, storage: Path, spec: EncoderSpec, variants: list[Var
     """Say how much will lie on the disk. Raises InputError where that is more than there is room for."""
     speeds = [variant for variant in variants if not isinstance(variant, str)]
     copies, count, frames = len(variants) - len(speeds), 0, 0.0
-    files = cuts_of_files(cuts) if copies else Counter()
     for cut in read_jsonl(cuts):
         count += 1
         # What is trimmed of an utterance may stay in a copy, where noise is behind it.
         longest = cut["duration"]
-        if copies and files[cut["recording"]["sources"][0]["source"]] == 1:
+        if copies and SEGMENT not in cut["supervisions"][0].get("custom", {}):
             longest = cut["recording"]["duration"]
         frames += (copies * longest + sum(cut["duration"] / speed for speed in speeds)) / FRAME_SECONDS
     size = frames * spec.dim * 2 + len(variants) * count * (spec.num_frozen * spec.dim * 8 + 2 * FILE_OVERHEAD)
@@ -190,7 +188,7 @@ def _copy(name: str, cut: MonoCut, cache: Cache) -> np.ndarray:
         samples = change_speed(samples, SAMPLING_RATE, rng.choice(cache.augment.speeds))
         return degrade(samples, cache.augment, rng, draw_voices(cache.cuts, cut, rng))
 
-    return changed_audio(cut, change, cache.cuts, cache.trim)
+    return changed_audio(cut, change, cache.trim)
 
 
 def _path(storage: Path, key: str, name: str) -> Path:
