@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from lhotse import CutSet, MonoCut
 from lhotse.dataset import DynamicBucketingSampler, SimpleCutSampler
-from lhotse.dataset.sampling.base import CutSampler
 from lhotse.dataset.sampling.dynamic_bucketing import estimate_duration_buckets
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
@@ -24,7 +23,7 @@ from seq.data.encoded import Heard, draw_variant, load_fbank, load_heard
 from seq.data.epoch import Epoch
 from seq.data.features import compute_fbanks
 from seq.data.mixing import Mix, draw_mix, mix_features
-from seq.data.samplers import HeardSeconds, ResumedSampler
+from seq.data.samplers import HeardSeconds, RankSampler, ResumedSampler
 from seq.data.targets import Labeller
 from seq.data.waveforms import Waveforms
 
@@ -218,14 +217,13 @@ def _bucketed(
     return _loader(dataset, ResumedSampler(sampler), num_workers)
 
 
-def eval_loader(cuts: CutSet, dataset: SpeechDataset) -> DataLoader[Batch]:
-    """All cuts once, in the manifest's order."""
-    return _loader(
-        dataset, SimpleCutSampler(cuts, max_duration=EVAL_BATCH_SECONDS, shuffle=False, rank=0, world_size=1), 0
-    )
+def eval_loader(cuts: CutSet, dataset: SpeechDataset, rank: int = 0, world_size: int = 1) -> DataLoader[Batch]:
+    """All cuts once, in the manifest's order; of several ranks each has its own."""
+    sampler = SimpleCutSampler(cuts, max_duration=EVAL_BATCH_SECONDS, shuffle=False, rank=0, world_size=1)
+    return _loader(dataset, RankSampler(sampler, rank, world_size), 0)
 
 
-def _loader(dataset: SpeechDataset, sampler: CutSampler | ResumedSampler, num_workers: int) -> DataLoader[Batch]:
+def _loader(dataset: SpeechDataset, sampler: RankSampler | ResumedSampler, num_workers: int) -> DataLoader[Batch]:
     # A GPU copies from pinned memory by itself, while the batch before is trained.
     pin = dataset.device.type == "cuda"
     return DataLoader(dataset, sampler=sampler, batch_size=None, num_workers=num_workers, pin_memory=pin)

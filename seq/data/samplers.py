@@ -32,6 +32,16 @@ class HeardSeconds(TimeConstraint):
         self.longest_seen = max(self.longest_seen, self.measure_length(example))
 
 
+class RankSampler:
+    """The batches of a sampler that one of several ranks takes: no batch twice, and some ranks may have one more."""
+
+    def __init__(self, sampler: CutSampler, rank: int, world_size: int) -> None:
+        self.sampler, self.rank, self.world_size = sampler, rank, world_size
+
+    def __iter__(self) -> Iterator[CutSet]:
+        return itertools.islice(iter(self.sampler), self.rank, None, self.world_size)
+
+
 class ResumedSampler:
     """A sampler whose next pass leaves out the first `skip` batches: nothing of them is loaded."""
 

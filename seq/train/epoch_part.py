@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from seq.conf import TrainConf
 from seq.train.losses import loss_scale
+from seq.train.ranks import gather_over_ranks
 from seq.train.training_log import TOO_SHORT
 
 
@@ -48,7 +48,7 @@ class EpochPart:
 
     def to_state(self, device: torch.device) -> dict[str, Any]:
         """What a checkpoint holds of it, with the random numbers of all ranks; each of them must call this."""
-        return {**asdict(self), "rng": _gather(_random_state(device))}
+        return {**asdict(self), "rng": gather_over_ranks(_random_state(device))}
 
     @staticmethod
     def from_state(state: Mapping[str, Any] | None, rank: int, world_size: int) -> tuple[EpochPart, Tensor | None]:
@@ -73,11 +73,3 @@ def set_random_state(state: Tensor, device: torch.device) -> None:
         torch.cuda.set_rng_state(state, device)
     else:
         torch.set_rng_state(state)
-
-
-def _gather(state: Tensor) -> list[Tensor]:
-    if not dist.is_initialized():
-        return [state]
-    states: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(states, state)
-    return states

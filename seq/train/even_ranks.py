@@ -8,7 +8,8 @@ import torch
 
 from seq.data.batch import Batch
 from seq.errors import InputError
-from seq.train.losses import Loss, sum_over_ranks
+from seq.train.losses import Loss
+from seq.train.ranks import sum_over_ranks
 
 
 def even_batches(

@@ -22,7 +22,7 @@ def plain_dataset(conf: Conf, data: RunData, front_end: FrontEnd) -> SpeechDatas
 def open_loaders(
     conf: Conf, data: RunData, front_end: FrontEnd, device: torch.device, rank: int, world_size: int
 ) -> tuple[DataLoader[Batch], DataLoader[Batch]]:
-    """Batches of train, this rank's share of them, and of valid.
+    """Batches of train and of valid, this rank's share of them.
 
     Raises:
         InputError: processes that load would need the GPU.
@@ -44,4 +44,4 @@ def open_loaders(
         train = shard_loader(cuts, data.train_labels(), dataset, duration, workers)
     else:
         train = train_loader(cuts, dataset, duration, workers, rank, world_size)
-    return train, eval_loader(data.valid_cuts(), plain_dataset(conf, data, front_end))
+    return train, eval_loader(data.valid_cuts(), plain_dataset(conf, data, front_end), rank, world_size)

@@ -211,15 +211,6 @@ def mean_counts(losses: Mapping[str, Loss]) -> dict[str, Tensor] | None:
     return dict(zip(losses, counts / dist.get_world_size(), strict=True))
 
 
-def sum_over_ranks(number: int, device: torch.device) -> int:
-    """A number of every rank, added up; the number itself in a process of its own."""
-    if not dist.is_initialized():
-        return number
-    total = torch.tensor(number, device=device)
-    dist.all_reduce(total)
-    return int(total)
-
-
 def combine_losses(losses: dict[str, Loss], conf: TrainConf, counts: dict[str, Tensor] | None = None) -> Tensor:
     """Sum over tasks of scale times mean; a task that nobody in the batch has adds nothing.
 

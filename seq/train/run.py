@@ -101,7 +101,12 @@ def _train_distributed(experiment: Experiment, jobs: list[tuple[int, int]]) -> N
     import torch
     import torch.distributed as dist
 
+    from seq.train.device import pick_device
+
     dist.init_process_group("nccl" if torch.cuda.is_available() and experiment.device != "cpu" else "gloo")
+    if (device := pick_device(experiment.device, _rank())).type == "cuda":
+        # What ranks gather from each other goes through the GPU that torch takes for the current one.
+        torch.cuda.set_device(device)
     try:
         for fold, seed in jobs:
             train_run(experiment, fold, seed)

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 
 from seq.conf import Conf, conf_to_dict
 from seq.data.batch import Batch
@@ -45,6 +44,7 @@ from seq.train.losses import (
 )
 from seq.train.optimizer import make_optimizer, set_learning_rate
 from seq.train.progress import Progress
+from seq.train.ranks import gather_over_ranks, learn_together
 from seq.train.run_data import RunData
 from seq.train.teacher import Taught
 from seq.train.training_log import TrainingLog
@@ -95,7 +95,7 @@ class Trainer:
             self.network = Taught(self.model, self.guess)
         self.optimizer = make_optimizer(self.network, conf)
         if self.world_size > 1:
-            self.network = DistributedDataParallel(self.network)
+            self.network = learn_together(self.network)
         self.average = start_average(self.model)
         self.progress = Progress()
         # Of the epoch that is trained, and random numbers to go on with in its middle.
@@ -217,7 +217,7 @@ class Trainer:
         weights = averaged_weights(self.run_dir, epoch, self.conf.train.average_epochs, state)
         load_kept_weights(self.eval_model, weights)
         rows = [row for row, _ in predict(self.eval_model, self.valid_loader, self.losses.ctc, "fp32")]
-        return valid_scores(rows, self.data.spec.outputs)
+        return valid_scores([row for share in gather_over_ranks(rows) for row in share], self.data.spec.outputs)
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -14,8 +14,9 @@ import torch
 from rank_processes import assert_same_runs, start_ranks
 from tiny_experiment import make_experiment, tiny_conf
 
+from seq.data import batches as batches_module
 from seq.data.batch import Batch
-from seq.data.batches import train_loader
+from seq.data.batches import eval_loader, train_loader
 from seq.decode.run import decode_run
 from seq.train.experiment import Experiment
 from seq.train.loaders import plain_dataset
@@ -69,7 +70,9 @@ def test_the_gradient_of_two_ranks_is_that_of_one_process(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("per_class", [3, 4])
-def test_ranks_share_the_utterances_of_an_epoch(tmp_path: Path, per_class: int) -> None:
+def test_ranks_share_the_utterances_of_an_epoch(
+    tmp_path: Path, per_class: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tiny_experiment import make_cuts
 
     experiment = make_experiment(tmp_path, cuts=make_cuts(tmp_path, per_class))
@@ -83,6 +86,9 @@ def test_ranks_share_the_utterances_of_an_epoch(tmp_path: Path, per_class: int) 
         lengths.add(len(batches))
         found += [id_ for ids in batches for id_ in ids]
     assert sorted(found) == sorted(data.fold.train) and len(lengths) == 1
+    monkeypatch.setattr(batches_module, "EVAL_BATCH_SECONDS", 3.0)
+    shares = [[id_ for batch in eval_loader(data.valid_cuts(), dataset, i, 2) for id_ in batch.ids] for i in (0, 1)]
+    assert all(shares) and sorted(shares[0] + shares[1]) == sorted(data.fold.valid)
 
 
 def test_training_goes_on_in_the_middle_of_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
