@@ -16,5 +16,6 @@ case ":${PYTHONPATH:-}:" in
   *":$SPEECHEQ_ROOT:"*) ;;
   *) export PYTHONPATH="$SPEECHEQ_ROOT${PYTHONPATH:+:$PYTHONPATH}" ;;
 esac
+export DASK_CONFIG="${DASK_CONFIG:-$SPEECHEQ_ROOT/local/dask.yaml}"
 # Sorting by bytes, whatever the user's language; text is UTF-8 all the same.
 export LC_ALL=C PYTHONUTF8=1

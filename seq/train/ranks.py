@@ -31,5 +31,4 @@ def gather_over_ranks(item: Item) -> list[Item]:
 
 def learn_together(network: torch.nn.Module) -> DistributedDataParallel:
     """The network of every rank with the gradient of all."""
-    # Buffers are what the features are normalised by: the same for all ranks, from the beginning to the end.
-    return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
+    return DistributedDataParallel(network, gradient_as_bucket_view=True)

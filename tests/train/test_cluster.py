@@ -71,6 +71,13 @@ def test_a_cluster_maps_as_processes_do(
     assert not list(tmp_path.iterdir())
 
 
+def test_dask_looks_after_itself_less_often_where_path_sh_was_read() -> None:
+    code = "import dask, distributed; print(dask.config.get('distributed.admin.tick.interval'))"
+    command = f'unset DASK_CONFIG; . {ROOT}/path.sh; exec "$0" -c "{code}"'
+    found = subprocess.run(["bash", "-c", command, sys.executable], capture_output=True, text=True, check=True)
+    assert found.stdout == "1s\n"
+
+
 def test_a_disk_that_is_not_shared_is_one_sentence(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
