@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_experiment import cells, make_conf, make_experiment, predictions_path, read_rows
+from kept_few_shot import rescore_few_shot
 from kept_robustness import area_over_groups, rescore_robustness
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, mean_absolute_error
@@ -24,6 +25,7 @@ from seq.utils.files import write_json, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = sorted(path.parent for path in ROOT.glob("egs/*/results/*/scores.json"))
+FEW_SHOT = sorted(ROOT.glob("egs/*/results/*/few_shot.json.gz"))
 ROBUSTNESS = sorted(ROOT.glob("egs/*/results/*/robustness*.json.gz"))
 
 
@@ -113,6 +115,18 @@ def test_committed_robustness(path: Path) -> None:
     for condition in scores["conditions"]:
         named = condition["name"] + " (heard)" * condition["heard"]
         assert cells(own, named)[1] == f"{100 * condition['tasks']['emotion']['UA']:.2f}"
+
+
+@pytest.mark.parametrize("path", FEW_SHOT, ids=lambda path: f"{path.parents[2].name}-{path.parent.name}")
+def test_committed_few_shot(path: Path) -> None:
+    result = json.loads(gzip.decompress(path.read_bytes()))
+    assert rescore_few_shot(result)
+    results = (ROOT / "RESULTS.md").read_text(encoding="utf-8").split("<!-- results:few-shot -->", 1)[1]
+    own = results.split(f"### Few-shot: {result['source']['corpus']} to {result['target']['corpus']}", 1)[1]
+    for row in result["rows"]:
+        # The column of a k, after the name of the method.
+        column = 1 + result["shots"].index(row["k"])
+        assert cells(own, row["method"])[column].startswith(f"{100 * row['UA']:.2f} ")
 
 
 def test_the_network_of_before_under_the_same_conditions() -> None:
