@@ -89,6 +89,11 @@ def rescore(folder: Path) -> int:
     return number
 
 
+def likeliest(answer: dict[str, Any], categories: list[str]) -> str:
+    """Of these categories; probabilities are rounded, so that the first of all may not be alone."""
+    return answer["hyp"] if answer["hyp"] in categories else max(categories, key=answer["probs"].__getitem__)
+
+
 def rescore_corpora(folder: Path) -> list[tuple[str, list[str]]]:
     """Compare what several corpora have in scores.json with the predictions; the rows of the printed table."""
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
@@ -102,13 +107,7 @@ def rescore_corpora(folder: Path) -> list[tuple[str, list[str]]]:
             inside = [row for row in answers if row["seed"] == seed and row["fold"] == (fold or row["fold"])]
             asked = [row["emotion"] for row in inside if row["speaker"].startswith(f"{corpus}:")]
             known = [answer for answer in asked if answer["ref"] in block["categories"]]
-            # Probabilities are rounded, so the likeliest two of a few answers have the same.
-            hyps = [
-                answer["hyp"]
-                if answer["hyp"] in block["categories"]
-                else max(block["categories"], key=answer["probs"].get)
-                for answer in known
-            ]
+            hyps = [likeliest(answer, block["categories"]) for answer in known]
             assert len(known) == block["num_utterances"] > 0
             found.append(balanced_accuracy_score([answer["ref"] for answer in known], hyps))
         assert np.mean(found) == pytest.approx(block["emotion"]["UA"], abs=1e-6)
