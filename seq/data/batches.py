@@ -90,9 +90,9 @@ class SpeechDataset(Dataset[Batch]):
         if self.augment is None:
             return [self.load(cut) for cut in cuts]
         rngs = [cut_random(self.epoch.seed, self.epoch.number, _draw(cut)) for cut in cuts]
-        paces = [self._pace(cut) for cut in cuts]
         if self._reads == "frames" and not self._on_the_fly:
             return [load_heard(cut, draw_variant(self.augment, rng)) for cut, rng in zip(cuts, rngs, strict=True)]
+        paces = [self._pace(cut) for cut in cuts]
         if self._on_the_fly:
             # A process that loads for the one that trains ends with the epoch: what it kept, nobody would hear again.
             loads_only = get_worker_info() is not None
