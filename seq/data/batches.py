@@ -77,6 +77,8 @@ class SpeechDataset(Dataset[Batch]):
         # What an encoder hears is kept by stage 2, changed waveforms among it (`augment.copies`).
         is_changed = augment is not None and reads != "frames" and needs_waveform(augment)
         self._on_the_fly = augment is not None and (augment.on_the_fly or is_changed)
+        # Then it was heard at a pace of its own, and nothing is drawn of it but which one.
+        self._hears_kept = reads == "frames" and not self._on_the_fly
         self._waveforms = Waveforms()
         self._reads = reads
         self._hear = hear
@@ -90,7 +92,7 @@ class SpeechDataset(Dataset[Batch]):
         if self.augment is None:
             return [self.load(cut) for cut in cuts]
         rngs = [cut_random(self.epoch.seed, self.epoch.number, _draw(cut)) for cut in cuts]
-        if self._reads == "frames" and not self._on_the_fly:
+        if self._hears_kept:
             return [load_heard(cut, draw_variant(self.augment, rng)) for cut, rng in zip(cuts, rngs, strict=True)]
         paces = [self._pace(cut) for cut in cuts]
         if self._on_the_fly:
@@ -123,7 +125,7 @@ class SpeechDataset(Dataset[Batch]):
 
     def seconds(self, cut: MonoCut) -> float:
         """How long a cut is as this epoch hears it; as it was said, where a cached encoder heard it."""
-        if self.augment is None or (self._reads == "frames" and not self._on_the_fly):
+        if self.augment is None or self._hears_kept:
             return cut.duration
         return self._pace(cut).seconds(cut.duration)
 

@@ -15,7 +15,7 @@ from seq.audio.channels import narrow_band, telephone
 from seq.audio.level import speech_level
 from seq.conf import AugmentConf
 from seq.data import degrade as module
-from seq.data.augment import needs_waveform
+from seq.data.augment import change_speed, needs_waveform
 from seq.data.degrade import SLOPES, degrade, degrades
 from seq.data.encoded import copy_names, draw_variant
 from seq.errors import InputError
@@ -53,6 +53,16 @@ def test_noise_is_at_the_ratios_that_are_asked_for() -> None:
         added = degrade(SPEECH, conf, random.Random(seed), [speech_like(0.3, RATE, seed)]) - SPEECH
         ratios.append(speech_level(SPEECH) - 10 * np.log10(np.square(added).mean()))
     assert 4.9 < min(ratios) < 7 and 13 < max(ratios) < 15.1
+
+
+def test_noise_is_of_the_utterance_at_its_changed_speed() -> None:
+    pytest.importorskip("soxr")
+    samples = np.sin(np.arange(RATE) * 2 * np.pi * 440 / RATE).astype(np.float32)
+    noise_free = change_speed(samples, RATE, 1.05)
+    out = degrade(noise_free, conf_with(noise_prob=1.0, noise_snr_low=20.0, noise_snr_high=20.0), random.Random(3))
+    assert out.dtype == np.float32 and 14000 < len(out) < 18000 and len(out) != RATE
+    power = np.square(out - noise_free).mean() / np.square(noise_free).mean()
+    assert 10 * np.log10(power) == pytest.approx(-20.0, abs=0.5)
 
 
 def test_pink_noise_is_left_to_the_test() -> None:

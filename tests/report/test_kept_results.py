@@ -64,11 +64,15 @@ def metrics(task: str, answers: list[dict[str, Any]], about: dict[str, Any]) -> 
     return {}
 
 
+def read_answers(folder: Path) -> list[dict[str, Any]]:
+    with gzip.open(folder / "predictions.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
 def rescore(folder: Path) -> int:
     """Compare scores.json, all folds and each, with the predictions beside it; returns how many figures."""
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    with gzip.open(folder / "predictions.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    rows = read_answers(folder)
     # Under cross_corpus, every fold's model answers.
     assert len({(row["id"], row["fold"], row["seed"]) for row in rows}) == len(rows)
     number = 0
@@ -98,8 +102,7 @@ def rescore_corpora(folder: Path) -> list[tuple[str, list[str]]]:
     """Compare what several corpora have in scores.json with the predictions; the rows of the printed table."""
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     corpora = scores.get("corpora") or {}
-    with gzip.open(folder / "predictions.jsonl.gz", "rt", encoding="utf-8") as lines:
-        answers = [json.loads(line) for line in lines]
+    answers = read_answers(folder) if corpora else []
 
     def check(block: dict[str, Any], corpus: str, fold: int | None = None) -> str:
         found = []
